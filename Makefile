@@ -1,0 +1,47 @@
+# Every target works as the first command on a fresh clone.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
+
+help:
+	@echo "make demo    everything once, from frames to a report (about 6 minutes on 2 cores)"
+	@echo "make test    the test suite"
+	@echo "make check   lint, format, types, staircase and tests: what CI runs"
+	@echo "make .venv   only the environment, with the boltmod command in .venv/bin"
+
+# torch comes first and alone: asked for by another package it may bring gigabytes of CUDA.
+# Where the package index has no CPU build, TORCH_INDEX="--index-url <url>" names one that has.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --constraint constraints.txt $(TORCH_INDEX) torch
+	@$(PIP) --constraint constraints.txt --editable '.[train,test]'
+	@touch $@
+
+.venv: $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/boltmod run recipes/demo.toml --out runs/demo --demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n auto
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+staircase: $(VENV)/.installed
+	$(BIN)/lint-imports
+
+check: lint format types staircase test
+
+clean:
+	rm -rf runs build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

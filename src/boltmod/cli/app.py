@@ -1,0 +1,49 @@
+"""The `boltmod` command: its subcommands, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from boltmod import __version__
+from boltmod.cli.terminal import stderr
+from boltmod.errors import BoltmodError
+
+app = typer.Typer(
+    name="boltmod",
+    help="Hardware-efficient automatic modulation classification.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        print(f"boltmod {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; 0 on success, 1 on a BoltmodError, 2 on wrong usage, 130 on Ctrl-C."""
+    try:
+        app()
+    except BoltmodError as error:
+        stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        stderr.print("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)

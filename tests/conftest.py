@@ -1,0 +1,39 @@
+"""Shapes and types in signatures are checked while the tests run, and only then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(["boltmod.signal", "boltmod.nn"], "beartype.beartype")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def referees() -> Path:
+    """The folder of networks that others trained on the real data; the test is skipped without."""
+    folder = SHARED / "referees"
+    if not (folder / "bacalhaunet_v1.onnx").exists():
+        pytest.skip("no published networks beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_frames() -> Path:
+    """The .npz of genuine BPSK and QPSK frames; the test is skipped without."""
+    path = SHARED / "real-frames" / "bpsk_qpsk_30db_1024x2x128.npz"
+    if not path.exists():
+        pytest.skip("no real frames beside the checkout")
+    return path
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of off-the-air recordings; the test is skipped without."""
+    folder = SHARED / "recordings"
+    if not folder.is_dir():
+        pytest.skip("no recordings beside the checkout")
+    return folder
