@@ -1,0 +1,1 @@
+"""Recipe models: what a TOML file may say."""

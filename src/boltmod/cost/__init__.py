@@ -1,0 +1,1 @@
+"""What a network costs, by the challenge's rules and by stricter ones."""

@@ -1,0 +1,1 @@
+"""Where frames come from: RadioML files, the twin, recordings; the official split."""

@@ -1,0 +1,1 @@
+"""The .onnx as a value: reading, metadata, lowering to standard operators."""

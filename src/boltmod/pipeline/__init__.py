@@ -1,0 +1,1 @@
+"""A recipe's way from frames to a report, in resumable phases."""

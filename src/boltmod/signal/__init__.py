@@ -1,0 +1,1 @@
+"""What a frame is: constellations, pulses, modulators, channel, noise, and the generator."""
