@@ -1,0 +1,107 @@
+"""Batches of frames from a data set file: at random for training, in order for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from boltmod.data.radioml import RadioMLFile
+from boltmod.errors import ConfigError
+from boltmod.modulation import CLASSES
+
+Indices = npt.NDArray[np.int64]
+Batch = tuple[npt.NDArray[np.float32], Indices, Indices]
+"""I/Q planes (k, 2, 1024) float32, class labels (k,) and SNR labels (k,) int64."""
+
+
+def choose(
+    file: RadioMLFile,
+    indices: Indices | None = None,
+    *,
+    classes: Collection[str] = CLASSES,
+    snr_labels: Collection[int] | None = None,
+) -> Indices:
+    """The frames of some classes and SNRs.
+
+    Args:
+        file: The data set.
+        indices: Where to choose from, such as `official_split(...).train`; None is all frames.
+        classes: Names of the classes wanted.
+        snr_labels: SNR labels wanted, in dB; None is all.
+
+    Returns:
+        The chosen indices, in the order of `indices`.
+
+    Raises:
+        ConfigError: A class is unknown, or no frame is left.
+    """
+    unknown = sorted(set(classes) - set(CLASSES))
+    if unknown:
+        raise ConfigError(f"classes must be among {', '.join(CLASSES)}, not {', '.join(unknown)}")
+    among = np.arange(len(file), dtype=np.int64) if indices is None else indices
+    wanted = np.isin(file.class_ids[among], [CLASSES.index(name) for name in classes])
+    if snr_labels is not None:
+        wanted &= np.isin(file.snr_labels[among], list(snr_labels))
+    if not wanted.any():
+        raise ConfigError(
+            f"the filter must leave frames of {file.path}, not none of {len(among)}; "
+            "choose more classes or SNR labels"
+        )
+    return np.asarray(among[wanted], np.int64)
+
+
+def n_batches(n_frames: int, batch_size: int) -> int:
+    """Batches in an epoch of `random_batches`: full ones only, but at least one."""
+    return max(1, n_frames // batch_size)
+
+
+def random_batches(
+    file: RadioMLFile,
+    indices: Indices,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    *,
+    first_step: int = 0,
+) -> Iterator[Batch]:
+    """One epoch of training batches, each frame at most once.
+
+    The order depends on `seed` and `epoch` alone, so that an interrupted epoch goes on with
+    `first_step`. A last batch that would not be full is left out; its frames come up in other
+    epochs.
+
+    Args:
+        file: The data set.
+        indices: The frames to train on.
+        batch_size: Frames a batch.
+        seed: Of the order.
+        epoch: Which epoch, from 0.
+        first_step: Batches to skip.
+
+    Yields:
+        I/Q planes (batch_size, 2, 1024), class labels and SNR labels (batch_size,).
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(indices)
+    for step in range(first_step, n_batches(len(order), batch_size)):
+        yield _batch(file, order[step * batch_size : (step + 1) * batch_size])
+
+
+def ordered_batches(file: RadioMLFile, indices: Indices, batch_size: int) -> Iterator[Batch]:
+    """Every frame once, in the order of `indices`, the last batch as short as it comes.
+
+    Args:
+        file: The data set.
+        indices: The frames wanted.
+        batch_size: Frames a batch.
+
+    Yields:
+        I/Q planes (k, 2, 1024), class labels and SNR labels (k,).
+    """
+    for start in range(0, len(indices), batch_size):
+        yield _batch(file, indices[start : start + batch_size])
+
+
+def _batch(file: RadioMLFile, indices: Indices) -> Batch:
+    return file.read(indices), file.class_ids[indices], file.snr_labels[indices]

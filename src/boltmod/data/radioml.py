@@ -1,0 +1,411 @@
+"""RadioML 2018.01A's HDF5 layout: reading, checking, writing.
+
+    X  (n, 1024, 2)  float32   I and Q of every sample
+    Y  (n, 24)       int64     one-hot class, in the order of `boltmod.modulation.CLASSES`
+    Z  (n, 1)        int64     SNR label in dB, one of `SNR_LABELS`
+
+Frames lie class-major, then by SNR; X is contiguous and uncompressed, so that single frames can be
+read through memory mapping.
+
+Source: T. O'Shea, T. Roy, T. C. Clancy, JSTSP 12(1), 2018; the layout is that of the published
+GOLD_XYZ_OSC.0001_1024.hdf5.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from boltmod.errors import DataFormatError, ShapeError
+from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
+
+FILE_NAME = "GOLD_XYZ_OSC.0001_1024.hdf5"
+"""What the real data set's file is called."""
+
+WAY_OUT = "give a file in RadioML 2018.01A's layout, or make one with `boltmod data make`"
+
+FRAME_BYTES = FRAME_LENGTH * 2 * 4
+
+_LAYOUT: dict[str, tuple[tuple[int, ...], type[np.generic], str]] = {
+    "X": ((FRAME_LENGTH, 2), np.float32, "(n, 1024, 2) float32"),
+    "Y": ((N_CLASSES,), np.int64, "(n, 24) int64"),
+    "Z": ((1,), np.int64, "(n, 1) int64"),
+}
+_LABEL_ROWS_AT_ONCE = 65536
+_CHUNK_FRAMES = 16
+
+Indices = npt.NDArray[np.int64]
+IQPlanes = npt.NDArray[np.float32]
+
+
+class RadioMLFile:
+    """A data set file, checked once when opened, read at any indices.
+
+    Args:
+        path: The HDF5 file.
+
+    Raises:
+        DataFormatError: It is not HDF5, is truncated, or lacks or misshapes X, Y or Z; a label is
+            not one-hot; an SNR is not on the grid.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._file = _open(self.path)
+        try:
+            _check_layout(self._file, self.path)
+            self.class_ids = _class_ids(self._file["Y"], self.path)
+            """Integer labels, shape (n,), int64, 0 to 23."""
+            self.snr_labels = _snr_labels(self._file["Z"], self.path)
+            """SNR labels in dB, shape (n,), int64."""
+            self.attributes: dict[str, Any] = dict(self._file.attrs)
+            """Provenance: empty in the real file."""
+            self._mapped = _memory_map(self._file["X"], self.path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._mapped = None
+        self._file.close()
+
+    @property
+    def is_memory_mapped(self) -> bool:
+        """Whether single frames are read without h5py: X is contiguous and uncompressed."""
+        return self._mapped is not None
+
+    def read(self, indices: npt.ArrayLike) -> IQPlanes:
+        """The frames at some indices.
+
+        Args:
+            indices: Shape (k,), int, 0 to n - 1, in any order, repeats allowed.
+
+        Returns:
+            I/Q planes, shape (k, 2, 1024), float32, in the order of `indices`.
+
+        Raises:
+            ShapeError: `indices` is not a flat list, or one is outside the file.
+            DataFormatError: A frame holds NaN or infinite samples.
+        """
+        wanted = np.asarray(indices, dtype=np.int64)
+        if wanted.ndim != 1:
+            raise ShapeError(f"indices must be flat, not of shape {wanted.shape}; use .ravel()")
+        if len(wanted) and (wanted.min() < 0 or wanted.max() >= len(self)):
+            outside = wanted.min() if wanted.min() < 0 else wanted.max()
+            raise ShapeError(
+                f"indices must be 0 to {len(self) - 1}, not {outside}; "
+                f"{self.path} has {len(self)} frames"
+            )
+        if self._mapped is not None:
+            samples = self._mapped[wanted]
+        else:
+            samples = _read_by_h5py(self._file["X"], wanted)
+        _check_finite(samples, wanted, self.path)
+        return np.ascontiguousarray(samples.transpose(0, 2, 1))
+
+
+def _open(path: Path) -> h5py.File:
+    if not path.is_file():
+        raise DataFormatError(f"{path} must be a file, and there is none; {WAY_OUT}")
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not h5py.is_hdf5(path):
+        raise DataFormatError(
+            f"{path} must be an HDF5 file, not one that begins with {start!r}; {WAY_OUT}"
+        )
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if "truncated" in str(error):
+            raise DataFormatError(
+                f"{path} must be complete, not cut off after {path.stat().st_size} bytes; "
+                "copy or download it again"
+            ) from error
+        raise DataFormatError(
+            f"{path} must be a readable HDF5 file, not damaged: {error}"
+        ) from error
+
+
+def _check_layout(file: h5py.File, path: Path) -> None:
+    for name, (shape, dtype, rule) in _LAYOUT.items():
+        dataset = file.get(name)
+        if not isinstance(dataset, h5py.Dataset):
+            there = ", ".join(sorted(file)) or "nothing"
+            raise DataFormatError(
+                f"{path} must hold the dataset {name} {rule}, not only {there}; {WAY_OUT}"
+            )
+        found = f"{dataset.shape} {dataset.dtype}"
+        if dataset.shape is None or dataset.shape[1:] != shape or dataset.dtype != dtype:
+            raise DataFormatError(f"{name} in {path} must be {rule}, not {found}; {WAY_OUT}")
+    n_frames = {name: len(file[name]) for name in _LAYOUT}
+    if len(set(n_frames.values())) != 1:
+        counts = ", ".join(f"{n} in {name}" for name, n in n_frames.items())
+        raise DataFormatError(f"{path} must hold as many labels as frames, not {counts}; {WAY_OUT}")
+    if n_frames["X"] == 0:
+        raise DataFormatError(f"{path} must hold at least one frame, not 0; {WAY_OUT}")
+
+
+def _class_ids(dataset: h5py.Dataset, path: Path) -> Indices:
+    class_ids = np.empty(len(dataset), np.int64)
+    for start in range(0, len(dataset), _LABEL_ROWS_AT_ONCE):
+        rows = dataset[start : start + _LABEL_ROWS_AT_ONCE]
+        ids = rows.argmax(axis=1)
+        is_one_hot = (np.count_nonzero(rows, axis=1) == 1) & (rows.max(axis=1) == 1)
+        if not is_one_hot.all():
+            bad = int(np.argmin(is_one_hot))
+            raise DataFormatError(
+                f"Y in {path} must be one-hot, not {_row(rows[bad])} at frame {start + bad}; "
+                "write exactly one 1 and 23 zeros a frame"
+            )
+        class_ids[start : start + len(ids)] = ids
+    return class_ids
+
+
+def _row(row: npt.NDArray[np.int64]) -> str:
+    ones = ", ".join(f"{row[i]} for {CLASSES[i]}" for i in np.flatnonzero(row)[:3])
+    more = " ..." if np.count_nonzero(row) > 3 else ""
+    return ones + more if ones else "all zeros"
+
+
+def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
+    snr_labels = np.asarray(dataset[:, 0], np.int64)
+    on_grid = np.isin(snr_labels, SNR_LABELS)
+    if not on_grid.all():
+        bad = int(np.argmin(on_grid))
+        raise DataFormatError(
+            f"Z in {path} must be an SNR label of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... "
+            f"{SNR_LABELS[-1]} dB, not {snr_labels[bad]} at frame {bad}; "
+            "leave such frames out or round them to the grid"
+        )
+    return snr_labels
+
+
+def _memory_map(dataset: h5py.Dataset, path: Path) -> npt.NDArray[np.float32] | None:
+    """X as an array on the disk, or None where its bytes do not lie there as such."""
+    offset = dataset.id.get_offset()
+    plain = dataset.chunks is None and dataset.dtype == np.dtype("<f4") and offset is not None
+    if not plain or dataset.file.userblock_size or dataset.external:
+        return None
+    if offset + len(dataset) * FRAME_BYTES > path.stat().st_size:
+        return None
+    return np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape)
+
+
+def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> npt.NDArray[np.float32]:
+    """Frames in any order, by one read for every run of neighbours."""
+    unique, back = np.unique(wanted, return_inverse=True)
+    frames = np.empty((len(unique), FRAME_LENGTH, 2), np.float32)
+    done = 0
+    for run in np.split(unique, np.flatnonzero(np.diff(unique) != 1) + 1):
+        if len(run):
+            place = np.s_[done : done + len(run)]
+            dataset.read_direct(frames, np.s_[int(run[0]) : int(run[-1]) + 1], place)
+            done += len(run)
+    return frames[back]
+
+
+def _check_finite(samples: npt.NDArray[np.float32], indices: Indices, path: Path) -> None:
+    flat = samples.reshape(-1)
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.dot(flat, flat)):  # the energy: quicker than looking at every sample
+            return
+    finite = np.isfinite(samples).all(axis=(1, 2))
+    if not finite.all():
+        bad = int(np.argmin(finite))
+        value = samples[bad][~np.isfinite(samples[bad])][0]
+        raise DataFormatError(
+            f"X in {path} must be finite, not {value} in frame {indices[bad]}; "
+            "leave the frame out or copy the file again"
+        )
+
+
+class RadioMLWriter:
+    """Writes a data set piece by piece; the file appears under its name only when complete.
+
+    Labels are known from the start, samples come in pieces of any size in any order.
+
+    Args:
+        path: Where the file is to lie.
+        class_ids: Integer labels, shape (n,), 0 to 23.
+        snr_labels: SNR labels in dB, shape (n,), on the grid.
+        attributes: Provenance, kept as attributes of the HDF5 file.
+        compress: Write X in gzip chunks: smaller by a tenth or so, and slower to read.
+
+    Example:
+        >>> with RadioMLWriter(path, class_ids, snr_labels) as writer:  # doctest: +SKIP
+        ...     writer.write(0, iq_planes)
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        class_ids: npt.ArrayLike,
+        snr_labels: npt.ArrayLike,
+        *,
+        attributes: Mapping[str, Any] | None = None,
+        compress: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
+        create_layout(
+            self._temporary, class_ids, snr_labels, attributes=attributes, compress=compress
+        )
+        self._file = h5py.File(self._temporary, "r+")
+        self._written = np.zeros(len(self._file["X"]), bool)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        try:
+            if kind is None:
+                self._check_complete()
+                os.replace(self._temporary, self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def write(self, start: int, iq_planes: npt.NDArray[np.float32]) -> None:
+        """Put frames at their place.
+
+        Args:
+            start: Index of the first one.
+            iq_planes: Shape (k, 2, 1024), float32.
+
+        Raises:
+            ShapeError: Another shape, or frames past the end.
+        """
+        if iq_planes.ndim != 3 or iq_planes.shape[1:] != (2, FRAME_LENGTH):
+            raise ShapeError(f"iq_planes must be (k, 2, 1024), not {iq_planes.shape}")
+        end = start + len(iq_planes)
+        if start < 0 or end > len(self._written):
+            raise ShapeError(
+                f"frames must be 0 to {len(self._written) - 1}, not {start} to {end - 1}; "
+                "give the writer as many labels as frames"
+            )
+        self._file["X"][start:end] = iq_planes.transpose(0, 2, 1)
+        self._written[start:end] = True
+
+    def _check_complete(self) -> None:
+        if not self._written.all():
+            missing = int(np.argmin(self._written))
+            raise DataFormatError(
+                f"{self.path} must have every frame written, not stop short of frame {missing}; "
+                "write all frames before closing"
+            )
+
+
+def create_layout(
+    path: Path,
+    class_ids: npt.ArrayLike,
+    snr_labels: npt.ArrayLike,
+    *,
+    attributes: Mapping[str, Any] | None = None,
+    compress: bool = False,
+) -> None:
+    """A file with labels and provenance written and room for the samples.
+
+    Args:
+        path: The file, made anew.
+        class_ids: Shape (n,), 0 to 23.
+        snr_labels: Shape (n,), on the grid.
+        attributes: Attributes of the HDF5 file.
+        compress: X in gzip chunks instead of contiguous.
+
+    Raises:
+        ShapeError: The labels are not flat lists of one length.
+        DataFormatError: A label is outside its range.
+    """
+    classes, snrs = _valid_labels(class_ids, snr_labels)
+    with h5py.File(path, "w") as file:
+        for name, value in (attributes or {}).items():
+            file.attrs[name] = value
+        _create_samples(file, len(classes), compress)
+        labels = file.create_dataset("Y", (len(classes), N_CLASSES), np.int64)
+        for start in range(0, len(classes), _LABEL_ROWS_AT_ONCE):
+            rows = classes[start : start + _LABEL_ROWS_AT_ONCE]
+            labels[start : start + len(rows)] = np.eye(N_CLASSES, dtype=np.int64)[rows]
+        file.create_dataset("Z", data=snrs[:, None])
+
+
+def _create_samples(file: h5py.File, n_frames: int, compress: bool) -> None:
+    shape = (n_frames, FRAME_LENGTH, 2)
+    if compress:
+        chunks = (min(_CHUNK_FRAMES, n_frames), FRAME_LENGTH, 2)
+        file.create_dataset(
+            "X", shape, np.float32, chunks=chunks, compression="gzip", shuffle=True,
+            compression_opts=1,
+        )  # fmt: skip
+        return
+    # Room is set aside now, but not filled with zeros: the place of X is then known, and the file
+    # can be filled by several processes at once.
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    properties.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    space = h5py.h5s.create_simple(shape)
+    h5py.h5d.create(file.id, b"X", h5py.h5t.IEEE_F32LE, space, properties)
+
+
+def _valid_labels(class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike) -> tuple[Indices, Indices]:
+    classes, snrs = np.asarray(class_ids, np.int64), np.asarray(snr_labels, np.int64)
+    if classes.ndim != 1 or classes.shape != snrs.shape:
+        raise ShapeError(
+            "class_ids and snr_labels must be flat and of one length, "
+            f"not {classes.shape} and {snrs.shape}"
+        )
+    if not len(classes):
+        raise ShapeError("class_ids must name at least one frame, not 0")
+    for name, values, allowed in (
+        ("class_ids", classes, range(N_CLASSES)),
+        ("snr_labels", snrs, SNR_LABELS),
+    ):
+        known = np.isin(values, allowed)
+        if not known.all():
+            bad = int(np.argmin(known))
+            raise DataFormatError(
+                f"{name} must be {allowed[0]} to {allowed[-1]}"
+                f"{' in steps of 2 dB' if name == 'snr_labels' else ''}, "
+                f"not {values[bad]} at frame {bad}"
+            )
+    return classes, snrs
+
+
+def grid_labels(
+    frames_per_cell: int, snr_labels: tuple[int, ...] = SNR_LABELS
+) -> tuple[Indices, Indices]:
+    """The labels of a full grid in file order: class-major, then SNR.
+
+    Args:
+        frames_per_cell: Frames of each (class, SNR) pair.
+        snr_labels: The SNR labels wanted, in dB.
+
+    Returns:
+        Class labels and SNR labels, each of shape (24 · n_snr · frames_per_cell,), int64.
+    """
+    n_snr = len(snr_labels)
+    class_ids = np.repeat(np.arange(N_CLASSES, dtype=np.int64), n_snr * frames_per_cell)
+    snrs = np.tile(np.repeat(np.array(snr_labels, np.int64), frames_per_cell), N_CLASSES)
+    return class_ids, snrs
