@@ -1,1 +1,218 @@
-"""Recipe models: what a TOML file may say."""
+"""Recipe models: what a recipe's TOML may say, validated once, at the edge."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from boltmod.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A table of a recipe: frozen, and deaf to no misspelt key."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSection(Section):
+    """Where training, validation and test frames come from.
+
+    Attributes:
+        source: `twin` draws every frame from the generator; `hdf5` reads a RadioML file.
+        path: The RadioML file (`hdf5` only); its official split is used.
+        profile: The generator's profile (`twin` only).
+        parameters: Changes to that profile's parameters, by name.
+        frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
+        validation_frames: Frames set apart from the *training* part to choose checkpoints by.
+        minimum_snr: Lowest SNR label trained on; tests always use all 26.
+    """
+
+    source: Literal["twin", "hdf5"] = "twin"
+    path: Path | None = None
+    profile: str = "twin"
+    parameters: dict[str, Any] = {}
+    frames_per_epoch: int = Field(100_000, ge=0)
+    validation_frames: int = Field(4992, ge=24)
+    minimum_snr: int = Field(-20, ge=-20, le=30)
+
+    @model_validator(mode="after")
+    def _path_goes_with_hdf5(self) -> DataSection:
+        if (self.source == "hdf5") != (self.path is not None):
+            raise ValueError('path must be given with source = "hdf5", and only then')
+        if self.source == "twin" and self.frames_per_epoch == 0:
+            raise ValueError('frames_per_epoch must be at least 1 with source = "twin"')
+        return self
+
+
+class NetworkSection(BaseModel):
+    """Which network, and its parameters (the network's own configuration checks them)."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class Optimisation(Section):
+    """What every phase that trains has in common.
+
+    Attributes:
+        name: The phase's name, in file names and tables.
+        epochs: Passes of `data.frames_per_epoch` frames.
+        batch_size: Frames a step.
+        optimiser: `adamw` decays weights apart from the gradient, `adam` within it.
+        learning_rate: The highest learning rate.
+        schedule: `one_cycle` rises and falls once; `cosine` falls; `cosine_restarts` falls and
+            starts again every `restart_epochs`; `constant` stays.
+        restart_epochs: Epochs between restarts.
+        weight_decay: Decay of convolution and dense weights.
+        gradient_clip: Largest norm of the gradient; 0 does not clip.
+        label_smoothing: Share of a label spread over all classes.
+        minimum_snr: Overrides `data.minimum_snr` in this phase.
+        keep: Which weights the phase ends with, by accuracy on the validation frames.
+        precision: Arithmetic, in Lightning Fabric's words.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(512, ge=2)
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(0.01, gt=0)
+    schedule: Literal["one_cycle", "cosine", "cosine_restarts", "constant"] = "one_cycle"
+    restart_epochs: int = Field(5, ge=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    gradient_clip: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    minimum_snr: int | None = Field(None, ge=-20, le=30)
+    keep: Literal["best", "last"] = "best"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class TrainPhase(Optimisation):
+    """Train the network, with quantisers or, to begin with, without."""
+
+    kind: Literal["train"]
+    quantised: bool = True
+
+
+class PrunePhase(Optimisation):
+    """Zero the smallest weights and train the rest, in rounds.
+
+    Attributes:
+        rounds: How often.
+        fraction: Share of the remaining weights zeroed in each round.
+        scope: Whether weights compete within their layer or across all (each measured against
+            its layer's root mean square).
+    """
+
+    kind: Literal["prune"]
+    rounds: int = Field(1, ge=1)
+    fraction: float = Field(gt=0, lt=1)
+    scope: Literal["global", "layer"] = "global"
+
+
+Phase = Annotated[TrainPhase | PrunePhase, Field(discriminator="kind")]
+
+
+class ExportSection(Section):
+    """How the exported model is checked against the network.
+
+    Attributes:
+        frames: Frames both classify.
+        tolerance: Largest difference of a class score, in standard deviations of all scores.
+    """
+
+    frames: int = Field(512, ge=256)
+    tolerance: float = Field(0.05, gt=0)
+
+
+class EvaluationSection(Section):
+    """The test at the end.
+
+    Attributes:
+        frames_per_cell: Frames of each (class, SNR) pair, drawn from the twin; with an HDF5 file
+            the official test split is used, whole.
+    """
+
+    frames_per_cell: int = Field(40, ge=1)
+
+
+class Recipe(Section):
+    """Everything needed to make a network again.
+
+    Attributes:
+        name: The network's name in reports and in the exported model.
+        seed: Training frames and first weights; validation frames have `seed + 1`, test frames
+            `seed + 2`.
+        devices: Processes (or GPUs) to train on.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+    seed: int = Field(2018, ge=0, lt=2**31 - 2)
+    devices: int = Field(1, ge=1)
+    network: NetworkSection
+    data: DataSection = DataSection()
+    phases: tuple[Phase, ...] = Field(min_length=1)
+    export: ExportSection = ExportSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="after")
+    def _phases_make_sense(self) -> Recipe:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError("phases must have different names")
+        quantised = [phase.kind != "train" or phase.quantised for phase in self.phases]
+        if not quantised[-1]:
+            raise ValueError("the last phase must be quantised: its network is exported")
+        if sorted(quantised) != quantised:
+            raise ValueError("phases without quantisers must come first")
+        return self
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and validate a recipe.
+
+    Raises:
+        ConfigError: The file is missing, is not TOML, or says something a recipe cannot say.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    try:
+        recipe = Recipe.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {one_line(error)}") from None
+    return recipe
+
+
+def one_line(error: ValidationError) -> str:
+    """Return what is wrong first, where, and the way out, in one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "recipe"
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return f"{where} is not a known key{_nearest(str(first['loc'][-1]))}"
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    if first["type"] == "value_error":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    rule = first["msg"].removeprefix("Input should be ").replace("Input should", "should")
+    return f"{where} must be {rule}, not {first['input']!r}"
+
+
+def _nearest(key: str) -> str:
+    sections = (Recipe, DataSection, TrainPhase, PrunePhase, ExportSection, EvaluationSection)
+    known = sorted({name for section in sections for name in section.model_fields})
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,231 @@
+"""Frames to train on: drawn from the generator, or read from a RadioML file.
+
+Both kinds are addressed by (epoch, step) alone, so that an interrupted training goes on with the
+very frames it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from boltmod.config import DataSection
+from boltmod.data.loader import random_batches
+from boltmod.data.radioml import RadioMLFile
+from boltmod.data.split import official_split
+from boltmod.errors import ConfigError
+from boltmod.modulation import N_CLASSES, SNR_LABELS
+from boltmod.signal.generator import generate
+from boltmod.signal.profile import Profile, profile_from
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Labelled frames in memory.
+
+    Args:
+        iq_planes: (n, 2, 1024) float32.
+        class_ids: (n,) int64.
+        snr_labels: (n,) int64.
+    """
+
+    iq_planes: Tensor
+    class_ids: Tensor
+    snr_labels: Tensor
+
+
+class FrameSource(Protocol):
+    """What training needs of its frames."""
+
+    @property
+    def frames_per_epoch(self) -> int:
+        """Training frames an epoch sees, whole batches of them."""
+
+    @property
+    def batch_size(self) -> int:
+        """Frames a step."""
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+
+    def validation(self) -> Frames:
+        """Return the frames that checkpoints are chosen by: never trained on, never tested on."""
+
+
+@dataclass(frozen=True)
+class TwinSource:
+    """Every frame of every epoch drawn anew from the generator.
+
+    Args:
+        profile: The signal model.
+        seed: Training frames have this seed, validation frames `seed + 1`.
+        epoch_frames: Frames an epoch asks for.
+        batch_size: Frames a step.
+        minimum_snr: Lowest SNR label trained on.
+        validation_frames: Frames to choose checkpoints by, spread over all classes and SNRs.
+        device: Where the frames are made and stay.
+    """
+
+    profile: Profile
+    seed: int
+    epoch_frames: int
+    batch_size: int
+    minimum_snr: int
+    validation_frames: int
+    device: torch.device
+
+    @property
+    def frames_per_epoch(self) -> int:
+        """Training frames an epoch sees, whole batches of them."""
+        return max(1, self.epoch_frames // self.batch_size) * self.batch_size
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+        n = self.frames_per_epoch
+        rng = np.random.default_rng([self.seed, epoch])
+        class_ids = torch.from_numpy(rng.integers(0, N_CLASSES, n))
+        grid = np.array([s for s in SNR_LABELS if s >= self.minimum_snr])
+        snr_labels = torch.from_numpy(rng.choice(grid, n))
+
+        def draw(step: int) -> tuple[Tensor, Tensor]:
+            start = step * self.batch_size
+            part = slice(start, start + self.batch_size)
+            labels = class_ids[part].to(self.device)
+            frames = generate(
+                labels,
+                snr_labels[part].to(self.device),
+                self.seed,
+                first_frame=epoch * n + start,
+                profile=self.profile,
+                device=self.device,
+            )
+            return frames, labels
+
+        return _ahead(draw, range(first_step, n // self.batch_size))
+
+    def validation(self) -> Frames:
+        """Return frames of every class and SNR in turn, drawn with `seed + 1`."""
+        cells = torch.arange(self.validation_frames, device=self.device)
+        class_ids = cells % N_CLASSES
+        grid = torch.tensor(SNR_LABELS, device=self.device)
+        snr_labels = grid[torch.div(cells, N_CLASSES, rounding_mode="floor") % len(SNR_LABELS)]
+        frames = generate(
+            class_ids, snr_labels, self.seed + 1, profile=self.profile, device=self.device
+        )
+        return Frames(frames, class_ids, snr_labels)
+
+
+class FileSource:
+    """Frames of the training part of a RadioML file's official split.
+
+    Args:
+        file: The open file.
+        seed: Order of the frames, and which of them are set apart for validation.
+        epoch_frames: Frames an epoch sees; 0 for all.
+        batch_size: Frames a step.
+        minimum_snr: Lowest SNR label trained on.
+        validation_frames: Frames of the training part set apart to choose checkpoints by.
+    """
+
+    def __init__(
+        self,
+        file: RadioMLFile,
+        *,
+        seed: int,
+        epoch_frames: int,
+        batch_size: int,
+        minimum_snr: int,
+        validation_frames: int,
+    ) -> None:
+        split = official_split(file.class_ids, file.snr_labels)
+        shuffled = np.random.default_rng(seed).permutation(split.train)
+        self._file, self._seed, self.batch_size = file, seed, batch_size
+        self._validation = np.sort(shuffled[:validation_frames])
+        train = np.sort(shuffled[validation_frames:])
+        self._train = train[file.snr_labels[train] >= minimum_snr]
+        if len(self._train) < batch_size:
+            raise ConfigError(
+                f"{file.path}: {len(self._train)} training frames are left at SNR labels from "
+                f"{minimum_snr} beside {validation_frames} for validation, fewer than one batch "
+                f"of {batch_size}; lower batch_size or validation_frames"
+            )
+        wanted = epoch_frames or len(self._train)
+        steps = min(wanted, len(self._train)) // batch_size
+        self.frames_per_epoch = max(1, steps) * batch_size
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+        stream = random_batches(
+            self._file,
+            self._train,
+            self.batch_size,
+            self._seed,
+            epoch,
+            first_step=first_step,
+        )
+        for _, (iq_planes, class_ids, _) in zip(
+            range(first_step, self.frames_per_epoch // self.batch_size), stream, strict=False
+        ):
+            yield torch.from_numpy(iq_planes), torch.from_numpy(class_ids)
+
+    def validation(self) -> Frames:
+        """Return the frames set apart from the training part."""
+        return Frames(
+            torch.from_numpy(self._file.read(self._validation)),
+            torch.from_numpy(self._file.class_ids[self._validation]),
+            torch.from_numpy(self._file.snr_labels[self._validation]),
+        )
+
+
+def open_source(
+    data: DataSection,
+    *,
+    seed: int,
+    batch_size: int,
+    minimum_snr: int,
+    device: torch.device,
+) -> FrameSource:
+    """Return the frames a recipe asks for.
+
+    Raises:
+        ConfigError: The profile does not exist, or the file has too few frames.
+        DataFormatError: The file is not in RadioML's layout.
+    """
+    if data.path is None:
+        return TwinSource(
+            profile=profile_from(data.profile, data.parameters),
+            seed=seed,
+            epoch_frames=data.frames_per_epoch,
+            batch_size=batch_size,
+            minimum_snr=minimum_snr,
+            validation_frames=data.validation_frames,
+            device=device,
+        )
+    return FileSource(
+        RadioMLFile(data.path),
+        seed=seed,
+        epoch_frames=data.frames_per_epoch,
+        batch_size=batch_size,
+        minimum_snr=minimum_snr,
+        validation_frames=data.validation_frames,
+    )
+
+
+def _ahead(draw: object, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw the next batch in a thread while the caller works on the last one."""
+    assert callable(draw)
+    if not steps:
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="frames") as pool:
+        pending = pool.submit(draw, steps[0])
+        for step in steps:
+            batch = pending.result()
+            if step + 1 < steps.stop:
+                pending = pool.submit(draw, step + 1)
+            yield batch

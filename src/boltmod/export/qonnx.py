@@ -1,0 +1,92 @@
+"""From a trained network to a verified QONNX file.
+
+Source: A. Pappalardo et al., "QONNX: Representing Arbitrary-Precision Quantized Neural Networks",
+arXiv 2206.07527.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import torch
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.util.cleanup import cleanup_model
+from torch import Tensor, nn
+
+from boltmod.export.verify import Agreement, compare
+from boltmod.model import metadata
+from boltmod.model.metadata import Metadata
+from boltmod.model.onnx_file import Model
+from boltmod.modulation import FRAME_LENGTH
+
+
+def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
+    """Return a network as a cleaned QONNX graph of batch 1, input (1, 2, 1024).
+
+    Args:
+        network: The network; put in evaluation mode and back.
+        facts: Class names, input scaling and provenance to write into the model.
+    """
+    was_training = network.training
+    with tempfile.TemporaryDirectory(prefix="boltmod-") as folder, _quiet():
+        from brevitas.export import export_qonnx
+
+        path = Path(folder) / "network.onnx"
+        export_qonnx(network.eval(), torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
+        cleaned: onnx.ModelProto = cleanup_model(ModelWrapper(str(path))).model
+    network.train(was_training)
+    proto: onnx.ModelProto = metadata.write(cleaned, facts)
+    return proto
+
+
+def export(
+    network: nn.Module,
+    facts: Metadata,
+    iq_planes: Tensor,
+    tolerance: float,
+    path: Path,
+) -> Agreement:
+    """Write a network as QONNX, after both have classified the same frames.
+
+    Args:
+        network: The trained network, on the CPU.
+        facts: Class names, input scaling and provenance.
+        iq_planes: Frames to agree on, (n, 2, 1024), n >= 256.
+        tolerance: Largest difference of a score, in standard deviations of all scores.
+        path: Where the model goes; written only once it has been verified.
+
+    Returns:
+        How well they agree.
+
+    Raises:
+        ExportMismatchError: A class differs, or a score by more than the tolerance. No file.
+    """
+    proto = trace(network, facts)
+    agreement = compare(network, Model(proto, facts, path), iq_planes, tolerance)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    onnx.save(proto, temporary)
+    os.replace(temporary, path)
+    return agreement
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's own progress report and announcements off the terminal."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,105 @@
+"""BacalhauNet: depthwise-separable 1-D convolutions under a global maximum.
+
+Source: J. Rosa, D. Granhão, G. Carvalho et al., "BacalhauNet: A Tiny CNN for Lightning-Fast
+Modulation Classification", ITU J-FET 3(2), 2022, and the ONNX file of their submission.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from boltmod.modulation import N_CLASSES
+from boltmod.nn import quantizers
+from boltmod.nn.layers import BitWidths, SeparableBlock
+
+
+@dataclass(frozen=True)
+class BacalhauNetConfig:
+    """The shape of a BacalhauNet; the defaults are BacalhauNetV1 of the submission.
+
+    Args:
+        channels: Output channels of each block.
+        kernel_sizes: Taps of each block's depthwise filters.
+        strides: Stride of each block's depthwise convolution.
+        pool: Received samples averaged into one before the first block; 1 keeps them all.
+        input_bit_width: Bits of a received sample.
+        input_full_scale: Amplitude at which samples clip.
+        weight_bit_width: Bits of a weight.
+        act_bit_width: Bits of an activation.
+        dense_act_bit_width: Bits of the dense layer's input.
+        residual: Whether blocks that keep their shape add their input.
+        quantise_sums: Whether residual sums are quantised; the submission leaves them 32 bits wide.
+        quantised: False builds the same network in floating point, for pre-training.
+    """
+
+    channels: tuple[int, ...] = (24, 24, 48, 48, 48)
+    kernel_sizes: tuple[int, ...] = (27, 21, 15, 9, 9)
+    strides: tuple[int, ...] = (2, 1, 2, 1, 2)
+    pool: int = 1
+    input_bit_width: int = 8
+    input_full_scale: float = 2.0
+    weight_bit_width: int = 6
+    act_bit_width: int = 6
+    dense_act_bit_width: int = 8
+    residual: bool = True
+    quantise_sums: bool = False
+    quantised: bool = True
+
+    def in_float(self) -> BacalhauNetConfig:
+        """Return the same network without quantisers."""
+        return replace(self, quantised=False)
+
+
+class BacalhauNet(nn.Module):
+    """From I/Q planes to class scores."""
+
+    def __init__(self, config: BacalhauNetConfig) -> None:
+        super().__init__()
+
+        def bits(width: int) -> int | None:
+            return width if config.quantised else None
+
+        self.config = config
+        self.input_act = quantizers.input_quantiser(
+            bits(config.input_bit_width), config.input_full_scale
+        )
+        self.pool: nn.Module = nn.Identity()
+        if config.pool > 1:
+            self.pool = nn.Sequential(
+                nn.AvgPool1d(config.pool),
+                quantizers.signed_act(bits(config.input_bit_width)),
+            )
+        widths = (2, *config.channels)
+        self.blocks = nn.Sequential(
+            *(
+                SeparableBlock(
+                    widths[i],
+                    widths[i + 1],
+                    kernel_size,
+                    stride=config.strides[i],
+                    residual=config.residual,
+                    bits=BitWidths(
+                        weight=bits(config.weight_bit_width),
+                        act=bits(config.act_bit_width),
+                        sums=bits(config.act_bit_width) if config.quantise_sums else None,
+                    ),
+                )
+                for i, kernel_size in enumerate(config.kernel_sizes)
+            )
+        )
+        self.dense_act = quantizers.signed_act(bits(config.dense_act_bit_width), return_scale=True)
+        self.dense = quantizers.linear(
+            widths[-1], N_CLASSES, weight_bit_width=bits(config.weight_bit_width)
+        )
+
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+        x = self.blocks(self.pool(self.input_act(iq_planes)))
+        # A maximum over a window as long as the signal: the challenge's cost tool knows this
+        # operator, and not the global maximum.
+        x = nn.functional.max_pool1d(x, x.shape[-1], stride=1)
+        scores: Tensor = self.dense(self.dense_act(x.flatten(1)))
+        return scores

@@ -1,0 +1,100 @@
+"""Blocks that several networks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from boltmod.nn import quantizers
+
+
+@dataclass(frozen=True)
+class BitWidths:
+    """Bits of a block's numbers; None stands for floating point.
+
+    Args:
+        weight: Bits of a weight.
+        act: Bits of an activation.
+        sums: Bits of a residual sum. None leaves the sum unquantised, as BacalhauNetV1 does, at
+            the price of 32-bit operands in the next layer.
+    """
+
+    weight: int | None
+    act: int | None
+    sums: int | None = None
+
+
+class ConvNormRelu(nn.Module):
+    """Convolution, batch normalisation, ReLU.
+
+    The names of the parameters are the same with and without quantisation, so that a floating-point
+    checkpoint opens in the quantised network.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bits: BitWidths,
+    ) -> None:
+        super().__init__()
+        self.conv = quantizers.conv1d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            groups=groups,
+            weight_bit_width=bits.weight,
+        )
+        self.norm = nn.BatchNorm1d(out_channels)
+        self.act = quantizers.relu(bits.act)
+
+    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
+        y: Tensor = self.act(self.norm(self.conv(x)))
+        return y
+
+
+class SeparableBlock(nn.Module):
+    """Depthwise, then pointwise convolution, each with batch normalisation and ReLU.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps of the depthwise filters.
+        stride: Stride of the depthwise convolution.
+        residual: Whether the input is added to the output (same shape needed).
+        bits: Bits of its numbers.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int,
+        residual: bool,
+        bits: BitWidths,
+    ) -> None:
+        super().__init__()
+        self.dw = ConvNormRelu(
+            in_channels, in_channels, kernel_size, stride=stride, groups=in_channels, bits=bits
+        )
+        self.pw = ConvNormRelu(in_channels, out_channels, 1, bits=bits)
+        self.residual = residual and stride == 1 and in_channels == out_channels
+        self.sum_act = quantizers.relu(bits.sums) if self.residual and bits.sums else nn.Identity()
+
+    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
+        y: Tensor = self.pw(self.dw(x))
+        if not self.residual:
+            return y
+        total: Tensor = self.sum_act(y + x)
+        return total

@@ -1,0 +1,145 @@
+"""Quantisers: the only file that names Brevitas.
+
+Every quantiser is uniform with zero point 0, as the challenge demands: integers times one scale.
+Weights take their scale from their largest magnitude; activations learn theirs.
+
+Source: A. Pappalardo, "Xilinx/brevitas", doi 10.5281/zenodo.3333552; the learned scale follows
+S. Esser et al., "Learned Step Size Quantization", ICLR 2020.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+from torch import nn
+
+with warnings.catch_warnings():
+    # Brevitas reaches into torch interfaces that announce their own end.
+    warnings.simplefilter("ignore")
+    import brevitas.nn as qnn
+    from brevitas.core.scaling import ScalingImplType
+    from brevitas.quant.scaled_int import (
+        Int8ActPerTensorFloatMinMaxInit,
+        Int8WeightPerChannelFloat,
+        Int8WeightPerTensorFloat,
+        Int16Bias,
+        Uint8ActPerTensorFloatMaxInit,
+    )
+
+_INITIAL_ACT_MAX = 6.0
+"""Where an activation's learned range starts until `calibrate` has seen data."""
+
+
+def conv1d(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    *,
+    stride: int,
+    groups: int,
+    weight_bit_width: int | None,
+    per_channel: bool = False,
+) -> nn.Module:
+    """Return a 1-D convolution without bias, padded by half its kernel.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps, odd.
+        stride: Samples between outputs.
+        groups: Channel groups; `in_channels` for a depthwise convolution.
+        weight_bit_width: Bits of a weight; None for floating point.
+        per_channel: Whether every output channel has a scale of its own.
+    """
+    geometry = {
+        "kernel_size": kernel_size,
+        "stride": stride,
+        "padding": kernel_size // 2,
+        "groups": groups,
+        "bias": False,
+    }
+    if weight_bit_width is None:
+        return nn.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
+    quantiser = Int8WeightPerChannelFloat if per_channel else Int8WeightPerTensorFloat
+    layer: nn.Module = qnn.QuantConv1d(
+        in_channels,
+        out_channels,
+        **geometry,
+        weight_quant=quantiser,
+        weight_bit_width=weight_bit_width,
+    )
+    return layer
+
+
+def linear(in_features: int, out_features: int, *, weight_bit_width: int | None) -> nn.Module:
+    """Return a dense layer whose bias lies on the grid of its accumulator (16 bits)."""
+    if weight_bit_width is None:
+        return nn.Linear(in_features, out_features)
+    layer: nn.Module = qnn.QuantLinear(
+        in_features,
+        out_features,
+        bias=True,
+        bias_quant=Int16Bias,
+        weight_quant=Int8WeightPerTensorFloat,
+        weight_bit_width=weight_bit_width,
+    )
+    return layer
+
+
+def relu(act_bit_width: int | None) -> nn.Module:
+    """Return a ReLU whose output is an unsigned integer times a learned scale."""
+    if act_bit_width is None:
+        return nn.ReLU()
+    layer: nn.Module = qnn.QuantReLU(
+        act_quant=Uint8ActPerTensorFloatMaxInit,
+        max_val=_INITIAL_ACT_MAX,
+        bit_width=act_bit_width,
+    )
+    return layer
+
+
+def signed_act(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
+    """Return an identity quantised to signed integers with a learned scale.
+
+    Args:
+        act_bit_width: Bits; None for floating point.
+        return_scale: Whether the next layer is told the scale (a quantised bias needs it).
+    """
+    if act_bit_width is None:
+        return nn.Identity()
+    layer: nn.Module = qnn.QuantIdentity(
+        act_quant=Int8ActPerTensorFloatMinMaxInit,
+        min_val=-_INITIAL_ACT_MAX,
+        max_val=_INITIAL_ACT_MAX,
+        bit_width=act_bit_width,
+        return_quant_tensor=return_scale,
+    )
+    return layer
+
+
+def input_quantiser(bit_width: int | None, full_scale: float) -> nn.Module:
+    """Return the fixed quantiser of received samples: signed, clipping at ±`full_scale`.
+
+    Args:
+        bit_width: Bits of a sample of I or Q; None clips without quantising.
+        full_scale: The amplitude at which samples clip, in units of the frame's standard deviation.
+    """
+    if bit_width is None:
+        return nn.Hardtanh(-full_scale, full_scale)
+    layer: nn.Module = qnn.QuantIdentity(
+        act_quant=Int8ActPerTensorFloatMinMaxInit,
+        scaling_impl_type=ScalingImplType.CONST,
+        min_val=-full_scale,
+        max_val=full_scale,
+        bit_width=bit_width,
+    )
+    return layer
+
+
+def learned_scale(module: nn.Module) -> nn.Parameter | None:
+    """Return the parameter that holds an activation's range (its largest value), if it has one."""
+    proxy = getattr(module, "act_quant", None)
+    fused = getattr(proxy, "fused_activation_quant_proxy", None)
+    scaling = getattr(getattr(fused, "tensor_quant", None), "scaling_impl", None)
+    value = getattr(scaling, "value", None)
+    return value if isinstance(value, nn.Parameter) else None

@@ -1,0 +1,59 @@
+"""Where quantisation starts from: activation ranges measured on the floating-point network."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from boltmod.nn.quantizers import learned_scale
+
+_QUANTILE = 0.999
+_SMALLEST = 1e-3
+_SAMPLES = 200_000
+
+
+def transfer(source: nn.Module, target: nn.Module) -> None:
+    """Copy every weight of a floating-point network into its quantised twin, by name."""
+    weights = source.state_dict()
+    state = target.state_dict()
+    state.update({name: tensor for name, tensor in weights.items() if name in state})
+    target.load_state_dict(state)
+
+
+@torch.no_grad()
+def calibrate(floating: nn.Module, quantised: nn.Module, iq_planes: Tensor) -> None:
+    """Set every learned activation range of `quantised` to what `floating` shows on some frames.
+
+    The range is the 99.9 % quantile of the magnitude at the same place of the floating-point
+    network, so that a rare peak does not cost every other value its resolution.
+
+    Args:
+        floating: The same network without quantisers.
+        quantised: The network whose ranges are set.
+        iq_planes: Frames to measure on, (n, 2, 1024).
+    """
+    ranges: dict[str, Tensor] = {}
+
+    def measure(name: str, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values = inputs[0].flatten()
+        positive = isinstance(_module, nn.ReLU)
+        values = values.clamp_min(0) if positive else values.abs()
+        stride = max(1, len(values) // _SAMPLES)
+        ranges[name] = torch.quantile(values[::stride].float(), _QUANTILE)
+
+    learned = {n: v for n, m in quantised.named_modules() if (v := learned_scale(m)) is not None}
+    hooks = [
+        module.register_forward_pre_hook(partial(measure, name))
+        for name, module in floating.named_modules()
+        if name in learned
+    ]
+    was_training = floating.training
+    floating.eval()
+    floating(iq_planes)
+    floating.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    for name, value in ranges.items():
+        learned[name].fill_(float(value.clamp_min(_SMALLEST)))

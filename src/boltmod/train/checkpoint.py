@@ -1,0 +1,105 @@
+"""Checkpoints: one safetensors file, its header carrying the state of the training as JSON.
+
+One file and not two, because only one file can replace its predecessor in a single step; nothing in
+it is ever executed on reading.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from boltmod.errors import CheckpointError
+
+_HEADER = "boltmod"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training can go on from.
+
+    Args:
+        network: The network's state dict.
+        optimiser: The optimiser's tensors, named `<parameter number>.<name>`; empty at the end of
+            a phase.
+        masks: For each pruned weight tensor, by its name in the state dict: 1 kept, 0 zeroed.
+        state: Plain values: the network's configuration, the phase, epoch and step, figures.
+    """
+
+    network: Mapping[str, Tensor]
+    optimiser: Mapping[str, Tensor] = field(default_factory=dict)
+    masks: Mapping[str, Tensor] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint; a reader sees the old one or the new one, never half of it."""
+    tensors: dict[str, Tensor] = {}
+    for kind in ("network", "optimiser", "masks"):
+        for name, tensor in getattr(checkpoint, kind).items():
+            tensors[f"{kind}/{name}"] = tensor.detach().cpu().contiguous().clone()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    save_file(tensors, temporary, metadata={_HEADER: json.dumps(dict(checkpoint.state))})
+    os.replace(temporary, path)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or none of boltmod's checkpoints.
+    """
+    kinds: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}, "masks": {}}
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads((file.metadata() or {})[_HEADER])
+            for name in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                kind, _, key = name.partition("/")
+                kinds[kind][key] = file.get_tensor(name)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a boltmod checkpoint ({error}); delete it to start its phase again"
+        ) from None
+    return Checkpoint(**kinds, state=state)
+
+
+def restore(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    """Put a checkpoint's weights into its network.
+
+    Raises:
+        CheckpointError: The checkpoint belongs to a network of another shape.
+    """
+    try:
+        network.load_state_dict(dict(checkpoint.network))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: belongs to another network: {reason}") from None
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return an optimiser's state as named tensors."""
+    return {
+        f"{index}.{name}": torch.as_tensor(value)
+        for index, values in optimiser.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put named tensors back into an optimiser over the same parameters."""
+    document = optimiser.state_dict()
+    document["state"] = {}
+    for key, tensor in tensors.items():
+        index, _, name = key.partition(".")
+        document["state"].setdefault(int(index), {})[name] = tensor
+    optimiser.load_state_dict(document)

@@ -1,0 +1,279 @@
+"""The training loop: one phase from its first step, or from its last checkpoint, to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from boltmod.config import Optimisation
+from boltmod.data.source import Frames, FrameSource
+from boltmod.errors import CheckpointError
+from boltmod.nn.quantizers import learned_scale
+from boltmod.train import checkpoint
+from boltmod.train.checkpoint import Checkpoint
+from boltmod.train.schedule import learning_rate
+
+CHECKPOINT_SECONDS = 20.0
+"""At most this much training is lost to an interruption."""
+
+_SCALE_LEARNING_RATE = 0.1
+_VALIDATION_BATCH = 512
+
+
+class Observer(Protocol):
+    """Who watches a training."""
+
+    def step(self, record: Mapping[str, Any]) -> None:
+        """See a step: `epoch`, `done` and `total` frames, `loss`, `accuracy`, `frames_per_s`."""
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """See the end of an epoch, as metrics.jsonl will hold it."""
+
+
+@dataclass
+class Progress:
+    """Where a phase stands; all of it is saved.
+
+    Args:
+        epoch: Epochs finished.
+        step: Steps of the current epoch finished.
+        loss_sum: Sum of the losses of the epoch's frames.
+        hits: Frames of the epoch classified right, as they were trained on.
+        seconds: Time spent in the phase.
+        best: Highest accuracy on the validation frames so far; -1 before the first.
+        records: What was reported at the end of each epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    hits: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One phase of training.
+
+    Args:
+        network: The network, changed in place.
+        source: Where its frames come from.
+        phase: How it is trained.
+        folder: Where the phase's checkpoints lie.
+        identity: What the checkpoints must have been made with, as plain values.
+        masks: Pruned weights, by parameter name.
+    """
+
+    network: nn.Module
+    source: FrameSource
+    phase: Optimisation
+    folder: Path
+    identity: Mapping[str, Any]
+    masks: Mapping[str, Tensor]
+
+    @property
+    def latest(self) -> Path:
+        """The checkpoint an interrupted phase goes on from."""
+        return self.folder / "latest.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The weights that did best on the validation frames."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def final(self) -> Path:
+        """The weights a finished phase ends with."""
+        return self.folder / "final.safetensors"
+
+
+def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
+    """Train a network through one phase and leave its final checkpoint.
+
+    Raises:
+        CheckpointError: The folder's checkpoint was made with another recipe or is damaged.
+    """
+    optimiser = make_optimiser(task.network, task.phase)
+    progress = _resume(task, optimiser)
+    model, wrapped = fabric.setup(task.network, optimiser)
+    masks = {name: mask.to(fabric.device) for name, mask in task.masks.items()}
+    parameters = dict(task.network.named_parameters())
+    validation = task.source.validation()
+    saved = time.monotonic()
+    while progress.epoch < task.phase.epochs:
+        begun = time.monotonic()
+        for iq_planes, class_ids in task.source.batches(progress.epoch, progress.step):
+            rate = learning_rate(task.phase, _steps_done(task, progress), _steps_per_epoch(task))
+            _set_learning_rate(wrapped, rate)
+            loss, hits = _step(task.phase, fabric, model, wrapped, (iq_planes, class_ids))
+            with torch.no_grad():
+                for name, mask in masks.items():
+                    parameters[name].mul_(mask)
+            progress.step += 1
+            progress.loss_sum += loss * len(class_ids)
+            progress.hits += hits
+            now = time.monotonic()
+            progress.seconds, begun = progress.seconds + now - begun, now
+            observer.step(_step_record(task, progress))
+            if now - saved > CHECKPOINT_SECONDS:
+                _save(task, progress, optimiser, task.latest)
+                saved = time.monotonic()
+        _end_epoch(task, progress, optimiser, accuracy(task.network, validation), observer)
+        saved = time.monotonic()
+    _finish(task, progress)
+    return progress
+
+
+@torch.no_grad()
+def accuracy(network: nn.Module, frames: Frames) -> float:
+    """Return the share of frames a network classifies right."""
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    hits = 0
+    for start in range(0, len(frames.class_ids), _VALIDATION_BATCH):
+        part = slice(start, start + _VALIDATION_BATCH)
+        scores = network(frames.iq_planes[part].to(device))
+        hits += int((scores.argmax(1) == frames.class_ids[part].to(device)).sum())
+    network.train(was_training)
+    return hits / len(frames.class_ids)
+
+
+def make_optimiser(network: nn.Module, phase: Optimisation) -> torch.optim.Optimizer:
+    """Return the phase's optimiser.
+
+    Weights of convolutions and dense layers decay; biases and normalisation do not; learned
+    activation ranges do not and move at a tenth of the learning rate.
+    """
+    scales = {id(p) for m in network.modules() if (p := learned_scale(m)) is not None}
+    weights: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    ranges: list[nn.Parameter] = []
+    for parameter in network.parameters():
+        if id(parameter) in scales:
+            ranges.append(parameter)
+        else:
+            (weights if parameter.ndim > 1 else others).append(parameter)
+    groups = [
+        {"params": weights, "weight_decay": phase.weight_decay, "rate": 1.0},
+        {"params": others, "weight_decay": 0.0, "rate": 1.0},
+        {"params": ranges, "weight_decay": 0.0, "rate": _SCALE_LEARNING_RATE},
+    ]
+    kind = torch.optim.AdamW if phase.optimiser == "adamw" else torch.optim.Adam
+    return kind([g for g in groups if g["params"]], lr=phase.learning_rate)
+
+
+def _step(
+    phase: Optimisation,
+    fabric: Fabric,
+    model: Any,
+    optimiser: Any,
+    batch: tuple[Tensor, Tensor],
+) -> tuple[float, int]:
+    model.train()
+    iq_planes, class_ids = (t.to(fabric.device) for t in batch)
+    optimiser.zero_grad(set_to_none=True)
+    scores = model(iq_planes)
+    loss = nn.functional.cross_entropy(scores, class_ids, label_smoothing=phase.label_smoothing)
+    fabric.backward(loss)
+    if phase.gradient_clip > 0:
+        fabric.clip_gradients(model, optimiser, max_norm=phase.gradient_clip)
+    optimiser.step()
+    return float(loss.detach()), int((scores.detach().argmax(1) == class_ids).sum())
+
+
+def _set_learning_rate(optimiser: Any, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["rate"]
+
+
+def _steps_per_epoch(task: Task) -> int:
+    return task.source.frames_per_epoch // task.source.batch_size
+
+
+def _steps_done(task: Task, progress: Progress) -> int:
+    return progress.epoch * _steps_per_epoch(task) + progress.step
+
+
+def _step_record(task: Task, progress: Progress) -> dict[str, Any]:
+    seen = progress.step * task.source.batch_size
+    done = progress.epoch * task.source.frames_per_epoch + seen
+    return {
+        "phase": task.phase.name,
+        "epoch": progress.epoch + 1,
+        "done": done,
+        "total": task.phase.epochs * task.source.frames_per_epoch,
+        "loss": progress.loss_sum / seen,
+        "accuracy": progress.hits / seen,
+        "frames_per_s": done / max(progress.seconds, 1e-9),
+    }
+
+
+def _end_epoch(
+    task: Task,
+    progress: Progress,
+    optimiser: torch.optim.Optimizer,
+    validation_accuracy: float,
+    observer: Observer,
+) -> None:
+    step = _step_record(task, progress)
+    rate = learning_rate(task.phase, _steps_done(task, progress) - 1, _steps_per_epoch(task))
+    record = {
+        "event": "epoch",
+        "phase": task.phase.name,
+        "epoch": progress.epoch + 1,
+        "frames": step["done"],
+        "loss": step["loss"],
+        "accuracy": step["accuracy"],
+        "validation_accuracy": validation_accuracy,
+        "learning_rate": rate,
+        "frames_per_s": step["frames_per_s"],
+        "seconds": progress.seconds,
+    }
+    progress.records.append(record)
+    progress.epoch, progress.step = progress.epoch + 1, 0
+    progress.loss_sum, progress.hits = 0.0, 0
+    if validation_accuracy > progress.best:
+        progress.best = validation_accuracy
+        _save(task, progress, None, task.best)
+    _save(task, progress, optimiser, task.latest)
+    observer.epoch(record)
+
+
+def _finish(task: Task, progress: Progress) -> None:
+    if task.phase.keep == "best":
+        checkpoint.restore(task.network, checkpoint.load(task.best), task.best)
+    _save(task, progress, None, task.final)
+    for path in (task.latest, task.best):
+        path.unlink(missing_ok=True)
+
+
+def _save(
+    task: Task, progress: Progress, optimiser: torch.optim.Optimizer | None, path: Path
+) -> None:
+    tensors = checkpoint.optimiser_tensors(optimiser) if optimiser else {}
+    state = {"identity": dict(task.identity), "progress": vars(progress)}
+    checkpoint.save(Checkpoint(task.network.state_dict(), tensors, task.masks, state), path)
+
+
+def _resume(task: Task, optimiser: torch.optim.Optimizer) -> Progress:
+    if not task.latest.exists():
+        return Progress()
+    found = checkpoint.load(task.latest)
+    if found.state["identity"] != dict(task.identity):
+        raise CheckpointError(
+            f"{task.latest}: was made with another recipe; choose another run folder, "
+            "or delete this one"
+        )
+    checkpoint.restore(task.network, found, task.latest)
+    checkpoint.restore_optimiser(optimiser, found.optimiser)
+    return Progress(**found.state["progress"])
