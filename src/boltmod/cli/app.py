@@ -7,6 +7,7 @@ import sys
 import typer
 
 from boltmod import __version__
+from boltmod.cli.cost import cost
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
@@ -32,6 +33,9 @@ def _root(
     ),
 ) -> None:
     pass
+
+
+app.command()(cost)
 
 
 def main() -> None:

@@ -1,0 +1,323 @@
+"""Networks in standard operators, for any batch size, so that ONNX Runtime can run them.
+
+ONNX Runtime knows none of QONNX's operators, and exporters freeze the batch size. `lower` writes
+every quantiser as the divisions, roundings and products that define it, in the order in which
+QONNX's own executor carries them out, so that both give the same numbers.
+
+Source: QONNX operator definitions (Quant, BipolarQuant, Trunc), docs/qonnx-custom-ops in
+github.com/fastmachinelearning/qonnx; the order of operations is that of `qonnx.custom_op.general`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx.reference import ReferenceEvaluator
+
+from boltmod.errors import ModelFormatError, UnsupportedOperatorError
+from boltmod.model.onnx_file import QONNX_DOMAIN, QONNX_DOMAINS, Model
+
+BATCH = "batch"
+"""Name of the open dimension in lowered networks."""
+
+_MIN_OPSET = 13
+"""Since then Round, Clip with tensor bounds and Squeeze with tensor axes are what they are now."""
+
+_IR_VERSION = 10
+"""A file version that every ONNX Runtime from 1.20 on reads."""
+
+_NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"}
+
+Array = NDArray[Any]
+
+
+def lower(model: Model) -> onnx.ModelProto:
+    """Rewrite a network in standard ONNX operators with an open batch dimension.
+
+    Args:
+        model: The network.
+
+    Returns:
+        A network of the same input and output names whose constant parts, the quantisation of the
+        weights among them, are already computed.
+
+    Raises:
+        UnsupportedOperatorError: An operator is neither standard nor one of QONNX's that boltmod
+            knows, or is used in a way that cannot be written in standard operators.
+    """
+    proto = _with_recent_opset(model.proto)
+    qonnx_version = max(
+        (o.version for o in proto.opset_import if o.domain == QONNX_DOMAIN), default=1
+    )
+    graph = _Graph.of(proto)
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx"):
+            graph.take(node)
+        else:
+            _lowering(node)(graph, node, qonnx_version)
+    return graph.finish(proto)
+
+
+def _with_recent_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
+    version = next((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), 1)
+    if version >= _MIN_OPSET:
+        return proto
+    try:
+        return onnx.version_converter.convert_version(proto, _MIN_OPSET)
+    except (RuntimeError, onnx.version_converter.ConvertError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelFormatError(
+            f"the model's operator set {version} must convert to {_MIN_OPSET}, which fails "
+            f"({reason}): export it with opset {_MIN_OPSET} or later"
+        ) from None
+
+
+class _Graph:
+    """The lowered network while it grows: its nodes, and what is known to be constant."""
+
+    def __init__(self, constants: dict[str, Array], opset: int) -> None:
+        self.constants = constants
+        self.opset = opset
+        self.nodes: list[onnx.NodeProto] = []
+        self._n_made = 0
+
+    @classmethod
+    def of(cls, proto: onnx.ModelProto) -> _Graph:
+        opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
+        weights = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
+        return cls(weights, opset)
+
+    def constant(self, value: ArrayLike) -> str:
+        """Store a float32 constant; its name."""
+        name = self._name("constant")
+        self.constants[name] = np.asarray(value, np.float32)
+        return name
+
+    def apply(self, operator: str, *inputs: str, output: str | None = None) -> str:
+        """Add one standard operator; the name of its result."""
+        output = output or self._name(operator)
+        self.take(onnx.helper.make_node(operator, list(inputs), [output], name=f"{output}_node"))
+        return output
+
+    def take(self, node: onnx.NodeProto) -> None:
+        """Add a standard node, or its value if all its inputs are constant."""
+        if node.op_type == "Constant":
+            self.constants[node.output[0]] = self._evaluate(node)[0]
+        elif all(name in self.constants or not name for name in node.input) and self._folds(node):
+            for name, value in zip(node.output, self._evaluate(node), strict=True):
+                self.constants[name] = value
+        else:
+            self.nodes.append(self._with_open_batch(node))
+
+    def _folds(self, node: onnx.NodeProto) -> bool:
+        return bool(node.input) and node.op_type not in _NEVER_FOLDED
+
+    def _evaluate(self, node: onnx.NodeProto) -> list[Array]:
+        proto = onnx.helper.make_model(
+            onnx.helper.make_graph(
+                [node],
+                "constant",
+                [
+                    onnx.helper.make_value_info(name, onnx.TypeProto())
+                    for name in node.input
+                    if name
+                ],
+                [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
+            ),
+            opset_imports=[onnx.helper.make_opsetid("", self.opset)],
+        )
+        feeds = {name: self.constants[name] for name in node.input if name}
+        return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
+
+    def _with_open_batch(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """Let a Reshape to (1, …) keep whatever batch it is given."""
+        shape = self.constants.get(node.input[1]) if node.op_type == "Reshape" else None
+        if shape is None or node.input[0] in self.constants or shape.size == 0 or shape[0] != 1:
+            return node
+        opened = onnx.NodeProto()
+        opened.CopyFrom(node)
+        opened.input[1] = self._name("shape")
+        self.constants[opened.input[1]] = np.concatenate([[0], shape[1:]]).astype(np.int64)
+        kept = [a for a in node.attribute if a.name != "allowzero"]
+        del opened.attribute[:]
+        opened.attribute.extend(kept)
+        return opened
+
+    def _name(self, stem: str) -> str:
+        self._n_made += 1
+        return f"boltmod_{stem.lower()}_{self._n_made}"
+
+    def finish(self, proto: onnx.ModelProto) -> onnx.ModelProto:
+        graph = onnx.GraphProto(name=proto.graph.name or "network")
+        graph.input.extend(
+            _with_batch(value) for value in proto.graph.input if value.name not in self.constants
+        )
+        graph.output.extend(_with_batch(value) for value in proto.graph.output)
+        graph.node.extend(self.nodes)
+        used = {name for node in self.nodes for name in node.input}
+        used |= {value.name for value in proto.graph.output}
+        graph.initializer.extend(
+            onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
+            for name, value in self.constants.items()
+            if name in used
+        )
+        return onnx.helper.make_model(
+            graph,
+            opset_imports=[onnx.helper.make_opsetid("", self.opset)],
+            ir_version=_IR_VERSION,
+            producer_name="boltmod",
+        )
+
+
+def _with_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
+    opened = onnx.ValueInfoProto()
+    opened.CopyFrom(value)
+    opened.type.tensor_type.shape.dim[0].dim_param = BATCH
+    return opened
+
+
+def _lowering(node: onnx.NodeProto) -> Callable[[_Graph, onnx.NodeProto, int], None]:
+    if node.domain in QONNX_DOMAINS and node.op_type in _LOWERINGS:
+        return _LOWERINGS[node.op_type]
+    raise UnsupportedOperatorError(
+        f"operator must be a standard one or one of {', '.join(_LOWERINGS)}, not "
+        f"{node.domain}::{node.op_type} ({node.name or node.output[0]}): "
+        "export the network without it"
+    )
+
+
+def _lower_quant(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+    """Quant: (round(clip(x / scale + zero_point)) − zero_point) · scale."""
+    x, scale, zero_point, bit_width = node.input
+    attributes = _attributes(node, signed=1, narrow=0, rounding_mode="ROUND")
+    n_bits = _known(graph, node, bit_width, "bit width")
+    offset = _unless_zero(graph, zero_point)
+    y = graph.apply("Div", x, scale)
+    if offset:
+        y = graph.apply("Add", y, offset)
+    if attributes["signed"] and np.all(n_bits == 1):
+        y = _bipolar(graph, y)
+    else:
+        y = _clip(graph, y, *_integer_range(n_bits, **attributes))
+        y = _round(graph, node, y, attributes["rounding_mode"])
+    if offset:
+        y = graph.apply("Sub", y, offset)
+    graph.apply("Mul", y, scale, output=node.output[0])
+
+
+def _lower_bipolar_quant(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+    """BipolarQuant: +scale from zero up, −scale below."""
+    graph.apply("Mul", _bipolar(graph, node.input[0]), node.input[1], output=node.output[0])
+
+
+def _lower_trunc(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+    """Trunc: drop the least significant bits of a quantised value."""
+    attributes = _attributes(node, signed=1, narrow=0, rounding_mode="FLOOR")
+    x, scale, zero_point, in_bits = node.input[:4]
+    offset = _unless_zero(graph, zero_point)
+    y = graph.apply("Div", x, scale)
+    if offset:
+        y = graph.apply("Add", y, offset)
+    y = graph.apply("Round", y)
+    out_bits = _known(graph, node, node.input[-1], "output bit width")
+    if version >= 2:
+        ratio = _known(graph, node, node.input[4], "output scale") / _known(
+            graph, node, scale, "scale"
+        )
+        step: Array = 2 ** np.round(np.log2(ratio))
+        out_scale = node.input[4]
+    else:
+        step = 2.0 ** (_known(graph, node, in_bits, "input bit width") - out_bits)
+        out_scale = scale
+    y = graph.apply("Div", y, graph.constant(step))
+    if version >= 2:
+        y = _clip(graph, y, *_integer_range(out_bits, **attributes))
+    y = _round(graph, node, y, attributes["rounding_mode"])
+    if offset:
+        shift = graph.constants[offset] / (step if version >= 2 else 1)
+        y = graph.apply("Sub", y, graph.constant(shift))
+    graph.apply("Mul", y, out_scale, output=node.output[0])
+
+
+_LOWERINGS: dict[str, Callable[[_Graph, onnx.NodeProto, int], None]] = {
+    "Quant": _lower_quant,
+    "IntQuant": _lower_quant,
+    "BipolarQuant": _lower_bipolar_quant,
+    "Trunc": _lower_trunc,
+}
+
+
+def _attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:
+    found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    if isinstance(found.get("rounding_mode"), bytes):
+        found["rounding_mode"] = found["rounding_mode"].decode()
+    return {name: found.get(name, default) for name, default in defaults.items()}
+
+
+def _known(graph: _Graph, node: onnx.NodeProto, name: str, meaning: str) -> Array:
+    if name not in graph.constants:
+        raise UnsupportedOperatorError(
+            f"{meaning} must be a constant, not computed while the network runs "
+            f"({node.op_type} {node.name or node.output[0]}): export it with fixed bit widths"
+        )
+    return graph.constants[name]
+
+
+def _unless_zero(graph: _Graph, zero_point: str) -> str | None:
+    """The zero point's name, or None where adding it changes nothing."""
+    value = graph.constants.get(zero_point)
+    return None if value is not None and not np.any(value) else zero_point
+
+
+def _integer_range(
+    n_bits: Array, signed: int, narrow: int, rounding_mode: str
+) -> tuple[Array, Array]:
+    """Smallest and largest integer of a bit width; a narrow range gives one end up."""
+    bits = np.asarray(n_bits, np.float32)
+    if signed:
+        return -(2 ** (bits - 1)) + narrow, 2 ** (bits - 1) - 1
+    return 0 * bits, 2**bits - 1 - narrow
+
+
+def _clip(graph: _Graph, x: str, low: Array, high: Array) -> str:
+    bounds = (graph.constant(low.squeeze()), graph.constant(high.squeeze()))
+    if low.size == 1:
+        return graph.apply("Clip", x, *bounds)
+    bounds = (graph.constant(low), graph.constant(high))
+    return graph.apply("Max", graph.apply("Min", x, bounds[1]), bounds[0])
+
+
+def _bipolar(graph: _Graph, x: str) -> str:
+    zero, one, minus_one = (graph.constant(v) for v in (0, 1, -1))
+    return graph.apply("Where", graph.apply("GreaterOrEqual", x, zero), one, minus_one)
+
+
+def _round(graph: _Graph, node: onnx.NodeProto, x: str, mode: str) -> str:
+    mode = mode.upper()
+    if mode in ("ROUND", "HALF_EVEN"):
+        return graph.apply("Round", x)
+    if mode in ("CEIL", "FLOOR"):
+        return graph.apply(mode.capitalize(), x)
+    if mode not in _OUTWARD:
+        raise UnsupportedOperatorError(
+            f"rounding_mode must be ROUND, HALF_EVEN, CEIL, FLOOR or one of {', '.join(_OUTWARD)}, "
+            f"not {mode} ({node.op_type} {node.name or node.output[0]}): export with ROUND"
+        )
+    operator, offset = _OUTWARD[mode]
+    size = graph.apply("Abs", x)
+    if offset:
+        size = graph.apply("Add", size, graph.constant(offset))
+    return graph.apply("Mul", graph.apply("Sign", x), graph.apply(operator, size))
+
+
+_OUTWARD = {
+    "UP": ("Ceil", 0.0),
+    "DOWN": ("Floor", 0.0),
+    "HALF_UP": ("Floor", 0.5),
+    "HALF_DOWN": ("Ceil", -0.5),
+}
+"""Rounding modes that treat both signs alike: what is done to the magnitude."""

@@ -1,0 +1,150 @@
+"""A classifier that runs: ONNX Runtime behind two functions.
+
+The network's operators are carried out one by one as they stand. ONNX Runtime could merge batch
+normalisations into convolutions and be a little faster, but then sums round differently, a few
+activations fall on the other side of a quantiser's threshold, and the result is no longer that of
+the network that was trained, exported and costed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from boltmod.errors import ShapeError, UnsupportedOperatorError
+from boltmod.model import onnx_file
+from boltmod.model.lowering import lower
+from boltmod.model.onnx_file import Model
+from boltmod.modulation import FRAME_LENGTH
+
+_BATCH_SIZE = 16
+"""Frames run at once: activations of a batch stay within the processor's caches."""
+
+Floats = NDArray[np.float32]
+
+
+class Classifier:
+    """Classes of I/Q frames, by one model.
+
+    Args:
+        model: The model, or the path of its `.onnx` file.
+        threads: Batches worked on at once; as many as there are processors if None.
+
+    Raises:
+        ModelFormatError: The file is no classifier of frames.
+        UnsupportedOperatorError: The model holds what cannot be run.
+    """
+
+    def __init__(self, model: Model | Path, threads: int | None = None) -> None:
+        self.model = model if isinstance(model, Model) else onnx_file.load(model)
+        self._n_threads = threads or os.cpu_count() or 1
+        self._session = _session(self.model)
+        self._check_batches()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each column of the results."""
+        return self.model.classes
+
+    def logits(self, iq_planes: Floats) -> Floats:
+        """What the network says of each frame.
+
+        Args:
+            iq_planes: Frames, (n, 2, 1024) float32, scaled as the model's metadata asks.
+
+        Returns:
+            Logits, (n, n_classes) float32; a frame's row does not depend on the other frames.
+
+        Raises:
+            ShapeError: The frames have another shape or type.
+        """
+        _check_frames(iq_planes)
+        if not len(iq_planes):
+            return np.empty((0, len(self.classes)), np.float32)
+        batches = list(_batches(iq_planes))
+        if self._n_threads == 1 or len(batches) == 1:
+            return np.concatenate([self._run(batch) for batch in batches])
+        with ThreadPoolExecutor(self._n_threads) as pool:
+            return np.concatenate(list(pool.map(self._run, batches)))
+
+    def probabilities(self, iq_planes: Floats) -> Floats:
+        """Probability of each class for each frame: the softmax of `logits`.
+
+        Args:
+            iq_planes: As for `logits`.
+
+        Returns:
+            Probabilities, (n, n_classes) float32; each row sums to one.
+        """
+        logits = self.logits(iq_planes).astype(np.float64)
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+
+    def _run(self, batch: Floats) -> Floats:
+        outputs: list[Any] = self._session.run(None, {self.model.input_name: batch})
+        return np.asarray(outputs[0], np.float32)
+
+    def _check_batches(self) -> None:
+        """Refuse networks that mix the frames of a batch, or take one frame only."""
+        rng = np.random.default_rng(0)
+        pair = rng.standard_normal((2, 2, FRAME_LENGTH)).astype(np.float32)
+        try:
+            together = self._run(pair)
+            alone = np.concatenate([self._run(pair[:1]), self._run(pair[1:])])
+        except _RuntimeFailure as error:
+            raise UnsupportedOperatorError(_refusal(self.model, error)) from None
+        if together.shape != (2, len(self.classes)) or not np.allclose(together, alone, 1e-3, 1e-3):
+            raise UnsupportedOperatorError(_refusal(self.model, "frames influence each other"))
+
+
+_RuntimeFailure = (
+    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
+    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
+    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
+    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
+)
+
+
+def _session(model: Model) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    lowered = lower(model).SerializeToString()
+    try:
+        return onnxruntime.InferenceSession(lowered, options, providers=["CPUExecutionProvider"])
+    except _RuntimeFailure as error:
+        raise UnsupportedOperatorError(_refusal(model, error)) from None
+
+
+def _refusal(model: Model, reason: object) -> str:
+    first_line = str(reason).strip().splitlines()[0]
+    return (
+        f"{model.path or model.name} must run on batches of frames, which it does not "
+        f"({first_line}): export it with standard operators that keep the batch dimension first"
+    )
+
+
+def _check_frames(iq_planes: Floats) -> None:
+    if iq_planes.ndim != 3 or iq_planes.shape[1:] != (2, FRAME_LENGTH):
+        raise ShapeError(
+            f"iq_planes must have shape (n, 2, {FRAME_LENGTH}), not {iq_planes.shape}: "
+            "plane 0 is I, plane 1 is Q"
+        )
+    if iq_planes.dtype != np.float32:
+        raise ShapeError(
+            f"iq_planes must be float32, not {iq_planes.dtype}: convert with .astype(np.float32)"
+        )
+
+
+def _batches(iq_planes: Floats) -> Iterator[Floats]:
+    for start in range(0, len(iq_planes), _BATCH_SIZE):
+        yield np.ascontiguousarray(iq_planes[start : start + _BATCH_SIZE])

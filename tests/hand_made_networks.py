@@ -1,0 +1,102 @@
+"""Small QONNX networks made by hand, whose results and costs can be worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+QONNX = "qonnx.custom_op.general"
+
+
+class Network:
+    """An ONNX graph in the making: (1, 2, 1024) in, `finish(result)` names what comes out."""
+
+    def __init__(self, opset: int = 13, domain: str = QONNX, batch: int | str = 1) -> None:
+        self.opset, self.domain, self.batch = opset, domain, batch
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.input = "frames"
+
+    def constant(self, name: str, value: Any, dtype: Any = np.float32) -> str:
+        self.initializers.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def add(self, operator: str, *inputs: str, output: str, domain: str = "", **attrs: Any) -> str:
+        self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attrs))
+        return output
+
+    def quant(
+        self,
+        x: str,
+        scale: Any,
+        n_bits: float,
+        zero_point: float = 0.0,
+        signed: int = 1,
+        narrow: int = 0,
+        rounding_mode: str = "ROUND",
+    ) -> str:
+        out = f"{x}_q"
+        parameters = (
+            self.constant(f"{out}_scale", scale),
+            self.constant(f"{out}_zero_point", zero_point),
+            self.constant(f"{out}_bits", n_bits),
+        )
+        return self.add(
+            "Quant", x, *parameters, output=out, domain=self.domain,
+            signed=signed, narrow=narrow, rounding_mode=rounding_mode,
+        )  # fmt: skip
+
+    def finish(self, result: str, n_outputs: int = 24, frame: tuple[int, ...] = (2, 1024)) -> Any:
+        graph = helper.make_graph(
+            self.nodes,
+            "hand_made",
+            [helper.make_tensor_value_info(self.input, TensorProto.FLOAT, (self.batch, *frame))],
+            [helper.make_tensor_value_info(result, TensorProto.FLOAT, (self.batch, n_outputs))],
+            self.initializers,
+        )
+        opsets = [helper.make_opsetid("", self.opset)]
+        if self.domain:
+            opsets.append(helper.make_opsetid(self.domain, 1))
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def dense(
+    weights: NDArray[Any] | None = None,
+    weight_bits: int = 4,
+    act_bits: int = 8,
+    weight_scale: float = 1.0,
+    **options: Any,
+) -> onnx.ModelProto:
+    """One quantised dense layer on the flattened frame: 24 × 2048 weights."""
+    net = Network(**options)
+    if weights is None:
+        weights = np.random.default_rng(3).integers(-7, 8, (24, 2048))
+    x = net.quant(net.input, 0.125, act_bits)
+    w = net.quant(net.constant("fc.weight", weights * weight_scale), weight_scale, weight_bits)
+    flat = net.add("Flatten", x, output="flat", axis=1)
+    logits = net.add("Gemm", flat, w, net.constant("bias", np.zeros(24)), output="logits", transB=1)
+    return net.finish(logits)
+
+
+def convolutional(**options: Any) -> onnx.ModelProto:
+    """A quantised convolution, ReLU, quantiser, global pooling and a dense layer."""
+    rng = np.random.default_rng(5)
+    net = Network(**options)
+    x = net.quant(net.input, 0.1, 8)
+    w = net.quant(net.constant("conv.weight", rng.normal(0, 0.3, (8, 2, 5))), 0.07, 4, narrow=1)
+    y = net.add(
+        "Conv", x, w, output="conv", kernel_shape=[5], pads=[2, 2], strides=[2],
+        dilations=[1], group=1,
+    )  # fmt: skip
+    y = net.quant(net.add("Relu", y, output="relu"), 0.05, 6, signed=0)
+    y = net.add("GlobalAveragePool", y, output="pool")
+    shape = net.constant("shape", [1, 8], np.int64)
+    y = net.add("Reshape", y, shape, output="flat")
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 8))), 0.1, 4, narrow=1)
+    return net.finish(
+        net.add("Gemm", y, w, net.constant("bias", np.zeros(24)), output="logits", transB=1)
+    )
