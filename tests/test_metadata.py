@@ -10,15 +10,15 @@ from boltmod.model.metadata import InputScaling, Metadata
 def test_what_is_written_is_read():
     proto = hand_made.dense()
     told = Metadata(("A", 'B, "c"'), InputScaling.NONE, {"recipe": "demo", "seed": "7"})
-    metadata.write(proto, told)
+    proto = metadata.write(proto, told)
     assert metadata.read(onnx.ModelProto.FromString(proto.SerializeToString())) == told
 
 
 def test_writing_again_replaces_only_what_is_ours():
     proto = hand_made.dense()
     onnx.helper.set_model_props(proto, {"author": "someone"})
-    metadata.write(proto, Metadata(("A",), provenance={"seed": "7"}))
-    metadata.write(proto, Metadata(("B",)))
+    proto = metadata.write(proto, Metadata(("A",), provenance={"seed": "7"}))
+    proto = metadata.write(proto, Metadata(("B",)))
     assert metadata.read(proto) == Metadata(("B",))
     assert {p.key: p.value for p in proto.metadata_props}["author"] == "someone"
 
@@ -47,7 +47,7 @@ def test_a_model_without_description_has_none():
 )  # fmt: skip
 def test_damaged_descriptions_are_refused(key, value, message):
     proto = hand_made.dense()
-    metadata.write(proto, Metadata(("A",)))
+    proto = metadata.write(proto, Metadata(("A",)))
     entries = {p.key: p.value for p in proto.metadata_props} | {key: value}
     onnx.helper.set_model_props(proto, entries)
     with pytest.raises(ModelFormatError) as error:

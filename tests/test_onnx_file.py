@@ -33,7 +33,7 @@ def test_a_model_without_description_is_taken_for_one_of_radioml(tmp_path):
 def test_the_description_is_read(tmp_path):
     proto = hand_made.dense(np.ones((24, 2048)))
     told = Metadata(tuple("abcdefghijklmnopqrstuvwx"), InputScaling.NONE, {"seed": "1"})
-    metadata.write(proto, told)
+    proto = metadata.write(proto, told)
     assert onnx_file.load(save(tmp_path, proto)).metadata == told
 
 
@@ -107,7 +107,7 @@ def test_another_output_shape(tmp_path):
 
 def test_a_name_too_many(tmp_path):
     proto = hand_made.dense()
-    metadata.write(proto, Metadata(("A", "B")))
+    proto = metadata.write(proto, Metadata(("A", "B")))
     assert refusal(save(tmp_path, proto)) == (
         "FILE must have one class name an output, not 2 names for 24 outputs: export it again"
     )

@@ -50,12 +50,15 @@ class Metadata:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
 
-def write(proto: onnx.ModelProto, metadata: Metadata) -> None:
-    """Put a description into a model, in place of the one it had.
+def write(proto: onnx.ModelProto, metadata: Metadata) -> onnx.ModelProto:
+    """Give a model a description, in place of the one it had.
 
     Args:
-        proto: The model, changed in place; what others wrote beside it stays.
+        proto: The model; it stays as it is.
         metadata: The description.
+
+    Returns:
+        A copy with the description; what others wrote into the metadata is still there.
     """
     entries = {
         _CLASSES_KEY: json.dumps(list(metadata.classes)),
@@ -63,8 +66,10 @@ def write(proto: onnx.ModelProto, metadata: Metadata) -> None:
     }
     entries |= {_PROVENANCE_PREFIX + key: text for key, text in metadata.provenance.items()}
     others = {p.key: p.value for p in proto.metadata_props if not p.key.startswith("boltmod.")}
-    del proto.metadata_props[:]
-    onnx.helper.set_model_props(proto, others | entries)
+    described = onnx.ModelProto()
+    described.CopyFrom(proto)
+    onnx.helper.set_model_props(described, others | entries)
+    return described
 
 
 def read(proto: onnx.ModelProto) -> Metadata | None:
