@@ -31,7 +31,10 @@ class Observer(Protocol):
     """Who watches a training."""
 
     def step(self, record: Mapping[str, Any]) -> None:
-        """See a step: `epoch`, `done` and `total` frames, `loss`, `accuracy`, `frames_per_s`."""
+        """See a step: `epoch`, `done` and `total` frames, `loss`, `accuracy`, `frames_per_s`.
+
+        A KeyboardInterrupt raised here ends the training after its checkpoint is written.
+        """
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """See the end of an epoch, as metrics.jsonl will hold it."""
@@ -123,7 +126,11 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
             progress.hits += hits
             now = time.monotonic()
             progress.seconds, begun = progress.seconds + now - begun, now
-            observer.step(_step_record(task, progress))
+            try:
+                observer.step(_step_record(task, progress))
+            except KeyboardInterrupt:
+                _save(task, progress, optimiser, task.latest)
+                raise
             if now - saved > CHECKPOINT_SECONDS:
                 _save(task, progress, optimiser, task.latest)
                 saved = time.monotonic()

@@ -1,0 +1,194 @@
+"""`boltmod run`: a recipe's whole way, from frames to a report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+import torch
+from torch import nn
+
+from boltmod import __version__
+from boltmod.config import Recipe, read_recipe
+from boltmod.cost import inference_cost
+from boltmod.data.loader import Batch, ordered_batches
+from boltmod.data.radioml import RadioMLFile
+from boltmod.data.source import open_source
+from boltmod.data.split import official_split
+from boltmod.data.twin import twin_cells
+from boltmod.errors import ConfigError
+from boltmod.evaluation.metrics import Evaluation, evaluate
+from boltmod.evaluation.report import write_report
+from boltmod.export.qonnx import export
+from boltmod.model.metadata import Metadata
+from boltmod.model.onnx_file import load
+from boltmod.modulation import CLASSES, N_CLASSES, SNR_LABELS
+from boltmod.pipeline.environment import environment
+from boltmod.pipeline.files import write_json, write_text
+from boltmod.pipeline.metrics import RunObserver
+from boltmod.pipeline.phases import run_phases
+from boltmod.run_folder import RunFolder
+from boltmod.runtime.session import Classifier
+from boltmod.signal.profile import profile_from
+
+_BATCH = 512
+
+Notify = Callable[[str, int, int], None]
+"""Told what is being done, and how many frames of how many are done."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        folder: The run folder.
+        accuracy: Share of the test frames classified right by the exported model.
+        data: Which frames these were.
+        score: The challenge's score.
+        report: The report's path.
+    """
+
+    folder: Path
+    accuracy: float
+    accuracy_from_10_db: float
+    data: str
+    bops: float
+    weight_bits: float
+    score: float
+    report: Path
+
+    def as_dict(self) -> dict[str, Any]:
+        """The outcome in plain values."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+
+def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) -> Outcome:
+    """Take a recipe all the way; what an earlier, interrupted run finished is not done again.
+
+    Args:
+        recipe_path: The recipe.
+        folder: The run folder, made if it does not exist.
+        observer: Who watches the training.
+        notify: Who is told about the steps after it.
+
+    Raises:
+        ConfigError: The recipe is wrong, or the folder holds another recipe's run.
+        BoltmodError: A later step failed; the same command goes on from there.
+    """
+    recipe = read_recipe(recipe_path)
+    files = RunFolder(folder)
+    _claim(recipe, files)
+    network, trained = run_phases(recipe, files, observer)
+    if trained:
+        files.model.unlink(missing_ok=True)
+    if not files.model.exists():
+        _export(recipe, files, network, notify)
+        files.evaluation.unlink(missing_ok=True)
+    model = load(files.model)
+    cost = inference_cost.count(model)
+    write_json(files.cost, cost.as_dict())
+    if files.evaluation.exists():
+        evaluation = Evaluation.from_dict(_read_json(files.evaluation))
+    else:
+        evaluation = _evaluate(recipe, files, notify)
+        write_json(files.evaluation, evaluation.as_dict())
+    notify("writing the report", 0, 0)
+    report = write_report(files)
+    return Outcome(
+        folder=folder,
+        accuracy=evaluation.accuracy,
+        accuracy_from_10_db=evaluation.accuracy_from(10),
+        data=evaluation.data,
+        bops=cost.bops,
+        weight_bits=cost.weight_bits,
+        score=cost.score,
+        report=report,
+    )
+
+
+def _claim(recipe: Recipe, files: RunFolder) -> None:
+    """Write down recipe and environment; a folder belongs to one recipe."""
+    document = recipe.model_dump(mode="json", exclude_none=True)
+    text = tomli_w.dumps(document)
+    if files.recipe.exists() and files.recipe.read_text(encoding="utf-8") != text:
+        raise ConfigError(
+            f"{files.path}: holds the run of another recipe; "
+            "name another folder with --out, or delete this one"
+        )
+    if not files.recipe.exists():
+        write_text(files.recipe, text)
+        write_json(files.environment, environment())
+
+
+def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify) -> None:
+    notify("exporting and verifying", 0, 0)
+    source = open_source(
+        recipe.data,
+        seed=recipe.seed,
+        batch_size=_BATCH,
+        minimum_snr=recipe.data.minimum_snr,
+        device=torch.device("cpu"),
+    )
+    frames = source.validation().iq_planes[: recipe.export.frames]
+    facts = Metadata(
+        classes=CLASSES, input_scaling="unit_std", provenance=_provenance(recipe, files)
+    )
+    agreement = export(network, facts, frames, recipe.export.tolerance, files.model)
+    notify(
+        f"exported: same class as the network on all {agreement.frames} frames, scores within "
+        f"{agreement.largest_difference:.1e} standard deviations",
+        0,
+        0,
+    )
+
+
+def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
+    recipe_text = files.recipe.read_bytes()
+    return {
+        "boltmod_version": __version__,
+        "recipe": recipe.name,
+        "recipe_sha256": hashlib.sha256(recipe_text).hexdigest(),
+        "trained_on": str(recipe.data.path or f"profile {recipe.data.profile}"),
+        "seed": str(recipe.seed),
+    }
+
+
+def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
+    classifier = Classifier(files.model)
+    done = 0
+    with ExitStack() as stack:
+        batches, total, data = _test_frames(recipe, stack)
+
+        def count(n_frames: int) -> None:
+            nonlocal done
+            done += n_frames
+            notify("evaluating", done, total)
+
+        return evaluate(classifier.logits, batches, data=data, model=recipe.name, progress=count)
+
+
+def _test_frames(recipe: Recipe, stack: ExitStack) -> tuple[Iterator[Batch], int, str]:
+    """Return test batches, their number of frames, and what they are in words."""
+    if recipe.data.path is not None:
+        file = stack.enter_context(RadioMLFile(recipe.data.path))
+        test = official_split(file.class_ids, file.snr_labels).test
+        name = f"{recipe.data.path.name}, official test split"
+        return ordered_batches(file, test, _BATCH), len(test), name
+    cells = recipe.evaluation.frames_per_cell
+    seed = recipe.seed + 2
+    profile = profile_from(recipe.data.profile, recipe.data.parameters)
+    batches = twin_cells(cells, seed, profile=profile, batch_size=_BATCH)
+    name = f"{recipe.data.profile}, seed {seed}, {cells} frames a cell"
+    return batches, cells * N_CLASSES * len(SNR_LABELS), name
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
