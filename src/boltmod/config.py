@@ -207,6 +207,9 @@ def one_line(error: ValidationError) -> str:
         return f"{where} is missing"
     if first["type"] == "value_error":
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    if first["type"].startswith("union_tag"):
+        context = first.get("ctx", {})
+        return f"{where}.kind must be one of {context.get('expected_tags', 'the known kinds')}"
     rule = first["msg"].removeprefix("Input should be ").replace("Input should", "should")
     return f"{where} must be {rule}, not {first['input']!r}"
 

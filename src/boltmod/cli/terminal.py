@@ -11,8 +11,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-stdout = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-stderr = Console(stderr=True, highlight=False)
+_PLAIN_WIDTH = 140
+"""Columns of a table that goes into a file or a pipe."""
+
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+stderr = Console(
+    stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PLAIN_WIDTH
+)
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to standard output.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
@@ -13,6 +13,7 @@ from boltmod.errors import ConfigError
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
 
 
+@runtime_checkable
 class NetworkConfig(Protocol):
     """What every network's configuration offers."""
 
