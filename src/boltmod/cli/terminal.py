@@ -15,9 +15,7 @@ _PLAIN_WIDTH = 140
 """Columns of a table that goes into a file or a pipe."""
 
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
-stderr = Console(
-    stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PLAIN_WIDTH
-)
+stderr = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _PLAIN_WIDTH)
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document to standard output.")

@@ -1,0 +1,210 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from boltmod.config import Recipe, read_recipe
+from boltmod.errors import CheckpointError, ConfigError
+from boltmod.pipeline.phases import run_phases, stages
+from boltmod.pipeline.run import run
+from boltmod.run_folder import RunFolder
+from boltmod.train import checkpoint
+
+RECIPE = """
+name = "tiny"
+seed = 7
+[network]
+name = "bacalhaunet"
+pool = 8
+channels = [4, 4]
+kernel_sizes = [5, 3]
+strides = [2, 2]
+[data]
+frames_per_epoch = 768
+validation_frames = 624
+[[phases]]
+name = "float"
+kind = "train"
+quantised = false
+epochs = 2
+batch_size = 128
+[[phases]]
+name = "quantise"
+kind = "train"
+epochs = 1
+batch_size = 128
+[[phases]]
+name = "prune"
+kind = "prune"
+epochs = 1
+rounds = 2
+fraction = 0.5
+batch_size = 128
+[export]
+frames = 256
+[evaluation]
+frames_per_cell = 1
+"""
+
+
+class Watcher:
+    """Remembers everything; interrupts after a number of steps, as Ctrl-C would."""
+
+    def __init__(self, interrupt_after: int = 0) -> None:
+        self.left = interrupt_after
+        self.epochs: list[Mapping[str, Any]] = []
+        self.phases: list[Mapping[str, Any]] = []
+
+    def phase_begins(self, name: str, total_frames: int) -> None:
+        pass
+
+    def step(self, record: Mapping[str, Any]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        self.epochs.append(record)
+
+    def phase_ends(self, record: Mapping[str, Any]) -> None:
+        self.phases.append(record)
+
+    def notify(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def recipe_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(recipe_path: Path) -> Recipe:
+    return read_recipe(recipe_path)
+
+
+@pytest.fixture(scope="module")
+def finished(recipe_path: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    watcher = Watcher()
+    run(recipe_path, folder, watcher, watcher.notify)
+    return RunFolder(folder)
+
+
+def metrics(files: RunFolder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in files.metrics.read_text().splitlines()]
+
+
+def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    clocks = {"seconds", "frames_per_s"}
+    return [{k: v for k, v in record.items() if k not in clocks} for record in records]
+
+
+def test_the_run_folder_is_complete(finished: RunFolder) -> None:
+    for path in (
+        finished.recipe, finished.environment, finished.metrics, finished.model, finished.cost,
+        finished.evaluation, finished.report,
+    ):  # fmt: skip
+        assert path.stat().st_size > 0
+    assert not list(finished.path.rglob("*.part"))
+    assert not list(finished.path.rglob("latest.safetensors"))
+
+
+def test_the_recorded_recipe_makes_the_same_recipe(finished: RunFolder, recipe: Recipe) -> None:
+    assert read_recipe(finished.recipe) == recipe
+
+
+def test_metrics_hold_every_epoch_and_phase_once(finished: RunFolder, recipe: Recipe) -> None:
+    records = metrics(finished)
+    names = [stage.name for stage in stages(recipe)]
+    assert names == ["float", "quantise", "prune-1", "prune-2"]
+    assert [r["phase"] for r in records if r["event"] == "phase"] == names
+    epochs = [(r["phase"], r["epoch"]) for r in records if r["event"] == "epoch"]
+    assert epochs == [
+        ("float", 1), ("float", 2), ("quantise", 1), ("prune-1", 1), ("prune-2", 1),
+    ]  # fmt: skip
+
+
+def test_pruned_weights_stay_zero_into_the_model(finished: RunFolder) -> None:
+    records = [r for r in metrics(finished) if r["event"] == "phase"]
+    assert [r["sparsity"] for r in records] == pytest.approx([0, 0, 0.5, 0.75], abs=0.02)
+    costs = [r["weight_bits"] for r in records[1:]]
+    assert costs == sorted(costs, reverse=True)
+    last = checkpoint.load(finished.checkpoints / "03-prune-2" / "final.safetensors")
+    for name, mask in last.masks.items():
+        assert not last.network[name][mask == 0].any()
+
+
+@pytest.mark.parametrize("after", [3, 8, 15, 20])
+def test_an_interrupted_run_ends_with_the_same_weights(
+    after: int, recipe: Recipe, finished: RunFolder, tmp_path: Path
+) -> None:
+    files = RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(recipe, files, Watcher(interrupt_after=after))
+    network, _ = run_phases(recipe, files, Watcher())
+    expected = checkpoint.load(finished.checkpoints / "03-prune-2" / "final.safetensors")
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, expected.network[name]), name
+    assert timeless(metrics(files)) == timeless(metrics(finished))
+
+
+def test_a_finished_run_trains_nothing(recipe: Recipe, finished: RunFolder) -> None:
+    watcher = Watcher()
+    _, trained = run_phases(recipe, finished, watcher)
+    assert not trained
+    assert not watcher.epochs
+
+
+def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "boltmod.cli.app", "run", str(recipe_path), "--out"]
+    command += [str(tmp_path / "killed"), "--json"]
+    victim = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert victim.stderr is not None
+    for line in victim.stderr:
+        if "epoch   1" in line:
+            break
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    victim.stderr.close()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    outcome = json.loads(done.stdout)
+    assert Path(outcome["report"]).exists()
+    assert "float        epoch   1" not in done.stderr
+    epochs = [r for r in metrics(RunFolder(tmp_path / "killed")) if r["event"] == "epoch"]
+    assert len(epochs) == 5
+
+
+def test_a_folder_belongs_to_one_recipe(finished: RunFolder, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(RECIPE.replace("seed = 7", "seed = 8"))
+    watcher = Watcher()
+    with pytest.raises(ConfigError) as caught:
+        run(other, finished.path, watcher, watcher.notify)
+    assert str(caught.value) == (
+        f"{finished.path}: holds the run of another recipe; "
+        "name another folder with --out, or delete this one"
+    )
+
+
+def test_a_damaged_checkpoint_is_named(finished: RunFolder, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.safetensors"
+    whole = (finished.checkpoints / "00-float" / "final.safetensors").read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match=r"damaged\.safetensors: not a boltmod checkpoint"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_of_another_network_is_refused(finished: RunFolder) -> None:
+    path = finished.checkpoints / "00-float" / "final.safetensors"
+    with pytest.raises(CheckpointError, match="belongs to another network"):
+        checkpoint.restore(torch.nn.Linear(2, 2), checkpoint.load(path), path)
