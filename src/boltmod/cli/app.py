@@ -8,6 +8,7 @@ import typer
 
 from boltmod import __version__
 from boltmod.cli.cost import cost
+from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
@@ -35,6 +36,7 @@ def _root(
     pass
 
 
+app.command()(run)
 app.command()(cost)
 
 

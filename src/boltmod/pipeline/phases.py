@@ -20,6 +20,7 @@ from boltmod.data.source import FrameSource, open_source
 from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
+from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.registry import NetworkConfig
 from boltmod.pipeline.files import write_json
@@ -211,7 +212,7 @@ def _phase_record(
         "seconds": progress.seconds,
     }
     if stage.quantised:
-        network = state.network.cpu()
-        cost = inference_cost.count(Model(trace(network, Metadata()), Metadata(), None))
+        network, facts = state.network.cpu(), Metadata(classes=CLASSES)
+        cost = inference_cost.count(Model(trace(network, facts), facts, None))
         record |= {"bops": cost.bops, "weight_bits": cost.weight_bits, "score": cost.score}
     return record

@@ -19,12 +19,11 @@ from boltmod.config import Recipe, read_recipe
 from boltmod.cost import inference_cost
 from boltmod.data.loader import Batch, ordered_batches
 from boltmod.data.radioml import RadioMLFile
-from boltmod.data.source import open_source
+from boltmod.data.source import chosen_profile, open_source
 from boltmod.data.split import official_split
 from boltmod.data.twin import twin_cells
 from boltmod.errors import ConfigError
 from boltmod.evaluation.metrics import Evaluation, evaluate
-from boltmod.evaluation.report import write_report
 from boltmod.export.qonnx import export
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
@@ -35,7 +34,6 @@ from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.phases import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
-from boltmod.signal.profile import profile_from
 
 _BATCH = 512
 
@@ -100,7 +98,7 @@ def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) 
         evaluation = _evaluate(recipe, files, notify)
         write_json(files.evaluation, evaluation.as_dict())
     notify("writing the report", 0, 0)
-    report = write_report(files)
+    report = files.report
     return Outcome(
         folder=folder,
         accuracy=evaluation.accuracy,
@@ -183,8 +181,13 @@ def _test_frames(recipe: Recipe, stack: ExitStack) -> tuple[Iterator[Batch], int
         return ordered_batches(file, test, _BATCH), len(test), name
     cells = recipe.evaluation.frames_per_cell
     seed = recipe.seed + 2
-    profile = profile_from(recipe.data.profile, recipe.data.parameters)
-    batches = twin_cells(cells, seed, profile=profile, batch_size=_BATCH)
+    profile = chosen_profile(recipe.data)
+    batches = (
+        (iq_planes.numpy(), class_ids.numpy(), snr_labels.numpy())
+        for iq_planes, class_ids, snr_labels in twin_cells(
+            cells, seed, profile=profile, batch=_BATCH
+        )
+    )
     name = f"{recipe.data.profile}, seed {seed}, {cells} frames a cell"
     return batches, cells * N_CLASSES * len(SNR_LABELS), name
 
