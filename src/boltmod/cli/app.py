@@ -7,6 +7,7 @@ import sys
 import typer
 
 from boltmod import __version__
+from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
 from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
@@ -38,6 +39,7 @@ def _root(
 
 app.command()(run)
 app.command()(cost)
+app.command()(classify)
 
 
 def main() -> None:

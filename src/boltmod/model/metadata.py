@@ -14,6 +14,7 @@ from enum import StrEnum
 import onnx
 
 from boltmod.errors import ModelFormatError
+from boltmod.modulation import CLASSES
 
 _CLASSES_KEY = "boltmod.classes"
 _SCALING_KEY = "boltmod.input_scaling"
@@ -40,12 +41,12 @@ class Metadata:
     """A model's own description.
 
     Args:
-        classes: Name of each output, in output order.
+        classes: Name of each output, in output order; those of RadioML 2018.01A by default.
         input_scaling: How its frames are scaled, an `InputScaling` or its value.
         provenance: Free text by key: recipe, seed, data, version, accuracy and the like.
     """
 
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = CLASSES
     input_scaling: str = InputScaling.UNIT_STD
     provenance: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from boltmod.errors import ModelFormatError
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
-from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES
+from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 
 QONNX_DOMAIN = "qonnx.custom_op.general"
 """Where QONNX's own operators live. Source: QONNX operator definitions, docs/qonnx-custom-ops."""
@@ -130,7 +130,7 @@ def frame_shape(proto: onnx.ModelProto) -> tuple[int | None, ...]:
 
 def _assumed(n_classes: int) -> Metadata:
     if n_classes == N_CLASSES:
-        return Metadata(CLASSES)
+        return Metadata()
     return Metadata(tuple(f"class {index}" for index in range(n_classes)))
 
 

@@ -1,0 +1,174 @@
+"""Recordings that are nothing but samples, I and Q in turn, and the table of sample formats.
+
+Source: SigMF 1.2, "Dataset Format" (names of datatypes); file endings as GNU Radio, librtlsdr,
+hackrf_transfer, inspectrum and Universal Radio Hacker write them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.errors import ConfigError, DataFormatError
+
+Samples = NDArray[np.complex64]
+
+
+class SampleFormat(Enum):
+    """How one complex sample is stored: SigMF datatype, component, its zero, full scale, endings.
+
+    Unsigned components have their zero half a step above the middle code, as converters do.
+    """
+
+    CF32 = ("cf32_le", "<f4", 0.0, 1.0, (".cf32", ".fc32", ".cfile", ".complex", ".c64"))
+    CI16 = ("ci16_le", "<i2", 0.0, 32768.0, (".ci16", ".cs16", ".sc16", ".complex32s"))
+    CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".complex16s"))
+    CU8 = ("cu8", "u1", 127.5, 127.5, (".cu8", ".complex16u"))
+    CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64",))
+    CI32 = ("ci32_le", "<i4", 0.0, 2.0**31, (".ci32", ".cs32"))
+    CU16 = ("cu16_le", "<u2", 32767.5, 32767.5, (".cu16", ".complex32u"))
+    CF32_BE = ("cf32_be", ">f4", 0.0, 1.0, ())
+    CI16_BE = ("ci16_be", ">i2", 0.0, 32768.0, ())
+
+    def __init__(
+        self,
+        sigmf_datatype: str,
+        component: str,
+        zero: float,
+        full_scale: float,
+        suffixes: tuple[str, ...],
+    ) -> None:
+        self.sigmf_datatype = sigmf_datatype
+        self.component = np.dtype(component)
+        self.zero = zero
+        self.full_scale = full_scale
+        self.suffixes = suffixes
+
+    @property
+    def label(self) -> str:
+        """The name on the command line: the SigMF datatype, little-endian being understood."""
+        return self.sigmf_datatype.removesuffix("_le")
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one complex sample."""
+        return 2 * self.component.itemsize
+
+    @classmethod
+    def named(cls, name: str) -> SampleFormat:
+        """Look a format up by its command line name or SigMF datatype.
+
+        Raises:
+            ConfigError: There is none of that name.
+        """
+        for each in cls:
+            if name in (each.label, each.sigmf_datatype):
+                return each
+        known = ", ".join(each.label for each in cls)
+        raise ConfigError(f"sample format must be one of {known}, not {name!r}: choose one of them")
+
+    @classmethod
+    def of_suffix(cls, path: Path) -> SampleFormat:
+        """Tell a format from a file's ending.
+
+        Raises:
+            ConfigError: The ending does not say.
+        """
+        for each in cls:
+            if path.suffix.lower() in each.suffixes:
+                return each
+        raise ConfigError(
+            f"sample format of {path} must be given, for its ending does not tell: "
+            "add --format cf32, ci16, ci8 or cu8"
+        )
+
+    def decode(self, content: bytes) -> Samples:
+        """Turn stored bytes into samples, full scale being 1."""
+        components = np.frombuffer(content, self.component).astype(np.float32)
+        if self.full_scale != 1.0:
+            components -= np.float32(self.zero)
+            components /= np.float32(self.full_scale)
+        return components.view(np.complex64)
+
+
+@dataclass(frozen=True)
+class RawRecording:
+    """A stretch of a file that holds samples and nothing else.
+
+    Args:
+        path: The file.
+        sample_format: How a sample is stored.
+        rate_hz: Samples a second; None if nobody knows.
+        offset_bytes: Where the samples begin.
+        n_bytes: How long they are; up to the end of the file if None.
+    """
+
+    path: Path
+    sample_format: SampleFormat
+    rate_hz: float | None = None
+    offset_bytes: int = 0
+    n_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.path.is_file():
+            raise DataFormatError(
+                f"{self.path} must be a readable file, and is none: check the name"
+            )
+        if not self._stored_bytes:
+            raise DataFormatError(f"{self.path} must hold samples, and is empty: record again")
+        if self._stored_bytes % self.sample_format.sample_bytes:
+            raise DataFormatError(
+                f"{self.path} must hold whole {self.sample_format.label} samples of "
+                f"{self.sample_format.sample_bytes} bytes, not {self._stored_bytes} bytes: "
+                "give its true format, or record again"
+            )
+
+    @property
+    def _stored_bytes(self) -> int:
+        if self.n_bytes is not None:
+            return self.n_bytes
+        return max(0, self.path.stat().st_size - self.offset_bytes)
+
+    @property
+    def n_samples(self) -> int:
+        """Complex samples in the recording."""
+        return self._stored_bytes // self.sample_format.sample_bytes
+
+    def blocks(self, n_samples: int) -> Iterator[Samples]:
+        """Read the recording from its beginning, a block at a time.
+
+        Args:
+            n_samples: Samples a block; the last block may be shorter.
+
+        Raises:
+            DataFormatError: A sample is not a number or infinite, or the file ends early.
+        """
+        done = 0
+        with self.path.open("rb") as file:
+            file.seek(self.offset_bytes)
+            while done < self.n_samples:
+                wanted = min(n_samples, self.n_samples - done)
+                content = file.read(wanted * self.sample_format.sample_bytes)
+                if len(content) != wanted * self.sample_format.sample_bytes:
+                    raise DataFormatError(
+                        f"{self.path} must hold {self.n_samples} samples, and ends before: "
+                        "let the recording finish"
+                    )
+                block = self.sample_format.decode(content)
+                self._check_finite(block, done)
+                yield block
+                done += wanted
+
+    def _check_finite(self, block: Samples, start: int) -> None:
+        finite = np.isfinite(block)
+        if not finite.all():
+            first = int(np.argmin(finite))
+            raise DataFormatError(
+                f"{self.path} must hold finite samples, not {block[first]} at sample "
+                f"{start + first}: give its true format, or record again"
+            )

@@ -1,0 +1,94 @@
+"""Labels of a recording as lines of text, lines of JSON, or a SigMF annotation file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from boltmod.data.raw import RawRecording
+from boltmod.data.sigmf import META_SUFFIX, Annotation, write_annotations
+from boltmod.errors import ConfigError
+from boltmod.model.onnx_file import Model
+from boltmod.modulation import FRAME_LENGTH
+from boltmod.runtime.windows import Label
+
+TABLE_HEADING = f"{'start':>14}  {'class':<11}  probability"
+NO_SIGNAL = "(no signal)"
+
+
+def table_row(label: Label) -> str:
+    """One label as a line under `TABLE_HEADING`; the start in seconds, in samples if unknown."""
+    start = f"{label.sample_start:,}" if label.time_s is None else f"{label.time_s:.6f} s"
+    probability = "" if label.probability is None else f"{label.probability:11.3f}"
+    return f"{start:>14}  {label.class_name or NO_SIGNAL:<11}  {probability}".rstrip()
+
+
+def check_path(path: Path) -> None:
+    """Refuse a file name whose ending names no kind of file that `write` knows.
+
+    Raises:
+        ConfigError: The ending is none of them, or the folder does not exist.
+    """
+    if path.suffix not in _WRITERS:
+        raise ConfigError(f"output must end in {', '.join(_WRITERS)}, not {path.name!r}: rename it")
+    if not path.parent.is_dir():
+        raise ConfigError(f"output must lie in a folder that exists, not {path.parent}: make it")
+
+
+def write(path: Path, labels: Iterable[Label], recording: RawRecording, model: Model) -> None:
+    """Write labels to a file, which appears when it is complete.
+
+    Args:
+        path: A `.txt` (table), `.jsonl` (one object a line) or `.sigmf-meta` (annotations) file.
+        labels: The labels; for text and JSON they need not fit into memory.
+        recording: What they are about.
+        model: Who says so.
+    """
+    check_path(path)
+    _WRITERS[path.suffix](path, labels, recording, model)
+
+
+def _write_table(
+    path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
+) -> None:
+    with _complete_or_absent(path) as file:
+        file.write(TABLE_HEADING + "\n")
+        file.writelines(table_row(label) + "\n" for label in labels)
+
+
+def _write_json_lines(
+    path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
+) -> None:
+    with _complete_or_absent(path) as file:
+        file.writelines(json.dumps(asdict(each), allow_nan=False) + "\n" for each in labels)
+
+
+def _write_sigmf(
+    path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
+) -> None:
+    """Annotate every window that holds a signal."""
+    annotations = [
+        Annotation(label.sample_start, FRAME_LENGTH, label.class_name, label.probability)
+        for label in labels
+        if label.class_name is not None
+    ]
+    write_annotations(path, recording, annotations, f"modulation classes by {model.name}")
+
+
+_WRITERS = {".txt": _write_table, ".jsonl": _write_json_lines, META_SUFFIX: _write_sigmf}
+
+
+@contextmanager
+def _complete_or_absent(path: Path) -> Iterator[TextIO]:
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
