@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from boltmod.data.loader import choose, n_batches, ordered_batches, random_batches
-from boltmod.data.radioml import RadioMLFile, RadioMLWriter, grid_labels
+from boltmod.data.radioml import RadioMLFile, grid_labels
+from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.errors import ConfigError
 from boltmod.modulation import CLASSES
 

@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boltmod.data.radioml import (
-    WAY_OUT,
-    RadioMLFile,
-    RadioMLWriter,
-    grid_labels,
-)
+from boltmod.data.radioml import WAY_OUT, RadioMLFile, grid_labels
+from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.errors import DataFormatError, ShapeError
 
 

@@ -8,6 +8,7 @@ import typer
 
 from boltmod import __version__
 from boltmod.cli.classify import classify
+from boltmod.cli import data
 from boltmod.cli.cost import cost
 from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
@@ -40,6 +41,7 @@ def _root(
 app.command()(run)
 app.command()(cost)
 app.command()(classify)
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

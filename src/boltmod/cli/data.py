@@ -1,0 +1,201 @@
+"""`boltmod data`: making data sets, joining, checking and describing them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from boltmod.cli.terminal import JsonOption, emit
+
+if TYPE_CHECKING:
+    from boltmod.data.radioml import RadioMLFile
+    from boltmod.data.statistics import Statistics
+
+app = typer.Typer(
+    help="Make, join, check and describe data sets in RadioML 2018.01A's layout.",
+    no_args_is_help=True,
+)
+
+STATISTICS_FRAMES = 24 * 26 * 16
+"""Frames that `info` looks at: evenly spread, 16 of each (class, SNR) pair of a full grid."""
+
+
+@app.command()
+def make(  # noqa: PLR0913  one parameter an option
+    out: Annotated[Path, typer.Argument(help="The HDF5 file to write.")],
+    frames_per_cell: Annotated[
+        int, typer.Option(help="Frames of each (class, SNR) pair; the real set has 4096.")
+    ] = 4096,
+    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    profile: Annotated[str, typer.Option(help="The generator's signal model.")] = "twin",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes; as many as processors if left out.")
+    ] = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Only part I of N, for many machines.")
+    ] = "1/1",
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Write gzip chunks: smaller, slower to read.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace what is there, finished or not.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write generated frames of all 24 classes and 26 SNRs to OUT; go on where it stopped."""
+    from boltmod.cli.progress import frames_progress
+    from boltmod.data.make import make as make_file
+    from boltmod.data.provenance import Plan
+    from boltmod.signal.profile import profile_from
+
+    number, n_shards = _shard(shard)
+    plan = Plan(frames_per_cell, seed, profile_from(profile), shard=number, n_shards=n_shards)
+    begun = time.monotonic()
+    with frames_progress(f"making {out.name}") as progress:
+        made = make_file(
+            plan,
+            out,
+            workers=workers or os.cpu_count() or 1,
+            compress=compress,
+            force=force,
+            progress=progress,
+        )
+    seconds = time.monotonic() - begun
+    document = {
+        "path": out,
+        "n_frames": made.n_frames,
+        "n_resumed": made.n_resumed,
+        "bytes": out.stat().st_size,
+        "seconds": round(seconds, 3),
+    }
+    kept = f", {made.n_resumed:,} of them already there" if made.n_resumed else ""
+    emit(
+        document,
+        as_json,
+        lambda console: console.print(
+            f"{out}: {made.n_frames:,} frames{kept}, {_size(out)}, {seconds:.1f} s",
+            markup=False,
+        ),
+    )
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="The HDF5 file to write.")],
+    shards: Annotated[list[Path], typer.Argument(help="Every part of one data set.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Join the parts that `boltmod data make --shard` wrote to the whole data set OUT."""
+    from boltmod.cli.progress import frames_progress
+    from boltmod.data.merge import merge as merge_files
+
+    with frames_progress(f"joining {out.name}") as progress:
+        n_frames = merge_files(out, shards, progress=progress)
+    emit(
+        {"path": out, "n_frames": n_frames, "bytes": out.stat().st_size},
+        as_json,
+        lambda console: console.print(f"{out}: {n_frames:,} frames, {_size(out)}", markup=False),
+    )
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="An HDF5 file in RadioML's layout.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what FILE holds: frames, classes, SNRs, statistics, and how it was made."""
+    from boltmod.data.provenance import plain
+    from boltmod.data.radioml import RadioMLFile
+    from boltmod.data.statistics import of_sample
+
+    with RadioMLFile(file) as opened:
+        statistics = of_sample(opened, STATISTICS_FRAMES)
+        document = _describe(opened) | {
+            "made": plain(opened.attributes) or None,
+            "statistics": statistics.as_dict(),
+        }
+    emit(document, as_json, lambda console: _show_info(console, document, statistics))
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, n_shards = text.partition("/")
+    if not (number.isdigit() and n_shards.isdigit()):
+        raise typer.BadParameter(f"must be I/N, such as 2/8, not {text}", param_hint="--shard")
+    return int(number), int(n_shards)
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:,.1f} MB"
+
+
+def _describe(file: RadioMLFile) -> dict[str, Any]:
+    import numpy as np
+
+    from boltmod.modulation import CLASSES
+
+    cells = np.unique(np.stack([file.class_ids, file.snr_labels]), axis=1, return_counts=True)[1]
+    return {
+        "path": file.path,
+        "bytes": file.path.stat().st_size,
+        "n_frames": len(file),
+        "classes": [CLASSES[i] for i in np.unique(file.class_ids)],
+        "snr_labels": np.unique(file.snr_labels).tolist(),
+        "n_cells": len(cells),
+        "frames_per_cell": [int(cells.min()), int(cells.max())],
+        "memory_mapped": file.is_memory_mapped,
+    }
+
+
+def _show_info(console: Console, document: dict[str, Any], statistics: Statistics) -> None:
+    least, most = document["frames_per_cell"]
+    snrs = document["snr_labels"]
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    rows = {
+        "file": f"{document['path']} ({document['bytes'] / 1e6:,.1f} MB)",
+        "frames": f"{document['n_frames']:,}: {document['n_cells']} cells of {each}",
+        "classes": f"{len(document['classes'])}",
+        "SNR labels": f"{len(snrs)}, {snrs[0]} to {snrs[-1]} dB",
+        "reading": "memory-mapped" if document["memory_mapped"] else "through h5py",
+        "made by": _made_by(document["made"]),
+    }
+    for name, text in rows.items():
+        console.print(f"{name:<11} {text}", markup=False)
+    console.print(_statistics_table(statistics))
+
+
+def _made_by(made: dict[str, Any] | None) -> str:
+    if not made or "boltmod_version" not in made:
+        return "not said in the file"
+    part = f", part {made['shard']} of {made['n_shards']}" if "shard" in made else ""
+    return (
+        f"boltmod {made['boltmod_version']}, profile {made['profile']}, seed {made['seed']}, "
+        f"{made['frames_per_cell']} frames a cell{part}"
+    )
+
+
+def _statistics_table(statistics: Statistics) -> Table:
+    from boltmod.data.statistics import REAL_MEAN_POWER
+
+    n_frames = int(statistics.n_frames.sum())
+    table = Table(
+        title=f"over {n_frames:,} frames, beside the real data set's", title_justify="left"
+    )
+    table.add_column("class")
+    for heading in ("mean power", "real", "beyond ±2 at 30 dB"):
+        table.add_column(heading, justify="right")
+    beyond = statistics.share_beyond_two(30)
+    for name, power in statistics.mean_power.items():
+        real = REAL_MEAN_POWER.get(name)
+        table.add_row(
+            name,
+            f"{power:.4f}",
+            "" if real is None else f"{real:.4f}",
+            f"{beyond[name]:.3f}" if name in beyond else "",
+        )
+    return table

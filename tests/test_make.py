@@ -1,0 +1,250 @@
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from boltmod.data import make as make_module
+from boltmod.data.make import make
+from boltmod.data.merge import merge
+from boltmod.data.provenance import Plan
+from boltmod.data.radioml import RadioMLFile, grid_labels
+from boltmod.errors import ConfigError
+from boltmod.signal.generator import generate
+
+PLAN = Plan(frames_per_cell=1, seed=7)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven blocks in PLAN."""
+    monkeypatch.setattr(make_module, "BLOCK_FRAMES", 100)
+    monkeypatch.setattr(make_module, "GENERATE_FRAMES", 70)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """PLAN's file, made in one go."""
+    path = tmp_path_factory.mktemp("whole") / "set.hdf5"
+    make(PLAN, path)
+    return path.read_bytes()
+
+
+def test_the_file_holds_the_generator_s_frames(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+    steps: list[tuple[int, int]] = []
+    made = make(PLAN, path, progress=lambda *step: steps.append(step))
+    assert (made.n_frames, made.n_resumed) == (624, 0)
+    assert steps == [(624, 624)]
+    class_ids, snr_labels = grid_labels(1)
+    with RadioMLFile(path) as file:
+        np.testing.assert_array_equal(file.class_ids, class_ids)
+        np.testing.assert_array_equal(file.snr_labels, snr_labels)
+        expected = generate(torch.from_numpy(class_ids), torch.from_numpy(snr_labels), 7)
+        np.testing.assert_array_equal(file.read(np.arange(624)), expected.numpy())
+        assert file.is_memory_mapped
+    assert os.listdir(tmp_path) == ["set.hdf5"]
+
+
+def test_the_file_says_how_it_was_made(tmp_path: Path) -> None:
+    make(PLAN, tmp_path / "set.hdf5")
+    with RadioMLFile(tmp_path / "set.hdf5") as file:
+        attributes = file.attributes
+    assert {name: attributes[name] for name in ("profile", "seed", "frames_per_cell")} == {
+        "profile": "twin", "seed": 7, "frames_per_cell": 1,
+    }  # fmt: skip
+    assert json.loads(attributes["parameters"])["channel.carrier_offset_std"] == 3e-4
+    assert "shard" not in attributes
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_file_made_in_blocks_is_the_same(tmp_path: Path, whole: bytes) -> None:
+    make(PLAN, tmp_path / "set.hdf5")
+    assert (tmp_path / "set.hdf5").read_bytes() == whole
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_interrupted_file_is_finished_alike(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "set.hdf5"
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= 300:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(PLAN, path, progress=interrupt)
+    assert sorted(os.listdir(tmp_path)) == ["set.hdf5.blocks", "set.hdf5.partial"]
+    steps: list[int] = []
+    made = make(PLAN, path, progress=lambda done, total: steps.append(done))
+    assert made.n_resumed == 300
+    assert steps == [400, 500, 600, 624]
+    assert path.read_bytes() == whole
+    assert os.listdir(tmp_path) == ["set.hdf5"]
+
+
+def test_a_killed_command_is_finished_alike_by_processes(tmp_path: Path) -> None:
+    options = ["--frames-per-cell", "40", "--seed", "3", "--workers", "2", "--json"]
+    command = [sys.executable, "-c", "from boltmod.cli.app import main; main()", "data", "make"]
+    path = tmp_path / "set.hdf5"
+    process = subprocess.Popen([*command, path, *options], stdout=subprocess.DEVNULL)
+    blocks = tmp_path / "set.hdf5.blocks"
+    while not (blocks.exists() and b"\1" in blocks.read_bytes()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not path.exists()
+    printed = subprocess.run([*command, path, *options], check=True, capture_output=True).stdout
+    document = json.loads(printed)
+    assert document["n_resumed"] >= 40 * 24 * 26 - 6 * 4096
+    make(Plan(frames_per_cell=40, seed=3), tmp_path / "again.hdf5")
+    assert path.read_bytes() == (tmp_path / "again.hdf5").read_bytes()
+
+
+def test_shards_merge_to_the_whole(tmp_path: Path, whole: bytes) -> None:
+    shards = [tmp_path / f"part-{i}.hdf5" for i in (3, 1, 2)]
+    for i, path in zip((3, 1, 2), shards, strict=True):
+        make(Plan(frames_per_cell=1, seed=7, shard=i, n_shards=3), path)
+    assert merge(tmp_path / "set.hdf5", shards) == 624
+    assert (tmp_path / "set.hdf5").read_bytes() == whole
+
+
+def test_a_compressed_file_holds_the_same_frames(tmp_path: Path, whole: bytes) -> None:
+    path = tmp_path / "gzip.hdf5"
+    make(PLAN, path, compress=True)
+    (tmp_path / "plain.hdf5").write_bytes(whole)
+    with RadioMLFile(path) as packed, RadioMLFile(tmp_path / "plain.hdf5") as plain:
+        assert not packed.is_memory_mapped
+        assert packed.attributes.keys() == plain.attributes.keys()
+        np.testing.assert_array_equal(packed.read(np.arange(624)), plain.read(np.arange(624)))
+    assert path.stat().st_size < 0.97 * len(whole)
+    assert sorted(os.listdir(tmp_path)) == ["gzip.hdf5", "plain.hdf5"]
+
+
+def test_a_finished_file_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+    make(PLAN, path)
+    before = path.stat()
+    made = make(PLAN, path)
+    assert made.n_resumed == 624
+    assert path.stat() == before
+    make(PLAN, path, force=True)
+    assert path.stat().st_ino != before.st_ino
+
+
+def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+    make(PLAN, path)
+    with pytest.raises(ConfigError) as error:
+        make(Plan(frames_per_cell=1, seed=8), path)
+    assert str(error.value) == (
+        f"{path} must be the data set asked for, not another (seed 7, 8); "
+        "choose another name, or replace it with --force"
+    )
+    path.write_text("my notes")
+    with pytest.raises(ConfigError) as error:
+        make(PLAN, path)
+    assert str(error.value) == (
+        f"{path} must be a data set made by boltmod, and is none; "
+        "choose another name, or replace it with --force"
+    )
+    assert path.read_text() == "my notes"
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_beginning_of_another_file_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(PLAN, path, progress=interrupt)
+    with pytest.raises(ConfigError) as error:
+        make(Plan(frames_per_cell=2, seed=7), path)
+    assert str(error.value) == (
+        f"{path}.partial must be the data set asked for, not another (frames_per_cell 1, 2); "
+        "choose another name, or replace it with --force"
+    )
+
+
+def test_two_commands_do_not_make_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+    with (tmp_path / "set.hdf5.blocks").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(ConfigError) as error:
+            make(PLAN, path)
+    assert str(error.value) == (
+        f"{path} must be made by one command at a time, and another is at it; "
+        "wait for it, or choose another name"
+    )
+
+
+def test_a_disk_that_is_too_small(tmp_path: Path) -> None:
+    plan = Plan(frames_per_cell=10**9, seed=0)
+    with pytest.raises(ConfigError, match=r"^.* must have 5236608\.0 GB of room, not \d+\.\d GB; "):
+        make(plan, tmp_path / "set.hdf5")
+    assert not (tmp_path / "set.hdf5.partial").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"frames_per_cell": 0},
+            "frames_per_cell must be at least 1, not 0; the real data set has 4096",
+        ),
+        ({"shard": 3, "n_shards": 2}, "shard must be 1/n to n/n, not 3/2; number the parts from 1"),
+        ({"shard": 0, "n_shards": 2}, "shard must be 1/n to n/n, not 0/2; number the parts from 1"),
+        (
+            {"n_shards": 625},
+            "shard must be of at most 624 parts, not 625: each holds at least one frame",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Plan(**{"frames_per_cell": 1, "seed": 7} | changes)
+    assert str(error.value) == message
+
+
+def test_a_merge_that_cannot_be(tmp_path: Path) -> None:
+    parts = [tmp_path / f"part-{i}.hdf5" for i in (1, 2)]
+    for i, path in enumerate(parts):
+        make(Plan(frames_per_cell=1, seed=7, shard=i + 1, n_shards=2), path)
+    make(Plan(frames_per_cell=1, seed=8, shard=2, n_shards=2), tmp_path / "other.hdf5")
+    make(PLAN, tmp_path / "whole.hdf5")
+    out = tmp_path / "set.hdf5"
+
+    def refused(*shards: Path) -> str:
+        with pytest.raises(ConfigError) as error:
+            merge(out, shards)
+        assert not out.exists()
+        return str(error.value)
+
+    assert refused(parts[0]) == (
+        "the parts must be 1 to 2, each once, not 1; "
+        "name every file that `boltmod data make --shard` wrote"
+    )
+    assert refused(parts[1], parts[1]) == (
+        "the parts must be 1 to 2, each once, not 2, 2; "
+        "name every file that `boltmod data make --shard` wrote"
+    )
+    assert refused(parts[0], tmp_path / "other.hdf5") == (
+        f"{tmp_path}/other.hdf5 must be of the same data set as {parts[0]}, "
+        "and differs (seed 7, 8); make it again with the same options"
+    )
+    assert refused(tmp_path / "whole.hdf5") == (
+        f"{tmp_path}/whole.hdf5 must be a part made with `boltmod data make --shard i/n`, "
+        "and is a whole data set"
+    )
+    with pytest.raises(ConfigError) as error:
+        merge(parts[0], parts)
+    assert str(error.value) == (f"{parts[0]} must not exist yet; choose another name, or remove it")
