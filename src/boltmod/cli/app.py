@@ -11,6 +11,7 @@ from boltmod.cli.classify import classify
 from boltmod.cli import data
 from boltmod.cli.cost import cost
 from boltmod.cli.run import run
+from boltmod.cli.report import report
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
@@ -41,6 +42,7 @@ def _root(
 app.command()(run)
 app.command()(cost)
 app.command()(classify)
+app.command()(report)
 app.add_typer(data.app, name="data")
 
 

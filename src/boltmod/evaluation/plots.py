@@ -1,0 +1,255 @@
+"""Pictures of an evaluation and of a training, as matplotlib figures.
+
+Colours are those of Okabe and Ito, which colour-blind readers tell apart; shares from 0 to 1 are
+one colour's opacity, so that a picture reads on light and dark paper alike.
+Source: M. Okabe, K. Ito, "Color Universal Design", 2008.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boltmod.errors import ToolNotFoundError
+from boltmod.evaluation.metrics import Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1d2329", "#5c6670", "#d7dce1"
+BLUE, ORANGE = "#0072b2", "#d55e00"
+
+COLOUR_VARIABLES: Mapping[str, str] = {
+    INK: "--ink", MUTED: "--muted", GRID: "--grid", BLUE: "--blue", ORANGE: "--orange"
+}  # fmt: skip
+"""CSS variable that takes a colour's place in an SVG, for pages with more than one scheme."""
+
+PICTURED_SNRS = (-4, 4, 10, 30)
+"""SNR labels in dB whose confusion is shown; the nearest ones a data set has."""
+
+_STYLE: Mapping[str, Any] = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "text.color": INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "boltmod",
+}
+
+
+def accuracy_over_snr(evaluation: Evaluation) -> Figure:
+    """Accuracy at each SNR label, with chance as a line."""
+    figure, axes = _figure(4.8, 3.0)
+    snrs, shares = zip(*evaluation.by_snr.items(), strict=True)
+    chance = 1 / len(evaluation.classes)
+    axes.axhline(chance, color=MUTED, linestyle=":", linewidth=1.2)
+    axes.annotate(
+        "chance", (snrs[-1], chance), (0, 3), textcoords="offset points", ha="right", color=MUTED
+    )
+    axes.plot(snrs, shares, color=BLUE, marker="o", markersize=3.5)
+    _share_axis(axes, "accuracy")
+    axes.set_xlabel("SNR label (dB)")
+    return figure
+
+
+def accuracy_by_class(evaluation: Evaluation) -> Figure:
+    """Accuracy of every class at every SNR label, as a map."""
+    figure, axes = _figure(4.8, 4.6)
+    right = evaluation.confusion.diagonal(axis1=1, axis2=2).T
+    shares = right / np.maximum(evaluation.confusion.sum(axis=2).T, 1)
+    _map(axes, shares)
+    columns = [i for i, snr in enumerate(evaluation.snr_labels) if snr % 10 == 0]
+    axes.set_xticks(columns, [f"{evaluation.snr_labels[i]}" for i in columns])
+    _class_ticks(axes.yaxis, evaluation.classes)
+    axes.set_xlabel("SNR label (dB)")
+    return figure
+
+
+def confusion(evaluation: Evaluation, snr_label: int) -> Figure:
+    """Which class was taken for which at one SNR label, as shares of the true class."""
+    figure, axes = _figure(4.6, 4.6)
+    counts = evaluation.confusion[evaluation.snr_labels.index(snr_label)]
+    _map(axes, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    for axis in (axes.xaxis, axes.yaxis):
+        _class_ticks(axis, evaluation.classes)
+    axes.tick_params(axis="x", rotation=90)
+    axes.set_xlabel("answered")
+    axes.set_ylabel("true")
+    axes.set_title(f"{snr_label:+d} dB: {evaluation.by_snr[snr_label]:.1%} right")
+    return figure
+
+
+def pictured_snrs(evaluation: Evaluation) -> list[int]:
+    """The SNR labels, up to four, whose confusion is worth a picture."""
+    there = np.array(evaluation.snr_labels)
+    nearest = {int(there[np.abs(there - snr).argmin()]) for snr in PICTURED_SNRS}
+    return sorted(nearest)
+
+
+def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
+    """Accuracy and loss over the epochs of all phases, training against validation.
+
+    Args:
+        epochs: Records with `phase` and any of accuracy, validation_accuracy, loss and
+            validation_loss; what a record lacks is left out of the picture.
+    """
+    figure, (top, bottom) = _figure(4.8, 4.4, rows=2)
+    for axes, quantity in ((top, "accuracy"), (bottom, "loss")):
+        series = ((quantity, "training", ORANGE, "--"), (f"validation_{quantity}", "validation", BLUE, "-"))  # fmt: skip
+        for key, label, colour, line in series:
+            points = [(i + 1, e[key]) for i, e in enumerate(epochs) if e.get(key) is not None]
+            if points:
+                x, y = zip(*points, strict=True)
+                mark = "o" if len(points) < 30 else None
+                axes.plot(x, y, color=colour, linestyle=line, marker=mark, ms=3, label=label)
+        _mark_phases(axes, epochs, named=axes is top)
+        axes.set_ylabel(quantity)
+    if bottom.get_legend_handles_labels()[0]:
+        bottom.legend()
+    _whole_numbers(bottom)
+    bottom.set_xlabel("epoch, all phases")
+    return figure
+
+
+def to_svg(figure: Figure, name: str) -> str:
+    """A figure as an `<svg>` element whose colours a page's style sheet may change.
+
+    Args:
+        figure: The figure.
+        name: A prefix for the ids inside, which must be unique in the page.
+    """
+    text = io.StringIO()
+    with _style():
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\g<1>{name}-", svg)
+    for colour, variable in COLOUR_VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable}, {colour})")
+    return svg
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, on white, beside its place and then there."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with _style():
+        figure.savefig(temporary, format="png", dpi=160, facecolor="white")
+    temporary.replace(path)
+
+
+def save_all(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write every picture of an evaluation into a folder, made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {
+        "accuracy-over-snr": accuracy_over_snr(evaluation),
+        "accuracy-by-class": accuracy_by_class(evaluation),
+    }
+    for snr in pictured_snrs(evaluation):
+        pictures[f"confusion-{snr}db"] = confusion(evaluation, snr)
+    paths = [folder / f"{name}.png" for name in pictures]
+    for path, figure in zip(paths, pictures.values(), strict=True):
+        save(figure, path)
+    return paths
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib
+    except ModuleNotFoundError as error:
+        raise ToolNotFoundError(
+            "pictures must have matplotlib, which is not installed; "
+            "get it with `pip install boltmod[train]`"
+        ) from error
+    return matplotlib
+
+
+def _style() -> Any:
+    return _matplotlib().rc_context(_STYLE)
+
+
+def _figure(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, Any]:
+    _matplotlib()
+    from matplotlib.figure import Figure
+
+    with _style():
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        axes = figure.subplots(rows, 1, sharex=True)
+    return figure, axes
+
+
+def _map(axes: Axes, shares: npt.NDArray[np.float64]) -> None:
+    """Squares as opaque as their share, first row on top."""
+    from matplotlib.collections import PatchCollection
+    from matplotlib.colors import to_rgba
+    from matplotlib.patches import Rectangle
+
+    rows, columns = np.nonzero(shares > 0.004)
+    squares = [Rectangle((x - 0.5, y - 0.5), 1, 1) for y, x in zip(rows, columns, strict=True)]
+    colours = [to_rgba(BLUE, shares[y, x]) for y, x in zip(rows, columns, strict=True)]
+    axes.add_collection(PatchCollection(squares, facecolors=colours, linewidths=0))
+    axes.set_xlim(-0.5, shares.shape[1] - 0.5)
+    axes.set_ylim(shares.shape[0] - 0.5, -0.5)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+
+
+def _class_ticks(axis: Any, classes: Sequence[str]) -> None:
+    axis.set_ticks(range(len(classes)), classes, fontsize=6.5)
+
+
+def _share_axis(axes: Axes, label: str) -> None:
+    axes.set_ylim(0, 1)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_ylabel(label)
+
+
+def _mark_phases(axes: Axes, epochs: Sequence[Mapping[str, Any]], *, named: bool) -> None:
+    """A line where each phase but the first begins, its name beside it."""
+    phases = [str(e.get("phase", "")) for e in epochs]
+    starts = [i for i, phase in enumerate(phases) if i == 0 or phase != phases[i - 1]]
+    for i in starts:
+        if i:
+            axes.axvline(i + 0.5, color=MUTED, linewidth=0.8)
+        if named and len(starts) > 1:
+            axes.annotate(
+                phases[i],
+                (i + 0.5, 1),
+                (3, 2),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                color=MUTED,
+                fontsize=7,
+            )
+
+
+def _whole_numbers(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

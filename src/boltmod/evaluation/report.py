@@ -1,0 +1,310 @@
+"""The report of a run: one HTML file that opens offline.
+
+It reads the run folder's files and nothing else; what a run has not made yet, the report leaves
+out and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from boltmod.errors import DataFormatError
+from boltmod.evaluation import page, plots
+from boltmod.evaluation.metrics import Evaluation
+from boltmod.evaluation.page import Bar
+from boltmod.run_folder import RunFolder
+
+Record = Mapping[str, Any]
+
+HIGH_SNR = 10
+"""SNR label in dB from which on the second headline accuracy is taken."""
+
+
+def write_report(run: RunFolder) -> Path:
+    """Write a run's report, again if there is one.
+
+    Args:
+        run: The run folder; it needs a recipe at least.
+
+    Returns:
+        The report's path.
+
+    Raises:
+        DataFormatError: The folder is no run folder, or a file in it is damaged.
+    """
+    if not run.recipe.is_file():
+        raise DataFormatError(
+            f"{run.path} must be a run folder with a {run.recipe.name}, and has none; "
+            "make one with `boltmod run RECIPE --out DIR`"
+        )
+    temporary = run.report.with_name(f".{run.report.name}.tmp")
+    temporary.write_text(_html(run), encoding="utf-8")
+    os.replace(temporary, run.report)
+    return run.report
+
+
+def _html(run: RunFolder) -> str:
+    records = list(_records(run.metrics))
+    epochs = [r for r in records if r.get("event") == "epoch"]
+    phases = [r for r in records if r.get("event") == "phase"]
+    cost, environment = _json(run.cost), _json(run.environment) or {}
+    document = _json(run.evaluation)
+    evaluation = None if document is None else Evaluation.from_dict(document)
+    name = run.path.resolve().name
+    return page.page(
+        f"boltmod: {name}",
+        [
+            page.header(name, "boltmod run", _headline(evaluation, cost)),
+            _accuracy(evaluation),
+            _confusion(evaluation),
+            _training(epochs, phases),
+            _cost(cost),
+            _recipe(run, environment),
+        ],
+    )
+
+
+def _headline(evaluation: Evaluation | None, cost: Record | None) -> str:
+    figures, sentence = [], "Not evaluated yet."
+    if evaluation is not None:
+        figures.append(("accuracy", _percent(evaluation.accuracy), _margin(evaluation)))
+        if max(evaluation.snr_labels) >= HIGH_SNR:
+            high = _percent(evaluation.accuracy_from(HIGH_SNR))
+            figures.append((f"from +{HIGH_SNR} dB up", high, "all classes, labels as SNR"))
+        sentence = (
+            f"Measured on {evaluation.data}: {evaluation.n_frames:,} frames of "
+            f"{len(evaluation.by_class)} classes at {len(evaluation.snr_labels)} SNR labels. "
+            f"Chance is {_percent(1 / len(evaluation.classes))}."
+        )
+    if cost is not None:
+        figures += [
+            ("score", f"{cost['score']:.6f}", "VGG10 baseline is 1; lower is better"),
+            *_strict(cost),
+            ("bit operations", _short(cost["bops"]), f"{cost['bops']:,.0f} an inference"),
+            ("MACs", _short(cost["macs"]), f"{cost['macs']:,.0f} an inference"),
+            ("weight bits", _short(cost["weight_bits"]), f"{cost['weight_bits']:,.0f}"),
+        ]
+    else:
+        sentence += " Cost not counted yet."
+    return page.cards(figures) + page.paragraph(sentence, "muted")
+
+
+def _strict(cost: Record) -> list[tuple[str, str, str]]:
+    strict = cost.get("strict")
+    if not isinstance(strict, Mapping) or "score" not in strict:
+        return []
+    remark = "counts what the official rule waves through, too"
+    return [("strict score", f"{strict['score']:.6f}", remark)]
+
+
+def _margin(evaluation: Evaluation) -> str:
+    """The half width of the 95 % interval, in percentage points."""
+    share = evaluation.accuracy
+    half = 1.96 * math.sqrt(share * (1 - share) / evaluation.n_frames)
+    return f"all classes and SNRs, ± {100 * half:.1f} points"
+
+
+def _accuracy(evaluation: Evaluation | None) -> str:
+    if evaluation is None:
+        return ""
+    rows = [
+        (name, Bar(_percent(share), share), _high(evaluation, name))
+        for name, share in evaluation.by_class.items()
+    ]
+    pictures = (
+        (
+            plots.to_svg(plots.accuracy_over_snr(evaluation), "snr"),
+            f"Accuracy at each SNR label, all classes. {evaluation.data}.",
+        ),
+        (
+            plots.to_svg(plots.accuracy_by_class(evaluation), "class"),
+            "Accuracy of each class at each SNR label: the fuller the colour, the more are right.",
+        ),
+    )
+    return page.section(
+        "Accuracy over SNR",
+        page.figures(pictures),
+        page.folded(
+            "Figures by class",
+            page.table(("class", "all SNRs", f"from +{HIGH_SNR} dB up"), rows),
+        ),
+        *_calibration(evaluation),
+    )
+
+
+def _high(evaluation: Evaluation, name: str) -> Bar:
+    share = evaluation.by_class_from(HIGH_SNR).get(name)
+    return Bar("", 0.0) if share is None else Bar(_percent(share), share)
+
+
+def _calibration(evaluation: Evaluation) -> Iterator[str]:
+    if evaluation.calibration is not None:
+        error = evaluation.calibration.expected_error
+        yield page.paragraph(
+            f"Its probabilities are off by {_percent(error)} on average "
+            "(expected calibration error).",
+            "muted",
+        )
+
+
+def _confusion(evaluation: Evaluation | None) -> str:
+    if evaluation is None:
+        return ""
+    pictures = [
+        (
+            plots.to_svg(plots.confusion(evaluation, snr), f"confusion{i}"),
+            f"Share of each true class (row) answered as each class (column) at {snr:+d} dB.",
+        )
+        for i, snr in enumerate(plots.pictured_snrs(evaluation))
+    ]
+    return page.section("What is taken for what", page.figures(pictures))
+
+
+def _training(epochs: list[Record], phases: list[Record]) -> str:
+    if not epochs and not phases:
+        return page.section("Training", page.paragraph("Not begun yet.", "muted"))
+    parts = []
+    if epochs:
+        svg = plots.to_svg(plots.training_curve(epochs), "training")
+        parts.append(page.figures([(svg, "Accuracy and loss over the epochs of all phases.")]))
+    if phases:
+        head = (
+            "phase", "kind", "epochs", "validation accuracy", "zero weights", "bit operations",
+            "weight bits", "score", "time",
+        )  # fmt: skip
+        parts.append(page.table(head, [_phase(phase, epochs) for phase in phases]))
+    return page.section("Training", *parts)
+
+
+def _phase(phase: Record, epochs: list[Record]) -> tuple[str, ...]:
+    mine = [e for e in epochs if e.get("phase") == phase.get("phase")]
+    return (
+        str(phase.get("phase", "")),
+        str(phase.get("kind", "")),
+        str(len(mine)),
+        _or_dash(phase.get("validation_accuracy"), _percent),
+        _or_dash(phase.get("sparsity"), _percent),
+        _or_dash(phase.get("bops"), "{:,.0f}".format),
+        _or_dash(phase.get("weight_bits"), "{:,.0f}".format),
+        _or_dash(phase.get("score"), "{:.6f}".format),
+        _or_dash(phase.get("seconds"), _duration),
+    )
+
+
+def _cost(cost: Record | None) -> str:
+    if cost is None:
+        return ""
+    head = (
+        "layer", "share of the score", "type", "output", "weights", "non-zero", "MACs",
+        "weight type", "input type", "bit operations", "weight bits",
+    )  # fmt: skip
+    rows = [
+        (
+            str(layer["name"]),
+            Bar(f"{layer['share']:.1%}", layer["share"]),
+            str(layer["type"]),
+            "×".join(map(str, layer["output_shape"])),
+            f"{layer['weights']:,}",
+            f"{layer['nonzero_weights']:,}",
+            f"{layer['macs']:,}",
+            str(layer["weight_datatype"]),
+            str(layer["act_datatype"]),
+            f"{layer['bops']:,.0f}",
+            f"{layer['weight_bits']:,.0f}",
+        )
+        for layer in cost["layers"]
+    ]
+    foot = (
+        "together", "", "", "",
+        f"{sum(layer['weights'] for layer in cost['layers']):,}",
+        f"{sum(layer['nonzero_weights'] for layer in cost['layers']):,}",
+        f"{cost['macs']:,}", "", "", f"{cost['bops']:,.0f}", f"{cost['weight_bits']:,.0f}",
+    )  # fmt: skip
+    return page.section(
+        "Cost by layer",
+        page.paragraph(
+            f"Score {cost['score']:.6f} by the rules of the Lightning-Fast Modulation "
+            "Classification challenge: half for bit operations, half for weight bits, each over "
+            "the VGG10 baseline's."
+        ),
+        page.table(head, rows, foot),
+        *(page.paragraph(str(finding)) for finding in cost.get("findings", ())),
+    )
+
+
+def _recipe(run: RunFolder, environment: Record) -> str:
+    version = environment.get("boltmod")
+    commands = [
+        f'pip install "boltmod[train]=={version}"' if version else 'pip install "boltmod[train]"',
+        "boltmod run recipe.toml --out again",
+    ]
+    facts = [(str(name), str(value)) for name, value in environment.items()]
+    return "".join(
+        (
+            page.section(
+                "How to make it again",
+                page.paragraph("With the recipe below saved as recipe.toml:"),
+                page.listing("\n".join(commands)),
+            ),
+            page.section("Recipe", page.listing(run.recipe.read_text(encoding="utf-8"))),
+            page.section("Environment", page.table((), facts, kind="words")) if facts else "",
+        )
+    )
+
+
+def _records(path: Path) -> Iterator[Record]:
+    """The lines of metrics.jsonl; a last line that an interruption cut off is left out."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise DataFormatError(
+                    f"{path} must hold one JSON object a line, not what line {number} holds; "
+                    "remove that line"
+                ) from error
+
+
+def _json(path: Path) -> Any:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise DataFormatError(
+            f"{path} must be JSON, and is not ({error}); remove it and run again"
+        ) from error
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _or_dash(value: Any, form: Any) -> str:
+    return "–" if value is None else str(form(value))
+
+
+def _short(count: float) -> str:
+    """A count in three figures: 19.2 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.3g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
