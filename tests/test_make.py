@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from boltmod.signal.generator import generate
 
 from boltmod.data import make as make_module
 from boltmod.data.make import make
@@ -18,6 +17,7 @@ from boltmod.data.merge import merge
 from boltmod.data.provenance import Plan
 from boltmod.data.radioml import RadioMLFile, grid_labels
 from boltmod.errors import ConfigError
+from boltmod.signal.generator import generate
 
 PLAN = Plan(frames_per_cell=1, seed=7)
 

@@ -256,7 +256,7 @@ def make_block(work: _Work, block: int) -> int:
     return block
 
 
-def _samples(plan: Plan, start: int, end: int) -> memoryview:
+def _samples(plan: Plan, start: int, end: int) -> bytes:
     """Frames of a file as X keeps them: I and Q by turns."""
     import torch
 
@@ -270,10 +270,11 @@ def _samples(plan: Plan, start: int, end: int) -> memoryview:
         first_frame=plan.first_frame + start,
         profile=plan.profile,
     )
-    return memoryview(iq_planes.transpose(1, 2).contiguous().numpy()).cast("B")
+    return iq_planes.transpose(1, 2).contiguous().numpy().tobytes()
 
 
-def _write_at(descriptor: int, samples: memoryview, offset: int, frame: int) -> None:
+def _write_at(descriptor: int, content: bytes, offset: int, frame: int) -> None:
+    samples = memoryview(content)
     place = offset + frame * FRAME_BYTES
     while samples:
         written = os.pwrite(descriptor, samples, place)

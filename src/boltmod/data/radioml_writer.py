@@ -208,4 +208,4 @@ def _deflate(frames: npt.NDArray[np.float32], n_chunk: int) -> bytes:
     chunk = np.zeros((n_chunk, FRAME_LENGTH, 2), "<f4")
     chunk[: len(frames)] = frames
     by_place = chunk.reshape(-1).view(np.uint8).reshape(-1, 4).T
-    return zlib.compress(np.ascontiguousarray(by_place), _GZIP_LEVEL)
+    return zlib.compress(by_place.tobytes(), _GZIP_LEVEL)

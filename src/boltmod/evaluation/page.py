@@ -31,7 +31,8 @@ def page(title: str, body: Iterable[str]) -> str:
 
 def header(title: str, kicker: str, *parts: str) -> str:
     """The page's title under a smaller line, and what belongs to it."""
-    return f"<header>\n{paragraph(kicker, 'muted')}<h1>{escape(title)}</h1>\n{''.join(parts)}</header>\n"
+    first = paragraph(kicker, "muted")
+    return f"<header>\n{first}<h1>{escape(title)}</h1>\n{''.join(parts)}</header>\n"
 
 
 def section(title: str, *parts: str) -> str:

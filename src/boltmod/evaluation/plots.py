@@ -7,11 +7,12 @@ Source: M. Okabe, K. Ito, "Color Universal Design", 2008.
 
 from __future__ import annotations
 
+import functools
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ from boltmod.evaluation.metrics import Evaluation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+P = ParamSpec("P")
 
 INK, MUTED, GRID = "#1d2329", "#5c6670", "#d7dce1"
 BLUE, ORANGE = "#0072b2", "#d55e00"
@@ -38,6 +41,8 @@ _STYLE: Mapping[str, Any] = {
     "font.size": 9,
     "font.family": "sans-serif",
     "text.color": INK,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "axes.edgecolor": GRID,
     "axes.labelcolor": MUTED,
     "axes.titlecolor": INK,
@@ -61,9 +66,21 @@ _STYLE: Mapping[str, Any] = {
 }
 
 
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in boltmod's style, whatever matplotlib is set to."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with _style():
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+@_styled
 def accuracy_over_snr(evaluation: Evaluation) -> Figure:
     """Accuracy at each SNR label, with chance as a line."""
-    figure, axes = _figure(4.8, 3.0)
+    figure, axes = _figure(4.8, 4.2)
     snrs, shares = zip(*evaluation.by_snr.items(), strict=True)
     chance = 1 / len(evaluation.classes)
     axes.axhline(chance, color=MUTED, linestyle=":", linewidth=1.2)
@@ -72,23 +89,26 @@ def accuracy_over_snr(evaluation: Evaluation) -> Figure:
     )
     axes.plot(snrs, shares, color=BLUE, marker="o", markersize=3.5)
     _share_axis(axes, "accuracy")
+    axes.xaxis.set_major_formatter(lambda snr, _: signed(round(snr)))
     axes.set_xlabel("SNR label (dB)")
     return figure
 
 
+@_styled
 def accuracy_by_class(evaluation: Evaluation) -> Figure:
     """Accuracy of every class at every SNR label, as a map."""
-    figure, axes = _figure(4.8, 4.6)
+    figure, axes = _figure(4.8, 4.2)
     right = evaluation.confusion.diagonal(axis1=1, axis2=2).T
     shares = right / np.maximum(evaluation.confusion.sum(axis=2).T, 1)
     _map(axes, shares)
     columns = [i for i, snr in enumerate(evaluation.snr_labels) if snr % 10 == 0]
-    axes.set_xticks(columns, [f"{evaluation.snr_labels[i]}" for i in columns])
+    axes.set_xticks(columns, [signed(evaluation.snr_labels[i]) for i in columns])
     _class_ticks(axes.yaxis, evaluation.classes)
     axes.set_xlabel("SNR label (dB)")
     return figure
 
 
+@_styled
 def confusion(evaluation: Evaluation, snr_label: int) -> Figure:
     """Which class was taken for which at one SNR label, as shares of the true class."""
     figure, axes = _figure(4.6, 4.6)
@@ -99,7 +119,7 @@ def confusion(evaluation: Evaluation, snr_label: int) -> Figure:
     axes.tick_params(axis="x", rotation=90)
     axes.set_xlabel("answered")
     axes.set_ylabel("true")
-    axes.set_title(f"{snr_label:+d} dB: {evaluation.by_snr[snr_label]:.1%} right")
+    axes.set_title(f"{signed(snr_label)} dB: {evaluation.by_snr[snr_label]:.1%} right")
     return figure
 
 
@@ -110,6 +130,12 @@ def pictured_snrs(evaluation: Evaluation) -> list[int]:
     return sorted(nearest)
 
 
+def signed(snr_label: int) -> str:
+    """An SNR label with its sign, as typeset: −20, 0, +10."""
+    return f"{snr_label:+d}".replace("-", "−") if snr_label else "0"
+
+
+@_styled
 def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     """Accuracy and loss over the epochs of all phases, training against validation.
 
@@ -117,10 +143,12 @@ def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
         epochs: Records with `phase` and any of accuracy, validation_accuracy, loss and
             validation_loss; what a record lacks is left out of the picture.
     """
-    figure, (top, bottom) = _figure(4.8, 4.4, rows=2)
+    figure, (top, bottom) = _figure(6.4, 4.4, rows=2)
     for axes, quantity in ((top, "accuracy"), (bottom, "loss")):
-        series = ((quantity, "training", ORANGE, "--"), (f"validation_{quantity}", "validation", BLUE, "-"))  # fmt: skip
-        for key, label, colour, line in series:
+        for key, label, colour, line in (
+            (quantity, "training", ORANGE, "--"),
+            (f"validation_{quantity}", "validation", BLUE, "-"),
+        ):
             points = [(i + 1, e[key]) for i, e in enumerate(epochs) if e.get(key) is not None]
             if points:
                 x, y = zip(*points, strict=True)
@@ -194,13 +222,10 @@ def _style() -> Any:
 
 
 def _figure(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, Any]:
-    _matplotlib()
     from matplotlib.figure import Figure
 
-    with _style():
-        figure = Figure(figsize=(width_in, height_in), layout="constrained")
-        axes = figure.subplots(rows, 1, sharex=True)
-    return figure, axes
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, figure.subplots(rows, 1, sharex=True)
 
 
 def _map(axes: Axes, shares: npt.NDArray[np.float64]) -> None:

@@ -75,7 +75,7 @@ def _headline(evaluation: Evaluation | None, cost: Record | None) -> str:
         figures.append(("accuracy", _percent(evaluation.accuracy), _margin(evaluation)))
         if max(evaluation.snr_labels) >= HIGH_SNR:
             high = _percent(evaluation.accuracy_from(HIGH_SNR))
-            figures.append((f"from +{HIGH_SNR} dB up", high, "all classes, labels as SNR"))
+            figures.append((f"from +{HIGH_SNR} dB up", high, "SNR label +10 dB and more"))
         sentence = (
             f"Measured on {evaluation.data}: {evaluation.n_frames:,} frames of "
             f"{len(evaluation.by_class)} classes at {len(evaluation.snr_labels)} SNR labels. "
@@ -98,7 +98,7 @@ def _strict(cost: Record) -> list[tuple[str, str, str]]:
     strict = cost.get("strict")
     if not isinstance(strict, Mapping) or "score" not in strict:
         return []
-    remark = "counts what the official rule waves through, too"
+    remark = "what the official rule waves through, too"
     return [("strict score", f"{strict['score']:.6f}", remark)]
 
 
@@ -106,7 +106,7 @@ def _margin(evaluation: Evaluation) -> str:
     """The half width of the 95 % interval, in percentage points."""
     share = evaluation.accuracy
     half = 1.96 * math.sqrt(share * (1 - share) / evaluation.n_frames)
-    return f"all classes and SNRs, ± {100 * half:.1f} points"
+    return f"± {100 * half:.1f} points (95 %)"
 
 
 def _accuracy(evaluation: Evaluation | None) -> str:
@@ -158,7 +158,7 @@ def _confusion(evaluation: Evaluation | None) -> str:
     pictures = [
         (
             plots.to_svg(plots.confusion(evaluation, snr), f"confusion{i}"),
-            f"Share of each true class (row) answered as each class (column) at {snr:+d} dB.",
+            f"At {plots.signed(snr)} dB. Rows: the true class; columns: the answer.",
         )
         for i, snr in enumerate(plots.pictured_snrs(evaluation))
     ]
@@ -206,7 +206,7 @@ def _cost(cost: Record | None) -> str:
     rows = [
         (
             str(layer["name"]),
-            Bar(f"{layer['share']:.1%}", layer["share"]),
+            Bar(_percent(layer["share"]), layer["share"]),
             str(layer["type"]),
             "×".join(map(str, layer["output_shape"])),
             f"{layer['weights']:,}",
