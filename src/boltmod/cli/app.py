@@ -7,11 +7,11 @@ import sys
 import typer
 
 from boltmod import __version__
-from boltmod.cli.classify import classify
 from boltmod.cli import data
+from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
-from boltmod.cli.run import run
 from boltmod.cli.report import report
+from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 

@@ -33,7 +33,6 @@ def make(  # noqa: PLR0913  one parameter an option
         int, typer.Option(help="Frames of each (class, SNR) pair; the real set has 4096.")
     ] = 4096,
     seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
-    profile: Annotated[str, typer.Option(help="The generator's signal model.")] = "twin",
     workers: Annotated[
         int | None, typer.Option(help="Processes; as many as processors if left out.")
     ] = None,
@@ -52,10 +51,9 @@ def make(  # noqa: PLR0913  one parameter an option
     from boltmod.cli.progress import frames_progress
     from boltmod.data.make import make as make_file
     from boltmod.data.provenance import Plan
-    from boltmod.signal.profile import profile_from
 
     number, n_shards = _shard(shard)
-    plan = Plan(frames_per_cell, seed, profile_from(profile), shard=number, n_shards=n_shards)
+    plan = Plan(frames_per_cell, seed, shard=number, n_shards=n_shards)
     begun = time.monotonic()
     with frames_progress(f"making {out.name}") as progress:
         made = make_file(
