@@ -27,6 +27,7 @@ class BacalhauNetConfig:
         pool: Received samples averaged into one before the first block; 1 keeps them all.
         input_bit_width: Bits of a received sample.
         input_full_scale: Amplitude at which samples clip.
+        learned_input_scale: Whether training may move that amplitude.
         weight_bit_width: Bits of a weight.
         act_bit_width: Bits of an activation.
         dense_act_bit_width: Bits of the dense layer's input.
@@ -40,7 +41,8 @@ class BacalhauNetConfig:
     strides: tuple[int, ...] = (2, 1, 2, 1, 2)
     pool: int = 1
     input_bit_width: int = 8
-    input_full_scale: float = 2.0
+    input_full_scale: float = 3.0
+    learned_input_scale: bool = True
     weight_bit_width: int = 6
     act_bit_width: int = 6
     dense_act_bit_width: int = 8
@@ -64,7 +66,9 @@ class BacalhauNet(nn.Module):
 
         self.config = config
         self.input_act = quantizers.input_quantiser(
-            bits(config.input_bit_width), config.input_full_scale
+            bits(config.input_bit_width),
+            config.input_full_scale,
+            learned=config.learned_input_scale,
         )
         self.pool: nn.Module = nn.Identity()
         if config.pool > 1:

@@ -22,7 +22,7 @@ with warnings.catch_warnings():
         Int8ActPerTensorFloatMinMaxInit,
         Int8WeightPerChannelFloat,
         Int8WeightPerTensorFloat,
-        Int16Bias,
+        Int32Bias,
         Uint8ActPerTensorFloatMaxInit,
     )
 
@@ -71,29 +71,37 @@ def conv1d(
     return layer
 
 
-def linear(in_features: int, out_features: int, *, weight_bit_width: int | None) -> nn.Module:
-    """Return a dense layer whose bias lies on the grid of its accumulator (16 bits)."""
+def linear(
+    in_features: int, out_features: int, *, weight_bit_width: int | None, bias: bool = True
+) -> nn.Module:
+    """Return a dense layer; its bias, if any, lies on the grid of its accumulator (32 bits)."""
     if weight_bit_width is None:
-        return nn.Linear(in_features, out_features)
+        return nn.Linear(in_features, out_features, bias=bias)
     layer: nn.Module = qnn.QuantLinear(
         in_features,
         out_features,
-        bias=True,
-        bias_quant=Int16Bias,
+        bias=bias,
+        bias_quant=Int32Bias if bias else None,
         weight_quant=Int8WeightPerTensorFloat,
         weight_bit_width=weight_bit_width,
     )
     return layer
 
 
-def relu(act_bit_width: int | None) -> nn.Module:
-    """Return a ReLU whose output is an unsigned integer times a learned scale."""
+def relu(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
+    """Return a ReLU whose output is an unsigned integer times a learned scale.
+
+    Args:
+        act_bit_width: Bits; None for floating point.
+        return_scale: Whether the next layer is told the scale (a quantised bias needs it).
+    """
     if act_bit_width is None:
         return nn.ReLU()
     layer: nn.Module = qnn.QuantReLU(
         act_quant=Uint8ActPerTensorFloatMaxInit,
         max_val=_INITIAL_ACT_MAX,
         bit_width=act_bit_width,
+        return_quant_tensor=return_scale,
     )
     return layer
 
@@ -117,18 +125,21 @@ def signed_act(act_bit_width: int | None, *, return_scale: bool = False) -> nn.M
     return layer
 
 
-def input_quantiser(bit_width: int | None, full_scale: float) -> nn.Module:
-    """Return the fixed quantiser of received samples: signed, clipping at ±`full_scale`.
+def input_quantiser(
+    bit_width: int | None, full_scale: float, *, learned: bool = False
+) -> nn.Module:
+    """Return the quantiser of received samples: signed, clipping at ±`full_scale`.
 
     Args:
         bit_width: Bits of a sample of I or Q; None clips without quantising.
         full_scale: The amplitude at which samples clip, in units of the frame's standard deviation.
+        learned: Whether training may move the amplitude at which samples clip.
     """
     if bit_width is None:
         return nn.Hardtanh(-full_scale, full_scale)
     layer: nn.Module = qnn.QuantIdentity(
         act_quant=Int8ActPerTensorFloatMinMaxInit,
-        scaling_impl_type=ScalingImplType.CONST,
+        scaling_impl_type=ScalingImplType.PARAMETER if learned else ScalingImplType.CONST,
         min_val=-full_scale,
         max_val=full_scale,
         bit_width=bit_width,

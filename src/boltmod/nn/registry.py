@@ -11,6 +11,7 @@ from torch import nn
 from boltmod.config import one_line
 from boltmod.errors import ConfigError
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
+from boltmod.nn.vgg import Vgg10, Vgg10Config
 
 
 @runtime_checkable
@@ -27,6 +28,7 @@ class NetworkConfig(Protocol):
 
 NETWORKS: dict[str, tuple[Any, Any]] = {
     "bacalhaunet": (BacalhauNetConfig, BacalhauNet),
+    "vgg10": (Vgg10Config, Vgg10),
 }
 
 

@@ -1,0 +1,103 @@
+"""VGG10: the challenge's 8-bit baseline, cost 1 by definition.
+
+Source: Xilinx/brevitas-radioml-challenge-21, after T. O'Shea, T. Roy, T. C. Clancy, "Over-the-Air
+Deep Learning Based Radio Signal Classification", IEEE JSTSP 12(1), 2018, table III.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from boltmod.modulation import FRAME_LENGTH, N_CLASSES
+from boltmod.nn import quantizers
+from boltmod.nn.layers import BitWidths, ConvNormRelu
+
+
+@dataclass(frozen=True)
+class Vgg10Config:
+    """The shape of a VGG10; the defaults are the baseline's.
+
+    Args:
+        channels: Output channels of every convolution.
+        n_convs: Convolutions, each followed by a maximum over two samples.
+        dense: Widths of the dense layers before the last.
+        input_bit_width: Bits of a received sample.
+        input_full_scale: Amplitude at which samples clip.
+        weight_bit_width: Bits of a weight.
+        act_bit_width: Bits of an activation.
+        quantised: False builds the same network in floating point, for pre-training.
+    """
+
+    channels: int = 64
+    n_convs: int = 7
+    dense: tuple[int, ...] = (128, 128)
+    input_bit_width: int = 8
+    input_full_scale: float = 2.0
+    weight_bit_width: int = 8
+    act_bit_width: int = 8
+    quantised: bool = True
+
+    def in_float(self) -> Vgg10Config:
+        """Return the same network without quantisers."""
+        return replace(self, quantised=False)
+
+
+class DenseNormRelu(nn.Module):
+    """Dense layer without bias, batch normalisation, ReLU."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, bits: BitWidths, return_scale: bool
+    ) -> None:
+        super().__init__()
+        self.dense = quantizers.linear(
+            in_features, out_features, weight_bit_width=bits.weight, bias=False
+        )
+        self.norm = nn.BatchNorm1d(out_features)
+        self.act = quantizers.relu(bits.act, return_scale=return_scale)
+
+    def forward(self, x: Float[Tensor, "b c"]) -> Any:
+        """Map (batch, in_features) to (batch, out_features), its scale attached if asked for."""
+        return self.act(self.norm(self.dense(x)))
+
+
+class Vgg10(nn.Module):
+    """From I/Q planes to class scores."""
+
+    def __init__(self, config: Vgg10Config) -> None:
+        super().__init__()
+        on = config.quantised
+        self.config = config
+        bits = BitWidths(
+            weight=config.weight_bit_width if on else None,
+            act=config.act_bit_width if on else None,
+        )
+        self.input_act = quantizers.input_quantiser(
+            config.input_bit_width if on else None, config.input_full_scale
+        )
+        widths = (2, *(config.channels for _ in range(config.n_convs)))
+        self.convs = nn.Sequential(
+            *(
+                nn.Sequential(ConvNormRelu(before, after, 3, bits=bits), nn.MaxPool1d(2))
+                for before, after in pairwise(widths)
+            )
+        )
+        features = config.channels * (FRAME_LENGTH >> config.n_convs)
+        sizes = (features, *config.dense)
+        self.hidden = nn.Sequential(
+            *(
+                DenseNormRelu(before, after, bits=bits, return_scale=after_index == len(sizes) - 1)
+                for after_index, (before, after) in enumerate(pairwise(sizes), start=1)
+            )
+        )
+        self.dense = quantizers.linear(sizes[-1], N_CLASSES, weight_bit_width=bits.weight)
+
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
+        """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24)."""
+        x = self.convs(self.input_act(iq_planes))
+        scores: Tensor = self.dense(self.hidden(x.flatten(1)))
+        return scores
