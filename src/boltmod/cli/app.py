@@ -10,6 +10,7 @@ from boltmod import __version__
 from boltmod.cli import data
 from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
+from boltmod.cli.evaluate import evaluate
 from boltmod.cli.report import report
 from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
@@ -42,6 +43,7 @@ def _root(
 app.command()(run)
 app.command()(cost)
 app.command()(classify)
+app.command()(evaluate)
 app.command()(report)
 app.add_typer(data.app, name="data")
 

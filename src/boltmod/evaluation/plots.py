@@ -206,7 +206,12 @@ def save_all(evaluation: Evaluation, folder: Path) -> list[Path]:
     return paths
 
 
-def _matplotlib() -> Any:
+def require_matplotlib() -> Any:
+    """The matplotlib module.
+
+    Raises:
+        ToolNotFoundError: It is not installed.
+    """
     try:
         import matplotlib
     except ModuleNotFoundError as error:
@@ -218,7 +223,7 @@ def _matplotlib() -> Any:
 
 
 def _style() -> Any:
-    return _matplotlib().rc_context(_STYLE)
+    return require_matplotlib().rc_context(_STYLE)
 
 
 def _figure(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, Any]:

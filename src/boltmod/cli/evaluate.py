@@ -1,0 +1,156 @@
+"""`boltmod evaluate`: how often a model is right, on a file or on the twin."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from boltmod.cli.terminal import JsonOption, emit, stderr
+
+if TYPE_CHECKING:
+    from boltmod.evaluation.frames import Frames
+    from boltmod.evaluation.metrics import Evaluation
+
+HIGH_SNR = 10
+
+
+class Split(StrEnum):
+    """Which part of the challenge's split."""
+
+    TEST = "test"
+    TRAIN = "train"
+    ALL = "all"
+
+
+def evaluate(  # noqa: PLR0913  one parameter an option
+    model: Annotated[Path, typer.Argument(help="The classifier, an ONNX file.")],
+    data: Annotated[
+        str, typer.Option(metavar="FILE|twin", help="An HDF5 file in RadioML's layout, or twin.")
+    ] = "twin",
+    split: Annotated[Split, typer.Option(help="Of a file: which part of the official split.")] = (
+        Split.TEST
+    ),
+    frames_per_cell: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Frames of each (class, SNR) pair; of the twin 16, of a file all."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the twin.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what."""
+    from boltmod.cli.progress import frames_progress
+    from boltmod.data.class_order import EXPLANATION, columns, is_misleading
+    from boltmod.evaluation.metrics import evaluate as measure
+    from boltmod.runtime.session import Classifier
+
+    if out is not None:
+        _check_pictures()
+    classifier = Classifier(model, threads)
+    order = columns(classifier.classes)
+    if is_misleading(classifier.classes):
+        stderr.print(f"note: the model's class names are not believed: {EXPLANATION}")
+    with (
+        _frames(data, split, frames_per_cell, seed) as frames,
+        frames_progress(f"evaluating {model.name}") as progress,
+    ):
+        done = 0
+
+        def count(n_frames: int) -> None:
+            nonlocal done
+            done += n_frames
+            progress(done, frames.n_frames)
+
+        result = measure(
+            lambda iq_planes: classifier.logits(iq_planes)[:, order],
+            frames.batches,
+            data=frames.words,
+            model=model.name,
+            progress=count,
+        )
+    document: dict[str, Any] = result.as_dict()
+    if out is not None:
+        document["pictures"] = _write(result, out)
+    emit(document, as_json, lambda console: _show(console, result, out))
+
+
+def _frames(
+    data: str, split: Split, frames_per_cell: int | None, seed: int
+) -> AbstractContextManager[Frames]:
+    from boltmod.evaluation.frames import file_frames, twin_frames
+
+    if data == "twin":
+        return nullcontext(twin_frames(frames_per_cell or 16, seed))
+    return file_frames(Path(data), split.value, frames_per_cell)
+
+
+def _check_pictures() -> None:
+    """Fail before the work, not after it, where pictures cannot be drawn."""
+    from boltmod.evaluation.plots import require_matplotlib
+
+    require_matplotlib()
+
+
+def _write(result: Evaluation, folder: Path) -> list[Path]:
+    import json
+    import os
+
+    from boltmod.evaluation.plots import save_all
+
+    pictures = save_all(result, folder)
+    temporary = folder / ".evaluation.json.tmp"
+    temporary.write_text(json.dumps(result.as_dict(), allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / "evaluation.json")
+    return pictures
+
+
+def _show(console: Console, result: Evaluation, out: Path | None) -> None:
+    console.print(f"{result.model} on {result.data}", markup=False)
+    console.print(f"accuracy         {result.accuracy:7.2%}  over {result.n_frames:,} frames")
+    if max(result.snr_labels) >= HIGH_SNR:
+        console.print(f"from +{HIGH_SNR} dB up   {result.accuracy_from(HIGH_SNR):7.2%}")
+    if result.calibration is not None:
+        console.print(f"calibration      {result.calibration.expected_error:7.2%}  expected error")
+    console.print(_by_snr(result))
+    console.print(_by_class(result))
+    if out is not None:
+        console.print(f"{out}: evaluation.json and pictures", markup=False)
+
+
+def _by_snr(result: Evaluation) -> Table:
+    table = Table("SNR label", "accuracy", "", title="by SNR", title_justify="left", box=None)
+    for snr, share in result.by_snr.items():
+        table.add_row(f"{snr:+d} dB" if snr else "0 dB", f"{share:.1%}", "█" * round(30 * share))
+    table.columns[0].justify = table.columns[1].justify = "right"
+    return table
+
+
+def _by_class(result: Evaluation) -> Table:
+    headings = ("class", "all SNRs", f"from +{HIGH_SNR} dB", "most often taken for")
+    table = Table(*headings, title="by class", title_justify="left", box=None)
+    high = result.by_class_from(HIGH_SNR)
+    for name, share in result.by_class.items():
+        at_high = f"{high[name]:.1%}" if name in high else ""
+        table.add_row(name, f"{share:.1%}", at_high, _rival(result, name))
+    table.columns[1].justify = table.columns[2].justify = "right"
+    return table
+
+
+def _rival(result: Evaluation, name: str) -> str:
+    """The class that one is most often mistaken for, and how often."""
+    label = result.classes.index(name)
+    answers = result.confusion.sum(axis=0)[label].copy()
+    total, answers[label] = answers.sum(), 0
+    rival = int(answers.argmax())
+    return f"{result.classes[rival]} {answers[rival] / total:.1%}" if answers[rival] else ""

@@ -1,0 +1,96 @@
+"""The frames that a model is asked about: of a file's split, or of the twin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from boltmod.data.loader import Indices, ordered_batches
+from boltmod.data.radioml import RadioMLFile
+from boltmod.data.split import official_split
+from boltmod.evaluation.metrics import Batch
+from boltmod.modulation import N_CLASSES, SNR_LABELS
+
+BATCH_SIZE = 512
+
+SplitName = Literal["test", "train", "all"]
+
+_IN_WORDS = {
+    "test": "official test split",
+    "train": "official training split",
+    "all": "all frames",
+}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Labelled frames in batches.
+
+    Args:
+        batches: I/Q planes (k, 2, 1024), class labels and SNR labels (k,).
+        n_frames: Frames of all batches together.
+        words: Which frames these are, as printed beside every accuracy.
+    """
+
+    batches: Iterator[Batch]
+    n_frames: int
+    words: str
+
+
+@contextmanager
+def file_frames(
+    path: Path, split: SplitName = "test", frames_per_cell: int | None = None
+) -> Iterator[Frames]:
+    """Frames of a file in RadioML's layout.
+
+    Args:
+        path: The file.
+        split: Which part of the challenge's split.
+        frames_per_cell: At most so many of each (class, SNR) pair; None is all.
+
+    Raises:
+        DataFormatError: The file is not in RadioML's layout.
+    """
+    with RadioMLFile(path) as file:
+        parts = official_split(file.class_ids, file.snr_labels)
+        indices = {"test": parts.test, "train": parts.train, "all": np.arange(len(file))}[split]
+        words = f"{path.name}, {_IN_WORDS[split]}"
+        if frames_per_cell is not None:
+            indices = _first_of_each_cell(file, indices, frames_per_cell)
+            words += f", at most {_count(frames_per_cell)} a cell"
+        # In file order: one pass over the disk instead of one seek a frame.
+        yield Frames(ordered_batches(file, np.sort(indices), BATCH_SIZE), len(indices), words)
+
+
+def twin_frames(frames_per_cell: int, seed: int) -> Frames:
+    """Frames drawn from the twin, every class and SNR equally often.
+
+    Args:
+        frames_per_cell: Frames of each (class, SNR) pair.
+        seed: The generator's.
+    """
+    from boltmod.data.twin import twin_cells
+
+    drawn = twin_cells(frames_per_cell, seed, batch=BATCH_SIZE)
+    batches = ((iq.numpy(), class_ids.numpy(), snrs.numpy()) for iq, class_ids, snrs in drawn)
+    n_frames = N_CLASSES * len(SNR_LABELS) * frames_per_cell
+    return Frames(batches, n_frames, f"twin seed {seed}, {_count(frames_per_cell)} a cell")
+
+
+def _first_of_each_cell(file: RadioMLFile, indices: Indices, frames_per_cell: int) -> Indices:
+    cells = file.class_ids[indices] * len(SNR_LABELS) + np.searchsorted(
+        SNR_LABELS, file.snr_labels[indices]
+    )
+    order = np.argsort(cells, kind="stable")
+    ends = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    place = np.arange(len(order)) - np.repeat(ends, np.diff(ends, append=len(order)))
+    return indices[order[place < frames_per_cell]]
+
+
+def _count(n_frames: int) -> str:
+    return "1 frame" if n_frames == 1 else f"{n_frames} frames"
