@@ -50,6 +50,14 @@ class Network:
             signed=signed, narrow=narrow, rounding_mode=rounding_mode,
         )  # fmt: skip
 
+    def slice(self, x: str, start: int, stop: int, axis: int = 1) -> str:
+        out = f"{x}_{start}_{stop}"
+        bounds = [
+            self.constant(f"{out}_{name}", [value], np.int64)
+            for name, value in (("start", start), ("stop", stop), ("axis", axis))
+        ]
+        return self.add("Slice", x, *bounds, output=out)
+
     def finish(self, result: str, n_outputs: int = 24, frame: tuple[int, ...] = (2, 1024)) -> Any:
         graph = helper.make_graph(
             self.nodes,
@@ -100,3 +108,16 @@ def convolutional(**options: Any) -> onnx.ModelProto:
     return net.finish(
         net.add("Gemm", y, w, net.constant("bias", np.zeros(24)), output="logits", transB=1)
     )
+
+
+def products(**options: Any) -> onnx.ModelProto:
+    """The mean of I·Q, quantised, and a dense layer of 24 × 1 weights: docs/cost.md's example."""
+    net = Network(**options)
+    x = net.quant(net.input, 1 / 64, 8)
+    i, q = (net.slice(x, plane, plane + 1) for plane in (0, 1))
+    mean = net.add("GlobalAveragePool", net.add("Mul", i, q, output="product"), output="mean")
+    mean = net.quant(mean, 1 / 64, 8)
+    flat = net.add("Flatten", mean, output="flat", axis=1)
+    w = net.quant(net.constant("fc.weight", np.full((24, 1), 3.0)), 1.0, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))

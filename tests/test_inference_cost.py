@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -68,7 +69,9 @@ def test_a_difference_to_the_official_figures_is_an_error(monkeypatch):
     monkeypatch.setattr(
         inference_cost,
         "official_inference_cost",
-        lambda wrapper: {"total_cost": {"total_bops": 7.0, "total_mem_w_bits": 8.0}},
+        lambda wrapper: {
+            "total_cost": {"total_bops": 7.0, "total_mem_w_bits": 8.0, "unsupported": "set()"}
+        },
     )
     with pytest.raises(CostMismatchError) as error:
         cost_of(hand_made.dense(np.ones((24, 2048))))
@@ -102,6 +105,22 @@ def test_the_command_prints_one_json_document(tmp_path):
     assert json.loads(two.stdout) == [document, document]
     assert document == json.loads(json.dumps(count(onnx_file.load(path)).as_dict()))
     assert {"model", "bops", "weight_bits", "macs", "score", "findings", "layers"} <= set(document)
+
+
+def test_the_command_prints_comma_separated_values(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(hand_made.convolutional().SerializeToString())
+    rows = list(
+        csv.DictReader(CliRunner().invoke(app, ["cost", str(path), "--csv"]).stdout.split("\n"))
+    )
+    assert [row["name"] for row in rows] == ["conv", "fc"]
+    assert rows[0]["output_shape"] == "1×8×512"
+    assert sum(int(row["bops"]) for row in rows) == count(onnx_file.load(path)).bops
+
+
+def test_one_form_at_a_time(tmp_path):
+    done = CliRunner().invoke(app, ["cost", "x.onnx", "--csv", "--json"])
+    assert str(done.exception) == ("output must be either --csv or --json, not both: leave one out")
 
 
 @pytest.mark.referee
