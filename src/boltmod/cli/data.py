@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -197,3 +198,41 @@ def _statistics_table(statistics: Statistics) -> Table:
             f"{beyond[name]:.3f}" if name in beyond else "",
         )
     return table
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="An HDF5 file in RadioML's layout.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Look at every sample of FILE: is it sound, and is it RadioML 2018.01A itself?"""
+    from boltmod.cli.progress import frames_progress
+    from boltmod.data.check import check as check_file
+
+    with frames_progress(f"checking {file.name}") as progress:
+        result = check_file(file, progress)
+
+    def show(console: Console) -> None:
+        console.print(
+            f"{file}: sound, {result.n_frames:,} frames, every sample finite", markup=False
+        )
+        console.print(f"origin: {result.origin.value}")
+        for note in result.notes:
+            console.print(f"note: {note}", markup=False)
+        console.print(_statistics_table(result.statistics))
+        console.print(_deviations_line(result.deviations))
+
+    emit(result.as_dict(), as_json, show)
+
+
+def _deviations_line(deviations: Mapping[str, float]) -> str:
+    from boltmod.data.check import TOLERANCE
+
+    if not deviations:
+        return "no statistic to compare with the real data set's"
+    worst = max(deviations, key=lambda name: abs(deviations[name]))
+    n_near = sum(abs(value) <= TOLERANCE for value in deviations.values())
+    return (
+        f"{n_near} of {len(deviations)} statistics within {TOLERANCE:.0%} of the real data set's; "
+        f"farthest is the {worst}, {deviations[worst]:+.1%}"
+    )

@@ -89,8 +89,7 @@ def _copy(
     with h5py.File(target, "r+") as whole:
         n_total = len(whole["X"])
         for file in files:
-            for start in range(0, len(file), FRAMES_AT_ONCE):
-                frames = file.samples[start : start + FRAMES_AT_ONCE]
+            for _, frames in file.slices(FRAMES_AT_ONCE):
                 whole["X"][n_done : n_done + len(frames)] = frames
                 n_done += len(frames)
                 if progress is not None:

@@ -13,6 +13,7 @@ GOLD_XYZ_OSC.0001_1024.hdf5.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +40,7 @@ LABEL_ROWS_AT_ONCE = 65536
 
 Indices = npt.NDArray[np.int64]
 IQPlanes = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float32]
 
 
 class RadioMLFile:
@@ -87,10 +89,18 @@ class RadioMLFile:
         """Whether single frames are read without h5py: X is contiguous and uncompressed."""
         return self._mapped is not None
 
-    @property
-    def samples(self) -> Any:
-        """X itself, to be sliced: shape (n, 1024, 2), float32, unchecked."""
-        return self._file["X"] if self._mapped is None else self._mapped
+    def slices(self, n_frames: int) -> Iterator[tuple[int, Samples]]:
+        """All frames in file order, as they lie in X, through h5py: memory stays bounded.
+
+        Args:
+            n_frames: Frames at a time.
+
+        Yields:
+            Index of the first frame, and samples of shape (k, 1024, 2), float32, unchecked.
+        """
+        dataset = self._file["X"]
+        for start in range(0, len(self), n_frames):
+            yield start, dataset[start : start + n_frames]
 
     def read(self, indices: npt.ArrayLike) -> IQPlanes:
         """The frames at some indices.
@@ -118,7 +128,7 @@ class RadioMLFile:
             samples = self._mapped[wanted]
         else:
             samples = _read_by_h5py(self._file["X"], wanted)
-        _check_finite(samples, wanted, self.path)
+        check_finite(samples, wanted, self.path)
         return np.ascontiguousarray(samples.transpose(0, 2, 1))
 
 
@@ -198,7 +208,7 @@ def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
     return snr_labels
 
 
-def _memory_map(dataset: h5py.Dataset, path: Path) -> npt.NDArray[np.float32] | None:
+def _memory_map(dataset: h5py.Dataset, path: Path) -> Samples | None:
     """X as an array on the disk, or None where its bytes do not lie there as such."""
     offset = dataset.id.get_offset()
     plain = dataset.chunks is None and dataset.dtype == np.dtype("<f4") and offset is not None
@@ -209,7 +219,7 @@ def _memory_map(dataset: h5py.Dataset, path: Path) -> npt.NDArray[np.float32] | 
     return np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape)
 
 
-def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> npt.NDArray[np.float32]:
+def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> Samples:
     """Frames in any order, by one read for every run of neighbours."""
     unique, back = np.unique(wanted, return_inverse=True)
     frames = np.empty((len(unique), FRAME_LENGTH, 2), np.float32)
@@ -222,7 +232,17 @@ def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> npt.NDArray[np.floa
     return frames[back]
 
 
-def _check_finite(samples: npt.NDArray[np.float32], indices: Indices, path: Path) -> None:
+def check_finite(samples: Samples, indices: Indices, path: Path) -> None:
+    """Refuse frames with NaN or infinite samples.
+
+    Args:
+        samples: Frames, shape (k, 1024, 2) or (k, 2, 1024).
+        indices: Their places in the file, shape (k,), for the message.
+        path: The file, for the message.
+
+    Raises:
+        DataFormatError: A sample is not finite.
+    """
     flat = samples.reshape(-1)
     with np.errstate(all="ignore"):
         if np.isfinite(np.dot(flat, flat)):  # the energy: quicker than looking at every sample

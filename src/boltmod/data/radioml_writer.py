@@ -194,9 +194,7 @@ def repack(source: Path, target: Path) -> None:
         )
         with h5py.File(target, "r+") as packed, ThreadPoolExecutor(os.cpu_count()) as pool:
             samples, n_chunk = packed["X"], packed["X"].chunks[0]
-            n_some = n_chunk * _CHUNKS_AT_ONCE
-            for start in range(0, len(file), n_some):
-                frames = file.samples[start : start + n_some]
+            for start, frames in file.slices(n_chunk * _CHUNKS_AT_ONCE):
                 chunks = [frames[i : i + n_chunk] for i in range(0, len(frames), n_chunk)]
                 deflated = pool.map(_deflate, chunks, [n_chunk] * len(chunks))
                 for i, chunk in enumerate(deflated):

@@ -82,7 +82,7 @@ def gather(batches: Iterable[Batch], progress: Callable[[int], None] | None = No
     """Sum up labelled frames.
 
     Args:
-        batches: I/Q planes (k, 2, 1024), class labels and SNR labels (k,).
+        batches: Samples (k, 2, 1024) or (k, 1024, 2), class labels and SNR labels (k,).
         progress: Called after each batch with its number of frames.
     """
     shape = (N_CLASSES, len(SNR_LABELS))
