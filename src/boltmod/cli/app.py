@@ -16,6 +16,9 @@ from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
+_TRAIN_PACKAGES = {"torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "tomli_w"}
+"""What only `boltmod[train]` installs, by import name."""
+
 app = typer.Typer(
     name="boltmod",
     help="Hardware-efficient automatic modulation classification.",
@@ -54,6 +57,16 @@ def main() -> None:
         app()
     except BoltmodError as error:
         stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _TRAIN_PACKAGES:
+            raise
+        stderr.print(
+            f"error: this needs {package}; install it with: pip install 'boltmod[train]'",
+            style="red",
+            markup=False,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         stderr.print("interrupted")

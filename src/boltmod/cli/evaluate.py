@@ -42,7 +42,9 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             min=1, help="Frames of each (class, SNR) pair; of the twin 16, of a file all."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the twin.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the twin; one no data set is made with if not.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
@@ -86,12 +88,14 @@ def evaluate(  # noqa: PLR0913  one parameter an option
 
 
 def _frames(
-    data: str, split: Split, frames_per_cell: int | None, seed: int
+    data: str, split: Split, frames_per_cell: int | None, seed: int | None
 ) -> AbstractContextManager[Frames]:
-    from boltmod.evaluation.frames import file_frames, twin_frames
+    from boltmod.evaluation.frames import EVALUATION_SEED, file_frames, twin_frames
 
     if data == "twin":
-        return nullcontext(twin_frames(frames_per_cell or 16, seed))
+        return nullcontext(
+            twin_frames(frames_per_cell or 16, EVALUATION_SEED if seed is None else seed)
+        )
     return file_frames(Path(data), split.value, frames_per_cell)
 
 

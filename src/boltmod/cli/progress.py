@@ -27,7 +27,7 @@ def frames_progress(description: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=stderr) as bar:
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(description, total=None, rate="")
 
         def show(done: int, total: int) -> None:

@@ -71,7 +71,8 @@ class _Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if stderr.is_terminal:
+            self._progress.stop()
 
     def phase_begins(self, name: str, total_frames: int) -> None:
         self._bar(name, total_frames)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,16 @@ from torch import nn
 from boltmod import __version__
 from boltmod.config import Recipe, read_recipe
 from boltmod.cost import inference_cost
-from boltmod.data.loader import Batch, ordered_batches
-from boltmod.data.radioml import RadioMLFile
 from boltmod.data.source import chosen_profile, open_source
-from boltmod.data.split import official_split
-from boltmod.data.twin import twin_cells
 from boltmod.errors import ConfigError
+from boltmod.evaluation.frames import Frames, file_frames, twin_frames
 from boltmod.evaluation.metrics import Evaluation, evaluate
+from boltmod.evaluation.report import write_report
 from boltmod.export.qonnx import export
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES, N_CLASSES, SNR_LABELS
+from boltmod.modulation import CLASSES
+from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
 from boltmod.pipeline.files import write_json, write_text
 from boltmod.pipeline.metrics import RunObserver
@@ -98,7 +97,7 @@ def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) 
         evaluation = _evaluate(recipe, files, notify)
         write_json(files.evaluation, evaluation.as_dict())
     notify("writing the report", 0, 0)
-    report = files.report
+    report = write_report(files)
     return Outcome(
         folder=folder,
         accuracy=evaluation.accuracy,
@@ -113,7 +112,9 @@ def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) 
 
 def _claim(recipe: Recipe, files: RunFolder) -> None:
     """Write down recipe and environment; a folder belongs to one recipe."""
+    config = registry.parse(recipe.network.name, recipe.network.parameters)
     document = recipe.model_dump(mode="json", exclude_none=True)
+    document["network"] = registry.describe(config)
     text = tomli_w.dumps(document)
     if files.recipe.exists() and files.recipe.read_text(encoding="utf-8") != text:
         raise ConfigError(
@@ -161,35 +162,29 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
 def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
     classifier = Classifier(files.model)
     done = 0
-    with ExitStack() as stack:
-        batches, total, data = _test_frames(recipe, stack)
+    with _test_frames(recipe) as frames:
 
         def count(n_frames: int) -> None:
             nonlocal done
             done += n_frames
-            notify("evaluating", done, total)
+            notify("evaluating", done, frames.n_frames)
 
-        return evaluate(classifier.logits, batches, data=data, model=recipe.name, progress=count)
-
-
-def _test_frames(recipe: Recipe, stack: ExitStack) -> tuple[Iterator[Batch], int, str]:
-    """Return test batches, their number of frames, and what they are in words."""
-    if recipe.data.path is not None:
-        file = stack.enter_context(RadioMLFile(recipe.data.path))
-        test = official_split(file.class_ids, file.snr_labels).test
-        name = f"{recipe.data.path.name}, official test split"
-        return ordered_batches(file, test, _BATCH), len(test), name
-    cells = recipe.evaluation.frames_per_cell
-    seed = recipe.seed + 2
-    profile = chosen_profile(recipe.data)
-    batches = (
-        (iq_planes.numpy(), class_ids.numpy(), snr_labels.numpy())
-        for iq_planes, class_ids, snr_labels in twin_cells(
-            cells, seed, profile=profile, batch=_BATCH
+        return evaluate(
+            classifier.logits,
+            frames.batches,
+            data=frames.words,
+            model=recipe.name,
+            progress=count,
         )
-    )
-    name = f"{recipe.data.profile}, seed {seed}, {cells} frames a cell"
-    return batches, cells * N_CLASSES * len(SNR_LABELS), name
+
+
+def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
+    """Return the official test split of the recipe's file, or fresh frames of its profile."""
+    if recipe.data.path is not None:
+        return file_frames(recipe.data.path, "test")
+    profile = chosen_profile(recipe.data)
+    cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
+    return nullcontext(twin_frames(cells, seed, profile, recipe.data.profile))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

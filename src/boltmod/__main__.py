@@ -1,0 +1,5 @@
+"""`python -m boltmod`."""
+
+from boltmod.cli.app import main
+
+main()
