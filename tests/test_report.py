@@ -61,7 +61,8 @@ def run_folder(path: Path) -> RunFolder:
     run.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     cost = {
         "model": "net", "bops": 3276800, "weight_bits": 1600, "macs": 204800, "score": 0.002671,
-        "strict": {"score": 0.004}, "findings": ["The input is counted at <8> bits."],
+        "strict": {"score": 0.004},
+        "findings": [{"name": "input", "message": "The input is counted at <8> bits."}],
         "layers": [layer("stem", 0.75), layer("head", 0.25)],
     }  # fmt: skip
     run.cost.write_text(json.dumps(cost))

@@ -11,6 +11,7 @@ from boltmod.cli import data
 from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
+from boltmod.cli.leaderboard import leaderboard
 from boltmod.cli.report import report
 from boltmod.cli.run import run
 from boltmod.cli.terminal import stderr
@@ -48,6 +49,7 @@ app.command()(cost)
 app.command()(classify)
 app.command()(evaluate)
 app.command()(report)
+app.command()(leaderboard)
 app.add_typer(data.app, name="data")
 
 

@@ -66,7 +66,7 @@ _STYLE: Mapping[str, Any] = {
 }
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw in boltmod's style, whatever matplotlib is set to."""
 
     @functools.wraps(draw)
@@ -77,10 +77,10 @@ def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return styled
 
 
-@_styled
+@styled
 def accuracy_over_snr(evaluation: Evaluation) -> Figure:
     """Accuracy at each SNR label, with chance as a line."""
-    figure, axes = _figure(4.8, 4.2)
+    figure, axes = blank(4.8, 4.2)
     snrs, shares = zip(*evaluation.by_snr.items(), strict=True)
     chance = 1 / len(evaluation.classes)
     axes.axhline(chance, color=MUTED, linestyle=":", linewidth=1.2)
@@ -94,10 +94,10 @@ def accuracy_over_snr(evaluation: Evaluation) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def accuracy_by_class(evaluation: Evaluation) -> Figure:
     """Accuracy of every class at every SNR label, as a map."""
-    figure, axes = _figure(4.8, 4.2)
+    figure, axes = blank(4.8, 4.2)
     right = evaluation.confusion.diagonal(axis1=1, axis2=2).T
     shares = right / np.maximum(evaluation.confusion.sum(axis=2).T, 1)
     _map(axes, shares)
@@ -108,10 +108,10 @@ def accuracy_by_class(evaluation: Evaluation) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def confusion(evaluation: Evaluation, snr_label: int) -> Figure:
     """Which class was taken for which at one SNR label, as shares of the true class."""
-    figure, axes = _figure(4.6, 4.6)
+    figure, axes = blank(4.6, 4.6)
     counts = evaluation.confusion[evaluation.snr_labels.index(snr_label)]
     _map(axes, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
     for axis in (axes.xaxis, axes.yaxis):
@@ -135,7 +135,7 @@ def signed(snr_label: int) -> str:
     return f"{snr_label:+d}".replace("-", "−") if snr_label else "0"
 
 
-@_styled
+@styled
 def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     """Accuracy and loss over the epochs of all phases, training against validation.
 
@@ -143,7 +143,7 @@ def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
         epochs: Records with `phase` and any of accuracy, validation_accuracy, loss and
             validation_loss; what a record lacks is left out of the picture.
     """
-    figure, (top, bottom) = _figure(6.4, 4.4, rows=2)
+    figure, (top, bottom) = blank(6.4, 4.4, rows=2)
     for axes, quantity in ((top, "accuracy"), (bottom, "loss")):
         for key, label, colour, line in (
             (quantity, "training", ORANGE, "--"),
@@ -226,7 +226,8 @@ def _style() -> Any:
     return require_matplotlib().rc_context(_STYLE)
 
 
-def _figure(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, Any]:
+def blank(width_in: float, height_in: float, rows: int = 1) -> tuple[Figure, Any]:
+    """An empty figure of a size in inches, and its axes, one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width_in, height_in), layout="constrained")

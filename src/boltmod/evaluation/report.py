@@ -233,7 +233,10 @@ def _cost(cost: Record | None) -> str:
             "the VGG10 baseline's."
         ),
         page.table(head, rows, foot),
-        *(page.paragraph(str(finding)) for finding in cost.get("findings", ())),
+        *(
+            page.paragraph(f"{finding['name']}: {finding['message']}")
+            for finding in cost.get("findings", ())
+        ),
     )
 
 

@@ -1,0 +1,123 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from boltmod.cli.app import app
+from boltmod.cost.published import PUBLISHED, REAL_TEST_SPLIT, Result, pareto_front, ranked
+from boltmod.cost.score import score
+from boltmod.errors import DataFormatError
+from boltmod.evaluation.metrics import Evaluation
+from boltmod.evaluation.pareto import accuracy_over_score, own_result
+from boltmod.modulation import CLASSES
+
+
+@pytest.fixture
+def run_folder(tmp_path):
+    """A finished run: 30 % right on the twin, score 0.002."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    confusion = np.zeros((1, 24, 24), np.int64)
+    confusion[0, 0, :2] = (3, 7)
+    evaluation = Evaluation(confusion, (10,), "mine", "twin seed 0, 4 frames a cell", CLASSES)
+    (folder / "evaluation.json").write_text(json.dumps(evaluation.as_dict()))
+    cost = {"bops": 1_000_000, "weight_bits": 2000, "score": 0.002, "strict": {"score": 0.003}}
+    (folder / "cost.json").write_text(json.dumps(cost))
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["leaderboard", *map(str, arguments)])
+
+
+def counted():
+    return [r for r in PUBLISHED if r.bops is not None and r.weight_bits is not None]
+
+
+@pytest.mark.parametrize("result", counted(), ids=lambda result: result.name)
+def test_published_scores_follow_from_the_published_counts(result):
+    decimals = len(str(result.score).split(".")[1])
+    assert score(result.bops, result.weight_bits) == pytest.approx(
+        result.score, abs=0.51 * 10**-decimals
+    )
+
+
+def test_every_published_result_says_what_it_was_measured_on_and_by_whom():
+    assert len({result.name for result in PUBLISHED}) == len(PUBLISHED) == 11
+    for result in PUBLISHED:
+        assert result.measured_on == REAL_TEST_SPLIT
+        assert result.source
+        assert 0.56 <= result.accuracy < 0.61
+
+
+def test_the_order_is_by_score():
+    names = [result.name for result in ranked(PUBLISHED)]
+    assert names[:3] == ["AaronNet32++", "BacalhauNetV1", "AaronNet48++"]
+    assert names[-1] == "VGG10 baseline"
+
+
+def test_the_front_is_what_no_other_beats():
+    front = pareto_front(PUBLISHED)
+    for result in PUBLISHED:
+        beaten = any(
+            other.score <= result.score and other.accuracy > result.accuracy for other in PUBLISHED
+        )
+        assert (result in front) == (not beaten)
+
+
+def test_an_own_run_is_read_with_its_data(run_folder):
+    result = own_result(run_folder)
+    assert result == Result(
+        "mine", 0.3, 0.002, "twin seed 0, 4 frames a cell", str(run_folder), 1_000_000, 2000,
+        0.003, is_own=True,
+    )  # fmt: skip
+
+
+def test_the_table_says_what_an_own_accuracy_was_measured_on(run_folder):
+    lines = run(run_folder).stdout.splitlines()
+    (own,) = [line for line in lines if line.startswith(" mine ")]
+    assert own.split()[1:6] == ["30.00%", "0.002000", "0.003000", "1,000,000", "2,000"]
+    assert own.strip().endswith("twin seed 0, 4 frames a cell")
+    assert sum(line.strip().endswith(REAL_TEST_SPLIT) for line in lines) == 11
+    assert any("about 80 % of the test frames may have been trained on" in line for line in lines)
+
+
+def test_one_json_document(run_folder):
+    entries = json.loads(run(run_folder, "--json").stdout)
+    assert [e["name"] for e in entries if e["is_own"]] == ["mine"]
+    assert len(entries) == 12
+    assert json.loads(run("--json").stdout)[0]["name"] == "AaronNet32++"
+
+
+def test_the_picture_names_every_point(run_folder, tmp_path):
+    figure = accuracy_over_score((*PUBLISHED, own_result(run_folder)))
+    texts = {text.get_text() for text in figure.axes[0].texts}
+    assert {result.name for result in PUBLISHED} <= texts
+    assert "mine (twin seed 0, 4 frames a cell)" in texts
+    path = tmp_path / "pareto.png"
+    assert run(run_folder, "--picture", path).exit_code == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"), [("cost.json", "cost"), ("evaluation.json", "evaluate")]
+)
+def test_an_unfinished_run(run_folder, name, command):
+    (run_folder / name).unlink()
+    with pytest.raises(DataFormatError) as error:
+        own_result(run_folder)
+    assert str(error.value) == (
+        f"{run_folder / name} must be what `boltmod {command} --json` prints, "
+        "and is not there or damaged: let the run finish"
+    )
+
+
+def test_a_cost_of_another_kind(run_folder):
+    (run_folder / "cost.json").write_text("{}")
+    with pytest.raises(DataFormatError) as error:
+        own_result(run_folder)
+    assert str(error.value) == (
+        f"{run_folder / 'cost.json'} must be what `boltmod cost --json` prints, and lacks "
+        "'score': count it again with `boltmod cost`"
+    )
