@@ -236,3 +236,69 @@ def _deviations_line(deviations: Mapping[str, float]) -> str:
         f"{n_near} of {len(deviations)} statistics within {TOLERANCE:.0%} of the real data set's; "
         f"farthest is the {worst}, {deviations[worst]:+.1%}"
     )
+
+
+@app.command("to-sigmf")
+def to_sigmf(  # noqa: PLR0913  one parameter an option
+    data: Annotated[
+        str, typer.Argument(metavar="FILE|twin", help="A file in RadioML's layout, or twin.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The .sigmf-meta file; .sigmf-data goes beside it.")],
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="Only this class; may be repeated.")
+    ] = None,
+    snr: Annotated[
+        list[int] | None, typer.Option(help="Only this SNR label in dB; may be repeated.")
+    ] = None,
+    frames_per_cell: Annotated[
+        int, typer.Option(min=1, help="Frames of each (class, SNR) pair.")
+    ] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the twin.")] = 0,
+    rate_hz: Annotated[
+        float | None, typer.Option("--rate", min=0, help="Samples a second to write down.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write frames one after the other as a SigMF recording, annotated with class and SNR label."""
+    from boltmod.data.choice import chosen_batches
+    from boltmod.data.sigmf_frames import write_frames
+
+    batches = chosen_batches(data, classes, snr, frames_per_cell, seed)
+    source = f"twin, seed {seed}" if data == "twin" else Path(data).name
+    description = f"frames of {source}, one after the other, SNR labels as in RadioML 2018.01A"
+    n_frames = write_frames(out, batches, description=description, rate_hz=rate_hz)
+    emit(
+        {"path": out, "n_frames": n_frames},
+        as_json,
+        lambda console: console.print(f"{out}: {n_frames:,} annotated frames", markup=False),
+    )
+
+
+@app.command("from-sigmf")
+def from_sigmf(
+    recording: Annotated[Path, typer.Argument(help="A SigMF recording, either of its files.")],
+    out: Annotated[Path, typer.Argument(help="The HDF5 file to write.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write the annotated frames of a SigMF RECORDING as a data set in RadioML's layout."""
+    import numpy as np
+
+    from boltmod.data.radioml_writer import RadioMLWriter
+    from boltmod.data.sigmf_frames import SigMFFrames
+    from boltmod.errors import ConfigError
+
+    if out.exists():
+        raise ConfigError(f"{out} must not exist yet; choose another name, or remove it")
+    frames = SigMFFrames(recording)
+    order = np.lexsort((frames.snr_labels, frames.class_ids))
+    labels = frames.class_ids[order], frames.snr_labels[order]
+    with RadioMLWriter(out, *labels, attributes={"source": recording.name}) as writer:
+        done = 0
+        for iq_planes, _, _ in frames.batches():
+            writer.write(done, iq_planes)
+            done += len(iq_planes)
+    emit(
+        {"path": out, "n_frames": len(frames)},
+        as_json,
+        lambda console: console.print(f"{out}: {len(frames):,} frames", markup=False),
+    )

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from boltmod.data.loader import Indices, ordered_batches
+from boltmod.data.choice import first_of_each_cell
+from boltmod.data.loader import ordered_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.evaluation.metrics import Batch
@@ -67,7 +68,7 @@ def file_frames(
         indices = {"test": parts.test, "train": parts.train, "all": np.arange(len(file))}[split]
         words = f"{path.name}, {_IN_WORDS[split]}"
         if frames_per_cell is not None:
-            indices = _first_of_each_cell(file, indices, frames_per_cell)
+            indices = first_of_each_cell(file, indices, frames_per_cell)
             words += f", at most {_count(frames_per_cell)} a cell"
         # In file order: one pass over the disk instead of one seek a frame.
         yield Frames(ordered_batches(file, np.sort(indices), BATCH_SIZE), len(indices), words)
@@ -91,16 +92,6 @@ def twin_frames(
     batches = ((iq.numpy(), class_ids.numpy(), snrs.numpy()) for iq, class_ids, snrs in drawn)
     n_frames = N_CLASSES * len(SNR_LABELS) * frames_per_cell
     return Frames(batches, n_frames, f"{name} seed {seed}, {_count(frames_per_cell)} a cell")
-
-
-def _first_of_each_cell(file: RadioMLFile, indices: Indices, frames_per_cell: int) -> Indices:
-    cells = file.class_ids[indices] * len(SNR_LABELS) + np.searchsorted(
-        SNR_LABELS, file.snr_labels[indices]
-    )
-    order = np.argsort(cells, kind="stable")
-    ends = np.flatnonzero(np.diff(cells[order], prepend=-1))
-    place = np.arange(len(order)) - np.repeat(ends, np.diff(ends, append=len(order)))
-    return indices[order[place < frames_per_cell]]
 
 
 def _count(n_frames: int) -> str:
