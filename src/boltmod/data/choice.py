@@ -9,6 +9,7 @@ import numpy as np
 
 from boltmod.data.loader import Batch, Indices, choose, ordered_batches
 from boltmod.data.radioml import RadioMLFile
+from boltmod.data.threads import one_thread
 from boltmod.errors import ConfigError
 from boltmod.modulation import CLASSES, SNR_LABELS
 
@@ -95,6 +96,9 @@ def _drawn(
         for place, snr_label in enumerate(SNR_LABELS):
             if name in classes and snr_label in snr_labels:
                 first = (class_id * len(SNR_LABELS) + place) * frames_per_cell
-                cell = twin_cells(frames_per_cell, seed, first=first, stop=first + frames_per_cell)
+                with one_thread():
+                    cell = list(
+                        twin_cells(frames_per_cell, seed, first=first, stop=first + frames_per_cell)
+                    )
                 for iq_planes, class_ids, snrs in cell:
                     yield iq_planes.numpy(), class_ids.numpy(), snrs.numpy()

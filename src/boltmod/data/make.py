@@ -28,6 +28,7 @@ import h5py
 from boltmod.data.provenance import Plan, differences
 from boltmod.data.radioml import FRAME_BYTES
 from boltmod.data.radioml_writer import create_layout, repack
+from boltmod.data.threads import one_thread
 from boltmod.errors import ConfigError
 
 BLOCK_FRAMES = 4096
@@ -192,7 +193,7 @@ def _check_room(work: _Work) -> None:
 def _fill(work: _Work, missing: list[int], workers: int) -> Iterator[int]:
     """Make blocks; yield each one's number when it is on the disk."""
     if workers == 1 or len(missing) < 2:
-        with _one_thread():
+        with one_thread():
             for block in missing:
                 yield make_block(work, block)
         return
@@ -211,19 +212,6 @@ def _fill(work: _Work, missing: list[int], workers: int) -> Iterator[int]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread, as in a worker, so that both make the same bytes."""
-    import torch
-
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _start_worker() -> None:

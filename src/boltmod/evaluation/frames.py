@@ -14,6 +14,7 @@ from boltmod.data.choice import first_of_each_cell
 from boltmod.data.loader import ordered_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
+from boltmod.data.threads import one_thread
 from boltmod.evaluation.metrics import Batch
 from boltmod.modulation import N_CLASSES, SNR_LABELS
 
@@ -85,13 +86,22 @@ def twin_frames(
         profile: The signal model; None is the twin.
         name: The profile in words.
     """
-    from boltmod.data.twin import twin_cells
-    from boltmod.signal.profile import TWIN
-
-    drawn = twin_cells(frames_per_cell, seed, profile=profile or TWIN, batch=BATCH_SIZE)
-    batches = ((iq.numpy(), class_ids.numpy(), snrs.numpy()) for iq, class_ids, snrs in drawn)
     n_frames = N_CLASSES * len(SNR_LABELS) * frames_per_cell
-    return Frames(batches, n_frames, f"{name} seed {seed}, {_count(frames_per_cell)} a cell")
+    words = f"twin seed {seed}, {_count(frames_per_cell)} a cell"
+    return Frames(_drawn(frames_per_cell, seed), n_frames, words)
+
+
+def _drawn(frames_per_cell: int, seed: int) -> Iterator[Batch]:
+    from boltmod.data.twin import twin_cells
+
+    drawn = twin_cells(frames_per_cell, seed, batch=BATCH_SIZE)
+    while True:
+        with one_thread():
+            batch = next(drawn, None)
+        if batch is None:
+            return
+        iq_planes, class_ids, snr_labels = batch
+        yield iq_planes.numpy(), class_ids.numpy(), snr_labels.numpy()
 
 
 def _count(n_frames: int) -> str:
