@@ -13,16 +13,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from boltmod.modulation import FRAME_LENGTH
+from boltmod.signal import pulses
 from boltmod.signal.profile import AmplitudeModulation, Analog, FrequencyModulation, Message
+from boltmod.signal.window import Window
 
-WINDOW = 2048
-"""Samples over which a message must not repeat."""
+REPEAT = 3072
+"""Samples after which a message may repeat; no window is as long."""
 
 
 def n_lines(message: Message) -> int:
-    """Spectral lines a message is made of: close enough that it does not repeat in `WINDOW`."""
-    return max(12, math.ceil(1.5 * WINDOW * (message.high - message.low)))
+    """Spectral lines a message is made of: close enough that it does not repeat in `REPEAT`."""
+    return max(12, math.ceil(REPEAT * (message.high - message.low)))
 
 
 def n_normals(analog: Analog) -> int:
@@ -33,7 +34,7 @@ def n_normals(analog: Analog) -> int:
 
 @lru_cache(maxsize=32)
 def _lines(
-    message: Message, rest_stride: int, integral: bool, device: torch.device
+    message: Message, window: Window, integral: bool, device: torch.device
 ) -> Float[Tensor, "lines2 columns"]:
     """Cosine and sine of every line; columns: the frame, the samples after it, those before it.
 
@@ -42,41 +43,42 @@ def _lines(
     count = n_lines(message)
     middle = (torch.arange(count, dtype=torch.float64) + 0.5) / count
     omega = 2 * math.pi * (message.low + (message.high - message.low) * middle)
-    frame = torch.arange(FRAME_LENGTH, dtype=torch.float64)
-    rest = torch.arange(FRAME_LENGTH, WINDOW, rest_stride, dtype=torch.float64)
-    angle = omega[:, None] * torch.cat([frame, rest, rest - WINDOW])
+    frame, rest = _times(window, torch.device("cpu"))
+    angle = omega[:, None] * torch.cat([frame, rest, rest - window.total]).double()
     cosine, sine = torch.cos(angle), torch.sin(angle)
+    power = omega ** (message.tilt_db / (10 * math.log10(2)))
+    weight = (power / power.sum()).sqrt()
     if integral:
         cosine, sine = sine / omega[:, None], -cosine / omega[:, None]
-    return (torch.cat([cosine, sine]) / math.sqrt(count)).float().to(device)
+    return (torch.cat([cosine, sine]) * torch.cat([weight, weight])[:, None]).float().to(device)
 
 
 def _evaluate(
     normals: Float[Tensor, "n k"],
     offset: Float[Tensor, " n"],
     lines: Float[Tensor, "lines2 columns"],
+    window: Window,
 ) -> tuple[Float[Tensor, "n time"], Float[Tensor, "n rest"]]:
-    """The message in the frame and in the rest of a window of which the frame starts at offset."""
-    weight = normals[:, : len(lines)].contiguous()
-    value = torch.bmm(weight[:, None], lines.expand(len(weight), -1, -1))[:, 0]
-    frame, outside = value[:, :FRAME_LENGTH], value[:, FRAME_LENGTH:]
-    after, before = outside.chunk(2, 1)
+    """A process in the window and outside: first after it, then (of what is left) before it."""
+    value = pulses.rows_times_table(normals[:, : len(lines)], lines)
+    frame, outside = value[:, : window.length], value[:, window.length :]
+    after, before = outside[:, : outside.shape[1] // 2], outside[:, outside.shape[1] // 2 :]
     place = torch.linspace(0, 1, after.shape[1], device=value.device)
     return frame, torch.where(place < 1 - offset[:, None], after, before)
 
 
 def message(
-    normals: Float[Tensor, "n k"], offset: Float[Tensor, " n"], shape: Message, rest_stride: int
+    normals: Float[Tensor, "n k"], offset: Float[Tensor, " n"], shape: Message, window: Window
 ) -> tuple[Float[Tensor, "n time"], Float[Tensor, "n rest"]]:
-    """A Gaussian process of unit variance with a flat spectrum from `low` to `high`.
+    """A Gaussian process of unit variance: a spectrum from `low` to `high`, flat or tilted.
 
     Args:
         normals: At least twice `n_lines(shape)`.
-        offset: Where the frame starts in its window, 0 (at its start) to 1 (at its end).
+        offset: How much of what is outside lies before, 0 to 1.
         shape: The band.
-        rest_stride: Every how many samples the rest of the window is wanted.
+        window: Which samples are made.
     """
-    return _evaluate(normals, offset, _lines(shape, rest_stride, False, normals.device))
+    return _evaluate(normals, offset, _lines(shape, window, False, normals.device), window)
 
 
 def hilbert(normals: Float[Tensor, "n k"], shape: Message) -> Float[Tensor, "n k2"]:
@@ -90,14 +92,14 @@ def double_sideband(
     offset: Float[Tensor, " n"],
     carrier_phase: Float[Tensor, " n"],
     shape: AmplitudeModulation,
-    rest_stride: int,
+    window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
     """(carrier + depth·m)·cos(2πft + phase), of mean power one; plane Q is zero."""
     scale = 1 / math.hypot(shape.carrier, shape.depth)
     if shape.carrier_frequency > 0:
         scale *= math.sqrt(2)
     planes = []
-    for part, time in _with_time(message(normals, offset, shape.message, rest_stride)):
+    for part, time in _with_time(message(normals, offset, shape.message, window), window):
         angle = 2 * math.pi * shape.carrier_frequency * time + carrier_phase[:, None]
         wave = torch.cos(angle) if shape.carrier_frequency > 0 else torch.ones_like(angle)
         real = scale * (shape.carrier + shape.depth * part) * wave
@@ -109,12 +111,12 @@ def single_sideband(
     normals: Float[Tensor, "n k"],
     offset: Float[Tensor, " n"],
     shape: AmplitudeModulation,
-    rest_stride: int,
+    window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
     """The upper sideband, carrier + depth·(m + j·Hilbert(m))/√2, at baseband; mean power one."""
-    real = message(normals, offset, shape.message, rest_stride)
+    real = message(normals, offset, shape.message, window)
     turned = hilbert(normals, shape.message)
-    imag = message(turned, offset, shape.message, rest_stride)
+    imag = message(turned, offset, shape.message, window)
     scale = 1 / math.hypot(shape.carrier, shape.depth)
     depth = scale * shape.depth / math.sqrt(2)
     frame, rest = (
@@ -128,21 +130,29 @@ def frequency_modulation(
     normals: Float[Tensor, "n k"],
     offset: Float[Tensor, " n"],
     shape: FrequencyModulation,
-    rest_stride: int,
+    window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
     """exp(j2π(ft + deviation·∫m)): envelope one."""
-    lines = _lines(shape.message, rest_stride, True, normals.device)
+    lines = _lines(shape.message, window, True, normals.device)
     planes = []
-    for part, time in _with_time(_evaluate(normals, offset, lines)):
+    for part, time in _with_time(_evaluate(normals, offset, lines, window), window):
         angle = 2 * math.pi * (shape.carrier_frequency * time + shape.deviation * part)
         planes.append(torch.stack([torch.cos(angle), torch.sin(angle)], 1))
     return planes[0], planes[1]
 
 
+def _times(
+    window: Window, device: torch.device
+) -> tuple[Float[Tensor, " time"], Float[Tensor, " rest"]]:
+    """Sample times in the window, and after it."""
+    return (
+        torch.arange(window.length, device=device).float(),
+        torch.arange(window.length, window.total, window.stride, device=device).float(),
+    )
+
+
 def _with_time(
-    parts: tuple[Float[Tensor, "n time"], Float[Tensor, "n rest"]],
+    parts: tuple[Float[Tensor, "n time"], Float[Tensor, "n rest"]], window: Window
 ) -> list[tuple[Float[Tensor, "n samples"], Float[Tensor, " samples"]]]:
-    """Frame and rest, each with its sample times."""
-    frame, rest = parts
-    after = torch.linspace(FRAME_LENGTH, WINDOW, rest.shape[1] + 1, device=rest.device)[:-1]
-    return [(frame, torch.arange(FRAME_LENGTH, device=frame.device).float()), (rest, after)]
+    """The samples in the window and outside, each with its times."""
+    return list(zip(parts, _times(window, parts[0].device), strict=True))

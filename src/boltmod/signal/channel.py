@@ -1,12 +1,23 @@
-"""What happens to a signal between modulator and noise: here a carrier phase and offset."""
+"""What happens to a signal on its way: carrier, clock, paths, noise, and the receiver's faults.
+
+Source: J. G. Proakis, M. Salehi, "Digital Communications", 5th ed., chapter 13 (fading); P. A.
+Valkama et al., "Advanced methods for I/Q imbalance compensation", IEEE Trans. Signal Process.
+49(10), 2001 (I/Q imbalance).
+"""
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from boltmod.modulation import FRAME_LENGTH
+from boltmod.signal.draws import MARGIN, Draws
+from boltmod.signal.linear import SAMPLES_PER_SYMBOL
+from boltmod.signal.profile import Channel
 
 _BLOCK = 32
 
@@ -27,10 +38,13 @@ def rotate(
     a = (phase_rad[:, None] + offset_rad[:, None] * coarse)[:, :, None]
     b = (offset_rad[:, None] * fine)[:, None, :]
     cos_a, sin_a, cos_b, sin_b = a.cos(), a.sin(), b.cos(), b.sin()
-    cosine = (cos_a * cos_b - sin_a * sin_b).flatten(1)
-    sine = (sin_a * cos_b + cos_a * sin_b).flatten(1)
+    cosine = torch.addcmul(cos_a * cos_b, sin_a, sin_b, value=-1).flatten(1)
+    sine = torch.addcmul(sin_a * cos_b, cos_a, sin_b).flatten(1)
     i, q = planes[:, 0], planes[:, 1]
-    return torch.stack([i * cosine - q * sine, i * sine + q * cosine], 1)
+    turned = torch.empty_like(planes)
+    torch.mul(i, cosine, out=turned[:, 0]).addcmul_(q, sine, value=-1)
+    torch.mul(i, sine, out=turned[:, 1]).addcmul_(q, cosine)
+    return turned
 
 
 @lru_cache(maxsize=32)
@@ -40,3 +54,121 @@ def _times(
     """Sample times as multiples of 32 plus a remainder, so that few exponentials are needed."""
     coarse = torch.arange(0, length, _BLOCK, device=device).float()
     return coarse, torch.arange(_BLOCK, device=device).float()
+
+
+def propagate(
+    source: Float[Tensor, "n 2 source"], draws: Draws, shape: Channel
+) -> Float[Tensor, "n 2 time"]:
+    """From the transmitter's samples to the antenna: clock, filling, carrier, paths.
+
+    Where there is signal, its mean power in the frame is one again.
+    """
+    step = SAMPLES_PER_SYMBOL / draws.within("samples_per_symbol", shape)
+    step = step * (1 + 1e-6 * draws.within("timing_drift", shape))
+    planes = resample(source, step, FRAME_LENGTH + MARGIN)
+    occupied = draws.within("occupied", shape)
+    planes = planes * gate(draws.start * (1 - occupied), occupied, planes.shape[-1])[:, None]
+    angle = draws.within("phase_noise_std", shape)[:, None] * draws.phase_steps.cumsum(-1)
+    offset = draws.within("carrier_offset", shape)
+    offset = offset + shape.carrier_offset_std * draws.carrier_offset
+    time = torch.arange(planes.shape[-1], device=planes.device)
+    angle = angle + 2 * torch.pi * draws.phase[:, None] + offset[:, None] * time
+    planes = turn(planes, angle)
+    planes = multipath(planes, paths(draws, shape))
+    power = planes[:, :, MARGIN:].square().mean(-1).sum(-1) / occupied
+    return planes * power.clamp_min(1e-12).rsqrt()[:, None, None]
+
+
+def receive(
+    planes: Float[Tensor, "n 2 time"], std: Float[Tensor, " n"], draws: Draws, shape: Channel
+) -> Float[Tensor, "n 2 1024"]:
+    """From the antenna to the samples: coloured noise, receiver filter, I/Q imbalance, DC."""
+    colour = draws.within("noise_colour", shape)
+    white = torch.stack([torch.ones_like(colour), colour], 1)
+    noise = fir(draws.noise, white / white.square().sum(1, keepdim=True).sqrt())
+    bandwidth = draws.within("receiver_bandwidth", shape)
+    noisy = fir(planes + std[:, None, None] * noise, low_pass(bandwidth))[:, :, MARGIN:]
+    gain = torch.exp(draws.within("iq_gain_db", shape) * (math.log(10) / 40))[:, None]
+    skew = draws.within("iq_phase", shape)[:, None]
+    i, q = noisy[:, 0], noisy[:, 1]
+    imbalanced = torch.stack([i * gain, (q * skew.cos() + i * skew.sin()) / gain], 1)
+    return imbalanced + shape.dc_std * draws.leak[:, :, None]
+
+
+def turn(
+    planes: Float[Tensor, "n 2 time"], angle: Float[Tensor, "n time"]
+) -> Float[Tensor, "n 2 time"]:
+    """Turns every sample by its angle in rad."""
+    cosine, sine = angle.cos(), angle.sin()
+    i, q = planes[:, 0], planes[:, 1]
+    return torch.stack([i * cosine - q * sine, i * sine + q * cosine], 1)
+
+
+def resample(
+    source: Float[Tensor, "n 2 source"], step: Float[Tensor, " n"], length: int
+) -> Float[Tensor, "n 2 time"]:
+    """Samples at times 8 + step·n of the source, by an eight-point windowed sinc.
+
+    Args:
+        source: Band-limited to well below half a cycle a sample.
+        step: Source samples from one output sample to the next.
+        length: Output samples.
+    """
+    time = 8 + step[:, None] * torch.arange(length, device=source.device)
+    whole = time.floor()
+    part = time - whole
+    first = whole.long()
+    result = torch.zeros(len(source), 2, length, device=source.device)
+    for tap in range(-3, 5):
+        distance = part - tap
+        weight = torch.sinc(distance) * torch.cos(torch.pi / 8 * distance).square()
+        index = (first + tap).clamp(0, source.shape[-1] - 1)[:, None].expand(-1, 2, -1)
+        result += weight[:, None] * source.gather(2, index)
+    return result
+
+
+def gate(
+    start: Float[Tensor, " n"], share: Float[Tensor, " n"], length: int
+) -> Float[Tensor, "n time"]:
+    """1 while a frame has signal and 0 elsewhere; the frame is the last 1024 of the samples."""
+    time = (torch.arange(length, device=start.device) - (length - FRAME_LENGTH)) / FRAME_LENGTH
+    begun, ended = time >= start[:, None], time >= (start + share)[:, None]
+    return torch.where((share[:, None] >= 1) | (begun & ~ended), 1.0, 0.0)
+
+
+def paths(draws: Draws, shape: Channel) -> Float[Tensor, "n 2 paths"]:
+    """Complex path gains of mean total power one: a fixed first path and a Rayleigh profile."""
+    rice = torch.exp(draws.within("rice_factor_db", shape).double() * (math.log(10) / 10)).float()
+    index = torch.arange(shape.n_paths, device=rice.device)
+    profile = torch.exp(-shape.path_decay * math.log(10) / 10 * index)
+    profile = (profile / profile.sum() / 2).sqrt()
+    scattered = draws.paths[:, : 2 * shape.n_paths].reshape(-1, 2, shape.n_paths) * profile
+    gains = scattered / (1 + rice).sqrt()[:, None, None]
+    gains[:, 0, 0] += (rice / (1 + rice)).sqrt()
+    return gains
+
+
+def multipath(
+    planes: Float[Tensor, "n 2 time"], gains: Float[Tensor, "n 2 paths"]
+) -> Float[Tensor, "n 2 time"]:
+    """The sum of delayed copies, path k being k samples late."""
+    real, imaginary = fir(planes, gains[:, 0]), fir(planes, gains[:, 1])
+    return torch.stack([real[:, 0] - imaginary[:, 1], real[:, 1] + imaginary[:, 0]], 1)
+
+
+def fir(
+    planes: Float[Tensor, "n 2 time"], taps: Float[Tensor, "n taps"]
+) -> Float[Tensor, "n 2 time"]:
+    """Filters each frame with its own real taps; what precedes the frame counts as zero."""
+    result = planes * taps[:, :1, None]
+    for delay in range(1, taps.shape[1]):
+        result[:, :, delay:] += taps[:, delay, None, None] * planes[:, :, :-delay]
+    return result
+
+
+def low_pass(bandwidth: Float[Tensor, " n"]) -> Float[Tensor, "n taps"]:
+    """Receiver filters: a 33-tap Hamming-windowed sinc of a two-sided bandwidth, unity at DC."""
+    time = torch.arange(-16, 17, device=bandwidth.device)
+    window = 0.54 + 0.46 * torch.cos(torch.pi / 16 * time)
+    taps = torch.sinc(bandwidth[:, None] * time) * window
+    return taps / taps.sum(1, keepdim=True)

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.signal import linear, pulses
 from boltmod.signal.profile import Gmsk
+from boltmod.signal.window import Window
 
 SPAN_BITS = 8
 """Bits a frequency pulse reaches over, its slack included."""
@@ -41,7 +41,6 @@ def phase(
     random_bytes: UInt8[Tensor, "n k"],
     timing: Float[Tensor, " n"],
     shape: Gmsk,
-    samples_per_symbol: int,
 ) -> Float[Tensor, "n time"]:
     """Phase in rad: the running sum of π·h·Σ b_k g(n − 8k), g of unit area a bit.
 
@@ -49,17 +48,16 @@ def phase(
         random_bytes: Uniform; the lowest bit of each is the bit b_k = ±1.
         timing: Delay of the first bit, 0 to 1 bit.
         shape: Frequency pulse and modulation index h.
-        samples_per_symbol: Samples a bit.
     """
     bits = (random_bytes & 1).float() * 2 - 1
     taps = pulses.taps(
         timing - 0.5,
         lambda f: pulse_spectrum(f, shape),
         SPAN_BITS,
-        samples_per_symbol,
+        linear.SAMPLES_PER_SYMBOL,
         _BANDWIDTH,
     )
-    scale = math.pi * shape.modulation_index / samples_per_symbol
+    scale = math.pi * shape.modulation_index / linear.SAMPLES_PER_SYMBOL
     frequency = linear.shape_symbols(bits[:, None], taps[:, None] * scale)
     return frequency[:, 0].cumsum(-1)
 
@@ -68,12 +66,12 @@ def modulate(
     random_bytes: UInt8[Tensor, "n k"],
     timing: Float[Tensor, " n"],
     shape: Gmsk,
-    samples_per_symbol: int,
-    rest_stride: int,
+    window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
-    """Frames of envelope one, and every `rest_stride`-th of the samples that follow them."""
-    angle = phase(random_bytes, timing, shape, samples_per_symbol)
-    frame, rest = angle[:, :FRAME_LENGTH], angle[:, FRAME_LENGTH::rest_stride]
+    """The window's samples, and those outside it (which follow it), of envelope one."""
+    n_bits = window.total // linear.SAMPLES_PER_SYMBOL + SPAN_BITS - 1
+    angle = phase(random_bytes[:, :n_bits], timing, shape)
+    frame, rest = angle[:, : window.length], angle[:, window.length :: window.stride]
     return (
         torch.stack([torch.cos(frame), torch.sin(frame)], 1),
         torch.stack([torch.cos(rest), torch.sin(rest)], 1),

@@ -6,9 +6,13 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from boltmod.modulation import FRAME_LENGTH, Modulation
+from boltmod.modulation import Modulation
 from boltmod.signal import constellations, pulses
 from boltmod.signal.profile import Linear
+from boltmod.signal.window import Window
+
+SAMPLES_PER_SYMBOL = 8
+"""Rate at which symbols are shaped; `channel.resample` makes other rates of it."""
 
 
 def symbols(
@@ -21,15 +25,16 @@ def symbols(
 
 
 def shape_symbols(
-    symbol_planes: Float[Tensor, "n planes k"], taps: Float[Tensor, "n planes taps phases"]
+    symbol_planes: Float[Tensor, "n planes k"], taps: Float[Tensor, "n planes phases taps"]
 ) -> Float[Tensor, "n planes time"]:
     """Filters each plane with its own pulse matrix: k − taps + 1 symbols' worth of samples."""
     n, planes, k = symbol_planes.shape
-    n_taps, phases = taps.shape[2:]
+    phases, n_taps = taps.shape[2:]
     rows = k - n_taps + 1
-    window = symbol_planes.unfold(2, n_taps, 1).reshape(n * planes, rows, n_taps)
-    samples = torch.bmm(window, taps.reshape(n * planes, n_taps, phases))
-    return samples.view(n, planes, rows * phases)
+    # Batched products of anything but contiguous matrices are several times slower.
+    window = symbol_planes.unfold(2, rows, 1).contiguous().view(n * planes, n_taps, rows)
+    samples = torch.bmm(taps.reshape(n * planes, phases, n_taps).contiguous(), window)
+    return samples.transpose(1, 2).reshape(n, planes, rows * phases)
 
 
 def modulate(
@@ -38,20 +43,20 @@ def modulate(
     timing: Float[Tensor, " n"],
     rolloff: Float[Tensor, " n"],
     shape: Linear,
-    rest_stride: int,
+    window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
-    """Frames of mean power one, and every `rest_stride`-th of the samples that follow them.
+    """The window's samples, and those outside it (which follow it), of mean power one.
 
     Args:
         class_ids: Labels of linear classes.
         random_bytes: Uniform; as many as `n_symbols` says.
         timing: Delay of the first symbol in symbols, 0 to 1.
         rolloff: Roll-off of each frame's pulse.
-        shape: Symbol rate, pulse, constellations.
-        rest_stride: Divides `samples_per_symbol`.
+        shape: Pulse and constellations.
+        window: Its stride divides `SAMPLES_PER_SYMBOL`.
     """
     planes = symbols(class_ids, random_bytes, shape)
-    sps, span = shape.samples_per_symbol, shape.pulse.span_symbols
+    sps, span = SAMPLES_PER_SYMBOL, shape.pulse.span_symbols
     half = 0.5 * (class_ids == Modulation.OQPSK.index)
     delay = torch.stack([timing - 0.5, timing - 0.5 + half], 1).view(-1)
     each = rolloff.repeat_interleave(2)[:, None]
@@ -63,13 +68,14 @@ def modulate(
     )
     constant = constellations.mean_power(shape.constellations, class_ids.device)[class_ids]
     power = (1 - constant) * pulses.energy(rolloff, shape.pulse.exponent) + constant
-    taps = taps.view(-1, 2, span, sps) * power.rsqrt()[:, None, None, None]
-    kept = -(-FRAME_LENGTH // sps)
-    frames = shape_symbols(planes[:, :, : kept + span - 1], taps)[:, :, :FRAME_LENGTH]
-    rest = shape_symbols(planes[:, :, kept:], taps[..., ::rest_stride])
-    return frames, rest
+    taps = taps.view(-1, 2, sps, span) * power.rsqrt()[:, None, None, None]
+    kept = window.length // sps
+    frame = shape_symbols(planes[:, :, : kept + span - 1], taps)
+    if not window.n_outside:
+        return frame, frame[:, :, :0]
+    return frame, shape_symbols(planes[:, :, kept:], taps[:, :, :: window.stride])
 
 
-def n_symbols(n_samples: int, shape: Linear) -> int:
-    """Bytes that `modulate` takes for frame and rest together."""
-    return -(-n_samples // shape.samples_per_symbol) + shape.pulse.span_symbols - 1
+def n_symbols(window: Window, shape: Linear) -> int:
+    """Bytes that `modulate` takes."""
+    return window.total // SAMPLES_PER_SYMBOL + shape.pulse.span_symbols - 1

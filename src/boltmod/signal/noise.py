@@ -11,7 +11,7 @@ from torch import Tensor
 from boltmod.signal.profile import Noise
 
 N_REST_NORMALS = 5
-"""Normal numbers that `normalise` takes for the noise it does not see."""
+"""Normal numbers that `scale` takes for the noise it does not see."""
 
 
 def snr_db_of_label(label: Float[Tensor, " n"], noise: Noise) -> Float[Tensor, " n"]:
@@ -30,14 +30,14 @@ def amplitude(snr_db: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return (math.sqrt(0.5) * torch.exp(snr_db.double() * (-math.log(10) / 20))).float()
 
 
-def normalise(
+def scale(
     frame: Float[Tensor, "n 2 time"],
     rest: Float[Tensor, "n 2 rest"],
     amplitude: Float[Tensor, " n"],
     normals: Float[Tensor, "n 5"],
     n_rest: int,
-) -> Float[Tensor, "n 2 time"]:
-    """Divides frames, in place, by the complex standard deviation of the window they lie in.
+) -> Float[Tensor, " n"]:
+    """One over the complex standard deviation of the window in which each frame lies.
 
     The window is the frame and `n_rest` samples outside it, of which only mean and power matter:
     those of the signal come from `rest`, its samples at a stride; those of the noise are drawn
@@ -58,7 +58,7 @@ def normalise(
         total, power = total + rest_total, power + rest_power
     n = frame.shape[-1] + n_rest
     variance = power / n - (total / n).square().sum(-1)
-    return frame.mul_(variance.rsqrt()[:, None, None])
+    return variance.rsqrt()
 
 
 def _rest_moments(

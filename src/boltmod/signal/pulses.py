@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -50,13 +51,30 @@ def _series(
     period = 2 * span_symbols
     order = torch.arange(bandwidth * period + 1, dtype=torch.float64)
     phase = torch.arange(samples_per_symbol, dtype=torch.float64) / samples_per_symbol
-    tap = torch.arange(span_symbols, dtype=torch.float64)[:, None]
-    time = (phase + span_symbols // 2 - tap).reshape(-1)
+    tap = torch.arange(span_symbols, dtype=torch.float64)
+    time = (phase[:, None] + span_symbols // 2 - tap).reshape(-1)
     weight = torch.full_like(order, 2 / period)
     weight[0] = 1 / period
     angle = 2 * math.pi / period * order[:, None] * time
     basis = torch.cat([weight[:, None] * torch.cos(angle), weight[:, None] * torch.sin(angle)])
     return (order / period).float().to(device), basis.float().to(device)
+
+
+_ROWS = 64
+
+
+def rows_times_table(
+    rows: Float[Tensor, "n k"], table: Float[Tensor, "k columns"]
+) -> Float[Tensor, "n columns"]:
+    """The matrix product, each row's result the same to the bit whatever the other rows are.
+
+    Libraries pick their kernel, and with it the order of the sums, by the matrices' sizes; here
+    the sizes are always the same.
+    """
+    n = len(rows)
+    padded = F.pad(rows, (0, 0, 0, -n % _ROWS))
+    parts = [torch.mm(part, table) for part in padded.view(-1, _ROWS, rows.shape[1])]
+    return (parts[0] if len(parts) == 1 else torch.cat(parts))[:n]
 
 
 Spectrum = Callable[[Float[Tensor, "n k"]], Float[Tensor, "n k"]]
@@ -69,11 +87,11 @@ def taps(
     span_symbols: int,
     samples_per_symbol: int,
     bandwidth: int = 1,
-) -> Float[Tensor, "n taps phases"]:
-    """Pulse matrices: tap j, phase f is the pulse at (f/sps + span//2 − j − delay) symbols.
+) -> Float[Tensor, "n phases taps"]:
+    """Pulse matrices: phase f, tap j is the pulse at (f/sps + span//2 − j − delay) symbols.
 
-    Symbols (rows of `span_symbols` consecutive ones) times such a matrix are the
-    `samples_per_symbol` samples between two symbols.
+    Such a matrix times `span_symbols` consecutive symbols are the `samples_per_symbol` samples
+    from one symbol to the next.
 
     Args:
         delay: In symbols; the pulse is complete while it is between −1 and 1.
@@ -86,8 +104,7 @@ def taps(
     height = spectrum(order.expand(len(delay), -1))
     turn = 2 * math.pi * order * delay[:, None]
     weight = torch.cat([height * torch.cos(turn), height * torch.sin(turn)], 1)
-    flat = torch.bmm(weight[:, None], basis.expand(len(delay), -1, -1))
-    return flat.view(len(delay), span_symbols, samples_per_symbol)
+    return rows_times_table(weight, basis).view(len(delay), samples_per_symbol, span_symbols)
 
 
 def energy(rolloff: Float[Tensor, " n"], exponent: float) -> Float[Tensor, " n"]:
