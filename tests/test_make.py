@@ -60,7 +60,7 @@ def test_the_file_says_how_it_was_made(tmp_path: Path) -> None:
     assert {name: attributes[name] for name in ("profile", "seed", "frames_per_cell")} == {
         "profile": "twin", "seed": 7, "frames_per_cell": 1,
     }  # fmt: skip
-    assert json.loads(attributes["parameters"])["channel.carrier_offset_std"] == 3e-4
+    assert json.loads(attributes["parameters"])["channel.carrier_offset_std"] == 2.05e-4
     assert "shard" not in attributes
 
 
