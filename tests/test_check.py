@@ -170,7 +170,7 @@ def test_the_commands_tell_it(capsys: pytest.CaptureFixture[str], twin: Path) ->
     document = json.loads(capsys.readouterr().out)
     assert document["frames_per_cell"] == [8, 8]
     assert document["made"]["seed"] == 5
-    assert document["made"]["parameters"]["channel.carrier_offset_std"] == 3e-4
+    assert document["made"]["parameters"]["channel.carrier_offset_std"] == 2.05e-4
     app(["data", "info", str(twin)], standalone_mode=False)
     out = capsys.readouterr().out
     assert "frames      4,992: 624 cells of 8\n" in out
