@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from boltmod.config import Recipe, read_recipe
+from boltmod.data.make import make
+from boltmod.data.provenance import Plan
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.pipeline.phases import run_phases, stages
 from boltmod.pipeline.run import run
@@ -147,7 +149,7 @@ def test_pruned_weights_stay_zero_into_the_model(finished: RunFolder) -> None:
         assert not last.network[name][mask == 0].any()
 
 
-@pytest.mark.parametrize("after", [8, 20])
+@pytest.mark.parametrize("after", [8, 15, 20])
 def test_an_interrupted_run_ends_with_the_same_weights(
     after: int, recipe: Recipe, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -185,6 +187,20 @@ def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
     assert "float        epoch   1" not in done.stderr
     epochs = [r for r in metrics(RunFolder(tmp_path / "killed")) if r["event"] == "epoch"]
     assert len(epochs) == 5
+
+
+def test_training_from_a_file_tests_on_its_official_split(tmp_path: Path) -> None:
+    data = tmp_path / "small.hdf5"
+    make(Plan(frames_per_cell=4, seed=5), data)
+    text = RECIPE.replace("[data]", f'[data]\nsource = "hdf5"\npath = "{data}"')
+    text = text.replace("validation_frames = 624", "validation_frames = 48")
+    text = text[: text.index('[[phases]]\nname = "prune"')] + text[text.index("[export]") :]
+    path = tmp_path / "file.toml"
+    path.write_text(text)
+    watcher = Watcher()
+    outcome = run(path, tmp_path / "run", watcher, watcher.notify)
+    assert outcome.data == "small.hdf5, official test split"
+    assert [r["frames"] for r in watcher.epochs] == [768, 1536, 768]
 
 
 def test_a_folder_belongs_to_one_recipe(finished: RunFolder, tmp_path: Path) -> None:

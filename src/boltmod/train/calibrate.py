@@ -36,10 +36,13 @@ def calibrate(floating: nn.Module, quantised: nn.Module, iq_planes: Tensor) -> N
     """
     ranges: dict[str, Tensor] = {}
 
-    def measure(name: str, _module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def measure(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         values = inputs[0].flatten()
-        positive = isinstance(_module, nn.ReLU)
-        values = values.clamp_min(0) if positive else values.abs()
+        if isinstance(module, nn.ReLU):
+            values = values.clamp_min(0)
+        elif isinstance(module, nn.Hardtanh):
+            values = values.clamp(module.min_val, module.max_val)
+        values = values.abs()
         stride = max(1, len(values) // _SAMPLES)
         ranges[name] = torch.quantile(values[::stride].float(), _QUANTILE)
 

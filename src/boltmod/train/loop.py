@@ -105,8 +105,13 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
     Raises:
         CheckpointError: The folder's checkpoint was made with another recipe or is damaged.
     """
+    found = _found(task)
+    # The optimiser comes after the weights: Brevitas puts new parameters in place on loading.
     optimiser = make_optimiser(task.network, task.phase)
-    progress = _resume(task, optimiser)
+    progress = Progress()
+    if found is not None:
+        checkpoint.restore_optimiser(optimiser, found.optimiser)
+        progress = Progress(**found.state["progress"])
     model, wrapped = fabric.setup(task.network, optimiser)
     masks = {name: mask.to(fabric.device) for name, mask in task.masks.items()}
     parameters = dict(task.network.named_parameters())
@@ -272,9 +277,10 @@ def _save(
     checkpoint.save(Checkpoint(task.network.state_dict(), tensors, task.masks, state), path)
 
 
-def _resume(task: Task, optimiser: torch.optim.Optimizer) -> Progress:
+def _found(task: Task) -> Checkpoint | None:
+    """Return the checkpoint to go on from, its weights restored; None to begin anew."""
     if not task.latest.exists():
-        return Progress()
+        return None
     found = checkpoint.load(task.latest)
     if found.state["identity"] != dict(task.identity):
         raise CheckpointError(
@@ -282,5 +288,4 @@ def _resume(task: Task, optimiser: torch.optim.Optimizer) -> Progress:
             "or delete this one"
         )
     checkpoint.restore(task.network, found, task.latest)
-    checkpoint.restore_optimiser(optimiser, found.optimiser)
-    return Progress(**found.state["progress"])
+    return found
