@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from boltmod.data.mapped import MappedFrames
 from boltmod.errors import DataFormatError, ShapeError
 from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
 
@@ -125,7 +126,7 @@ class RadioMLFile:
                 f"{self.path} has {len(self)} frames"
             )
         if self._mapped is not None:
-            samples = self._mapped[wanted]
+            samples = self._mapped.read(wanted)
         else:
             samples = _read_by_h5py(self._file["X"], wanted)
         check_finite(samples, wanted, self.path)
@@ -208,7 +209,7 @@ def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
     return snr_labels
 
 
-def _memory_map(dataset: h5py.Dataset, path: Path) -> Samples | None:
+def _memory_map(dataset: h5py.Dataset, path: Path) -> MappedFrames | None:
     """X as an array on the disk, or None where its bytes do not lie there as such."""
     offset = dataset.id.get_offset()
     plain = dataset.chunks is None and dataset.dtype == np.dtype("<f4") and offset is not None
@@ -216,7 +217,7 @@ def _memory_map(dataset: h5py.Dataset, path: Path) -> Samples | None:
         return None
     if offset + len(dataset) * FRAME_BYTES > path.stat().st_size:
         return None
-    return np.memmap(path, dtype="<f4", mode="r", offset=offset, shape=dataset.shape)
+    return MappedFrames(path, offset, dataset.shape)
 
 
 def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> Samples:
