@@ -7,7 +7,7 @@ import sys
 import typer
 
 from boltmod import __version__
-from boltmod.cli import data
+from boltmod.cli import challenge, data
 from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
@@ -51,6 +51,7 @@ app.command()(evaluate)
 app.command()(report)
 app.command()(leaderboard)
 app.add_typer(data.app, name="data")
+app.add_typer(challenge.app, name="challenge")
 
 
 def main() -> None:

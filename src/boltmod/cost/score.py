@@ -13,6 +13,10 @@ BASELINE_WEIGHT_BITS = 1_244_936
 """Bits of the baseline's weights."""
 
 
+MINIMUM_ACCURACY = 0.56
+"""Accuracy over all classes and SNRs of the test split that a submission must reach."""
+
+
 def score(bops: float, weight_bits: float) -> float:
     """Half the share of the baseline's bit operations and half that of its weight bits.
 
