@@ -273,9 +273,7 @@ def _accuracy(submission: _Submission, measured: Measured | None) -> Criterion:
     name = f"accuracy at least {MINIMUM_ACCURACY:.3%}"
     claim = submission.form.accuracy if submission.form else "nothing"
     if measured is None:
-        return Criterion(
-            name, None, f"not checked: give the data set with --data; claimed: {claim}"
-        )
+        return Criterion(name, None, f"not checked: give the data with --data; claimed: {claim}")
     found = f"{measured.model_accuracy:.3%} of {measured.n_frames:,} frames of {measured.data}"
     if not measured.is_real or measured.split_problem is not None:
         return Criterion(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def leaderboard(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show published results of the challenge by score, one's own RUNS among them."""
+    """Show published results of the challenge by score, one's own RUNS, unplaced, among them."""
     from boltmod.cost.published import PUBLISHED, ranked
 
     results = PUBLISHED
@@ -43,14 +44,19 @@ def leaderboard(
 
 
 def _show(console: Console, results: list[Result]) -> None:
-    table = Table("network", box=None)
+    from boltmod.cost.score import MINIMUM_ACCURACY
+
+    place = itertools.count(1)
+    table = Table("", "network", box=None)
     for heading in ("accuracy", "score", "strict", "bit operations", "weight bits"):
         table.add_column(heading, justify="right")
     table.add_column("accuracy measured on", overflow="fold")
     for result in results:
+        enough = result.accuracy >= MINIMUM_ACCURACY
         table.add_row(
+            "–" if result.is_own else str(next(place)),
             result.name,
-            f"{result.accuracy:.2%}",
+            f"{result.accuracy:.2%}" if enough else f"[red]{result.accuracy:.2%}[/]",
             f"{result.score:.6f}",
             "–" if result.strict_score is None else f"{result.strict_score:.6f}",
             _count(result.bops),

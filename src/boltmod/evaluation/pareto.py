@@ -37,6 +37,9 @@ def own_result(folder: Path) -> Result:
             bops=int(cost["bops"]),
             weight_bits=int(cost["weight_bits"]),
             strict_score=None if cost["strict"] is None else float(cost["strict"]["score"]),
+            remarks=""
+            if evaluation.accuracy >= MINIMUM_ACCURACY
+            else f"below the {MINIMUM_ACCURACY:.0%} that the challenge asks for",
             is_own=True,
         )
     except (KeyError, TypeError, ValueError) as error:
