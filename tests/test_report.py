@@ -122,7 +122,7 @@ def test_the_report_tells_the_run(tmp_path: Path) -> None:
         "bit operations 3.28 M 3,276,800 an inference",
         "weight bits 1.6 k",
         "prune-2 prune 2 40.0 % 25.0 % 1,000,000 – 0.050000 3 min 20 s",
-        "stem 75.0 % Conv 1×16×512 320 200 102,400 INT4 UINT4 1,638,400 800",
+        "stem 75.0 % 1×16×512 320 200 102,400 UINT4 × INT4 1,638,400 800",
         "together 640 400 204,800 3,276,800 1,600",
         "The input is counted at <8> bits.",
         'name = "<demo> & co"',

@@ -22,7 +22,7 @@ from boltmod.data.split import official_split
 from boltmod.errors import ConfigError
 from boltmod.modulation import N_CLASSES, SNR_LABELS
 from boltmod.signal.generator import generate
-from boltmod.signal.profile import TWIN, Profile
+from boltmod.signal.profile import Profile, profile_from
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def open_source(
     """
     if data.path is None:
         return TwinSource(
-            profile=chosen_profile(data),
+            profile=profile_from(data.profile, data.parameters),
             seed=seed,
             epoch_frames=data.frames_per_epoch,
             batch_size=batch_size,
@@ -215,17 +215,6 @@ def open_source(
         minimum_snr=minimum_snr,
         validation_frames=data.validation_frames,
     )
-
-
-def chosen_profile(data: DataSection) -> Profile:
-    """Return the generator's profile that a recipe names.
-
-    Raises:
-        ConfigError: There is no such profile, or it has no such parameter.
-    """
-    if data.profile != "twin" or data.parameters:
-        raise ConfigError(f"data.profile must be twin, not {data.profile}")
-    return TWIN
 
 
 def _ahead(draw: object, steps: range) -> Iterator[tuple[Tensor, Tensor]]:

@@ -156,8 +156,8 @@ def training_curve(epochs: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(x, y, color=colour, linestyle=line, marker=mark, ms=3, label=label)
         _mark_phases(axes, epochs, named=axes is top)
         axes.set_ylabel(quantity)
-    if bottom.get_legend_handles_labels()[0]:
-        bottom.legend()
+        if axes.get_legend_handles_labels()[0] and (axes is top or not top.get_legend()):
+            axes.legend()
     _whole_numbers(bottom)
     bottom.set_xlabel("epoch, all phases")
     return figure

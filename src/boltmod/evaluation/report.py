@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,11 @@ def _training(epochs: list[Record], phases: list[Record]) -> str:
     parts = []
     if epochs:
         svg = plots.to_svg(plots.training_curve(epochs), "training")
-        parts.append(page.figures([(svg, "Accuracy and loss over the epochs of all phases.")]))
+        caption = (
+            "Accuracy and loss over the epochs of all phases. Validation frames have every SNR "
+            "label; training frames may start higher."
+        )
+        parts.append(page.figures([(svg, caption)]))
     if phases:
         head = (
             "phase", "kind", "epochs", "validation accuracy", "zero weights", "bit operations",
@@ -200,30 +205,28 @@ def _cost(cost: Record | None) -> str:
     if cost is None:
         return ""
     head = (
-        "layer", "share of the score", "type", "output", "weights", "non-zero", "MACs",
-        "weight type", "input type", "bit operations", "weight bits",
+        "layer", "share of the score", "output", "weights", "non-zero", "MACs",
+        "input × weight", "bit operations", "weight bits",
     )  # fmt: skip
     rows = [
         (
             str(layer["name"]),
             Bar(_percent(layer["share"]), layer["share"]),
-            str(layer["type"]),
             "×".join(map(str, layer["output_shape"])),
             f"{layer['weights']:,}",
             f"{layer['nonzero_weights']:,}",
             f"{layer['macs']:,}",
-            str(layer["weight_datatype"]),
-            str(layer["act_datatype"]),
+            f"{_type(layer['act_datatype'])} × {_type(layer['weight_datatype'])}",
             f"{layer['bops']:,.0f}",
             f"{layer['weight_bits']:,.0f}",
         )
         for layer in cost["layers"]
     ]
     foot = (
-        "together", "", "", "",
+        "together", "", "",
         f"{sum(layer['weights'] for layer in cost['layers']):,}",
         f"{sum(layer['nonzero_weights'] for layer in cost['layers']):,}",
-        f"{cost['macs']:,}", "", "", f"{cost['bops']:,.0f}", f"{cost['weight_bits']:,.0f}",
+        f"{cost['macs']:,}", "", f"{cost['bops']:,.0f}", f"{cost['weight_bits']:,.0f}",
     )  # fmt: skip
     return page.section(
         "Cost by layer",
@@ -238,6 +241,11 @@ def _cost(cost: Record | None) -> str:
             for finding in cost.get("findings", ())
         ),
     )
+
+
+def _type(datatype: object) -> str:
+    """A QONNX datatype as people say it: SCALEDINT<6> is an INT6 with a scale."""
+    return re.sub(r"^SCALED(\w+)<(\d+)>$", r"\1\2", str(datatype))
 
 
 def _recipe(run: RunFolder, environment: Record) -> str:

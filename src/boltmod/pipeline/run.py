@@ -17,7 +17,7 @@ from torch import nn
 from boltmod import __version__
 from boltmod.config import Recipe, read_recipe
 from boltmod.cost import inference_cost
-from boltmod.data.source import chosen_profile, open_source
+from boltmod.data.source import open_source
 from boltmod.errors import ConfigError
 from boltmod.evaluation.frames import Frames, file_frames, twin_frames
 from boltmod.evaluation.metrics import Evaluation, evaluate
@@ -33,6 +33,7 @@ from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.phases import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
+from boltmod.signal.profile import profile_from
 
 _BATCH = 512
 
@@ -182,7 +183,7 @@ def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
     """Return the official test split of the recipe's file, or fresh frames of its profile."""
     if recipe.data.path is not None:
         return file_frames(recipe.data.path, "test")
-    profile = chosen_profile(recipe.data)
+    profile = profile_from(recipe.data.profile, recipe.data.parameters)
     cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
     return nullcontext(twin_frames(cells, seed, profile, recipe.data.profile))
 
