@@ -265,14 +265,14 @@ def _mark_phases(axes: Axes, epochs: Sequence[Mapping[str, Any]], *, named: bool
     """A line where each phase but the first begins, its name beside it."""
     phases = [str(e.get("phase", "")) for e in epochs]
     starts = [i for i, phase in enumerate(phases) if i == 0 or phase != phases[i - 1]]
-    for i in starts:
+    for order, i in enumerate(starts):
         if i:
             axes.axvline(i + 0.5, color=MUTED, linewidth=0.8)
         if named and len(starts) > 1:
             axes.annotate(
                 phases[i],
                 (i + 0.5, 1),
-                (3, 2),
+                (3, 2 + 9 * (order % 2)),
                 xycoords=("data", "axes fraction"),
                 textcoords="offset points",
                 color=MUTED,

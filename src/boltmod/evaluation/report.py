@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from boltmod.cost.published import PUBLISHED
 from boltmod.errors import DataFormatError
 from boltmod.evaluation import page, plots
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.page import Bar
+from boltmod.evaluation.pareto import accuracy_over_score, own_result
 from boltmod.run_folder import RunFolder
 
 Record = Mapping[str, Any]
@@ -65,6 +67,7 @@ def _html(run: RunFolder) -> str:
             _confusion(evaluation),
             _training(epochs, phases),
             _cost(cost),
+            _published(run) if evaluation is not None and cost is not None else "",
             _recipe(run, environment),
         ],
     )
@@ -87,7 +90,7 @@ def _headline(evaluation: Evaluation | None, cost: Record | None) -> str:
             ("score", f"{cost['score']:.6f}", "VGG10 baseline is 1; lower is better"),
             *_strict(cost),
             ("bit operations", _short(cost["bops"]), f"{cost['bops']:,.0f} an inference"),
-            ("MACs", _short(cost["macs"]), f"{cost['macs']:,.0f} an inference"),
+            ("MACs", _short(cost["macs"]), f"{cost['macs']:,.0f} with a non-zero weight"),
             ("weight bits", _short(cost["weight_bits"]), f"{cost['weight_bits']:,.0f}"),
         ]
     else:
@@ -246,6 +249,16 @@ def _cost(cost: Record | None) -> str:
 def _type(datatype: object) -> str:
     """A QONNX datatype as people say it: SCALEDINT<6> is an INT6 with a scale."""
     return re.sub(r"^SCALED(\w+)<(\d+)>$", r"\1\2", str(datatype))
+
+
+def _published(run: RunFolder) -> str:
+    results = (*PUBLISHED, own_result(run.path))
+    caption = (
+        "Accuracy over score; this run is orange. Published accuracies are on the real test "
+        "split, this run's is on what stands beside its name."
+    )
+    svg = plots.to_svg(accuracy_over_score(results), "published")
+    return page.section("Among the published results", page.figures([(svg, caption)]))
 
 
 def _recipe(run: RunFolder, environment: Record) -> str:
