@@ -55,7 +55,8 @@ def test_loading_leaves_the_given_network_alone():
 
 def test_a_missing_file(tmp_path):
     assert refusal(tmp_path / "no.onnx") == (
-        "FILE must be a readable file, not No such file or directory"
+        "FILE must be a readable file, which it is not (No such file or directory): "
+        "check the name"
     )
 
 
@@ -123,5 +124,20 @@ def test_weights_in_another_file_are_not_fetched(tmp_path):
     (tmp_path / "deep").mkdir()
     assert refusal(save(tmp_path / "deep", proto)) == (
         "FILE must hold its own weights, not name another file for 'fc.weight': "
+        "save it with onnx.save(model, path, save_as_external_data=False)"
+    )
+
+
+def test_constants_in_another_file_are_not_fetched_either(tmp_path):
+    tensor = onnx.numpy_helper.from_array(np.zeros(2048, np.float32), "table")
+    onnx.external_data_helper.set_external_data(tensor, "/etc/passwd")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    proto = hand_made.dense()
+    proto.graph.node.add(op_type="Constant", output=["c"]).attribute.add(
+        name="value", type=onnx.AttributeProto.TENSOR
+    ).t.CopyFrom(tensor)
+    assert refusal(save(tmp_path, proto)) == (
+        "FILE must hold its own weights, not name another file for 'table': "
         "save it with onnx.save(model, path, save_as_external_data=False)"
     )

@@ -7,6 +7,7 @@ them, which is put right while reading.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def load(path: Path | str) -> Model:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelFormatError(f"{path} must be a readable file, not {error.strerror}") from None
+        raise ModelFormatError(
+            f"{path} must be a readable file, which it is not ({error.strerror}): check the name"
+        ) from None
     try:
         proto = onnx.load_model_from_string(content)
     except DecodeError:
@@ -103,7 +106,7 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     own.CopyFrom(proto)
     if not own.graph.node:
         raise ModelFormatError(f"{source} must be an ONNX file, and holds no network: {_WAY_OUT}")
-    _refuse_external_data(own, source)
+    _refuse_external_data(own.graph, source)
     _repair_domains(own)
     try:
         onnx.checker.check_model(own)
@@ -134,13 +137,25 @@ def _assumed(n_classes: int) -> Metadata:
     return Metadata(tuple(f"class {index}" for index in range(n_classes)))
 
 
-def _refuse_external_data(proto: onnx.ModelProto, source: str) -> None:
-    for tensor in proto.graph.initializer:
+def _refuse_external_data(graph: onnx.GraphProto, source: str) -> None:
+    for tensor in _tensors(graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise ModelFormatError(
                 f"{source} must hold its own weights, not name another file for {tensor.name!r}: "
                 "save it with onnx.save(model, path, save_as_external_data=False)"
             )
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every constant of a graph, those in its nodes' attributes included."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
 
 
 def _repair_domains(proto: onnx.ModelProto) -> None:
