@@ -195,6 +195,17 @@ def test_a_bit_width_that_depends_on_the_frame_is_refused():
     )
 
 
+def test_constants_that_have_no_value_are_refused():
+    net = hand_made.Network()
+    parts = [net.constant(f"c{n}", np.zeros(n)) for n in (2, 3)]
+    total = net.add("Add", *parts, output="total")
+    flat = net.add("Flatten", net.input, output="flat", axis=1)
+    proto = net.finish(net.add("Add", flat, total, output="logits"))
+    told = refusal(proto)
+    assert told.startswith("Add total must have a value, its inputs being constant, and has none (")
+    assert told.endswith("): export the network without it")
+
+
 def test_a_network_that_mixes_frames_is_refused():
     net = hand_made.Network()
     flat = net.add("Flatten", net.input, output="flat", axis=1)

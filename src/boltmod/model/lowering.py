@@ -131,7 +131,14 @@ class _Graph:
             opset_imports=[onnx.helper.make_opsetid("", self.opset)],
         )
         feeds = {name: self.constants[name] for name in node.input if name}
-        return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
+        try:
+            return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
+        except Exception as error:  # noqa: BLE001  the evaluator raises whatever NumPy does
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise UnsupportedOperatorError(
+                f"{_named(node)} must have a value, its inputs being constant, and has none "
+                f"({reason}): export the network without it"
+            ) from None
 
     def _with_open_batch(self, node: onnx.NodeProto) -> onnx.NodeProto:
         """Let a Reshape to (1, …) keep whatever batch it is given."""
@@ -161,7 +168,7 @@ class _Graph:
         used = {name for node in self.nodes for name in node.input}
         used |= {value.name for value in proto.graph.output}
         graph.initializer.extend(
-            onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
+            onnx.numpy_helper.from_array(np.asarray(value, order="C"), name)
             for name, value in self.constants.items()
             if name in used
         )
@@ -171,6 +178,10 @@ class _Graph:
             ir_version=_IR_VERSION,
             producer_name="boltmod",
         )
+
+
+def _named(node: onnx.NodeProto) -> str:
+    return f"{node.op_type} {node.name or node.output[0]}"
 
 
 def _with_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
@@ -262,7 +273,7 @@ def _known(graph: _Graph, node: onnx.NodeProto, name: str, meaning: str) -> Arra
     if name not in graph.constants:
         raise UnsupportedOperatorError(
             f"{meaning} must be a constant, not computed while the network runs "
-            f"({node.op_type} {node.name or node.output[0]}): export it with fixed bit widths"
+            f"({_named(node)}): export it with fixed bit widths"
         )
     return graph.constants[name]
 
@@ -305,7 +316,7 @@ def _round(graph: _Graph, node: onnx.NodeProto, x: str, mode: str) -> str:
     if mode not in _OUTWARD:
         raise UnsupportedOperatorError(
             f"rounding_mode must be ROUND, HALF_EVEN, CEIL, FLOOR or one of {', '.join(_OUTWARD)}, "
-            f"not {mode} ({node.op_type} {node.name or node.output[0]}): export with ROUND"
+            f"not {mode} ({_named(node)}): export with ROUND"
         )
     operator, offset = _OUTWARD[mode]
     size = graph.apply("Abs", x)
