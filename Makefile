@@ -24,7 +24,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv: $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	$(BIN)/boltmod run recipes/demo.toml --out runs/demo --demo
+	$(BIN)/boltmod run recipes/demo.toml --out runs/demo
+	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1e6
+	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx \
+		--output runs/demo/classified.sigmf-meta
+	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx
+	@echo
+	@echo "The recording holds one frame of each of the 24 classes, in the order of \`boltmod evaluate\`."
+	@echo "Report: $(CURDIR)/runs/demo/report.html"
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto
