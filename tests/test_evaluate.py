@@ -15,6 +15,7 @@ from boltmod.errors import DataFormatError, ToolNotFoundError
 from boltmod.evaluation.frames import file_frames, twin_frames
 from boltmod.model import metadata
 from boltmod.modulation import CLASSES, MISLEADING_ORDER
+from boltmod.signal.profile import PROFILES, TWIN
 
 PICTURES = {
     "accuracy-over-snr.png", "accuracy-by-class.png", "confusion--4db.png", "confusion-4db.png",
@@ -161,3 +162,13 @@ def test_a_published_network_knows_the_twin(
     model = referees / "bacalhaunet_v1.onnx"
     out, _ = run(capsys, "evaluate", model, "--frames-per-cell", 2, "--seed", 1, "--json")
     assert 0.50 < json.loads(out)["accuracy"] < 0.62
+
+
+def test_other_profiles_are_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    model = linear(tmp_path / "linear.onnx")
+    out, _ = run(capsys, "evaluate", model, "--data", "field", "--frames-per-cell", 1, "--json")
+    assert json.loads(out)["data"].startswith("field seed ")
+    twin, field = (
+        next(iter(twin_frames(1, 3, profile).batches))[0] for profile in (TWIN, PROFILES["field"])
+    )
+    assert not np.array_equal(twin, field)

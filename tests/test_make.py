@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from boltmod.cli.app import app
 from boltmod.data import make as make_module
 from boltmod.data.make import make
 from boltmod.data.merge import merge
-from boltmod.data.provenance import Plan
+from boltmod.data.provenance import Plan, plain
 from boltmod.data.radioml import RadioMLFile, grid_labels
 from boltmod.errors import ConfigError
 from boltmod.signal.generator import generate
@@ -248,3 +249,27 @@ def test_a_merge_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         merge(parts[0], parts)
     assert str(error.value) == (f"{parts[0]} must not exist yet; choose another name, or remove it")
+
+
+def test_profiles_and_their_parameters_are_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "set.hdf5"
+    options = ["--frames-per-cell", "1", "--profile", "textbook", "--workers", "1", "--json"]
+    change = [
+        "--set",
+        "noise.snr_db_at_label_zero=3.5",
+        "--set",
+        "linear.constellations.oqpsk=axis",
+    ]
+    app(["data", "make", str(path), *options, *change], standalone_mode=False)
+    document = json.loads(capsys.readouterr().out)
+    assert document["n_frames"] == 624
+    with RadioMLFile(path) as file:
+        made = plain(file.attributes)
+    assert made["profile"] == "textbook"
+    assert made["parameters"]["noise.snr_db_at_label_zero"] == 3.5
+    assert made["parameters"]["linear.constellations.oqpsk"] == "axis"
+    with pytest.raises(ConfigError) as error:
+        app(["data", "make", str(path), "--set", "noise"], standalone_mode=False)
+    assert str(error.value) == "--set must be NAME=VALUE, not noise; add a value"

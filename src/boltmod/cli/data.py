@@ -34,6 +34,15 @@ def make(  # noqa: PLR0913  one parameter an option
         int, typer.Option(help="Frames of each (class, SNR) pair; the real set has 4096.")
     ] = 4096,
     seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    profile: Annotated[
+        str, typer.Option(help="The generator's signal model: twin, textbook or field.")
+    ] = "twin",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Change a parameter of the profile; repeatable."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Processes; as many as processors if left out.")
     ] = None,
@@ -52,9 +61,11 @@ def make(  # noqa: PLR0913  one parameter an option
     from boltmod.cli.progress import frames_progress
     from boltmod.data.make import make as make_file
     from boltmod.data.provenance import Plan
+    from boltmod.signal.profile import profile_from
 
     number, n_shards = _shard(shard)
-    plan = Plan(frames_per_cell, seed, shard=number, n_shards=n_shards)
+    chosen = profile_from(profile, parse_changes(changes or []))
+    plan = Plan(frames_per_cell, seed, chosen, shard=number, n_shards=n_shards)
     begun = time.monotonic()
     with frames_progress(f"making {out.name}") as progress:
         made = make_file(
@@ -127,6 +138,28 @@ def _shard(text: str) -> tuple[int, int]:
     if not (number.isdigit() and n_shards.isdigit()):
         raise typer.BadParameter(f"must be I/N, such as 2/8, not {text}", param_hint="--shard")
     return int(number), int(n_shards)
+
+
+def parse_changes(changes: list[str]) -> dict[str, Any]:
+    """Parameters of a profile given as NAME=VALUE, the values in JSON or as plain words.
+
+    Raises:
+        ConfigError: There is no =.
+    """
+    import json
+
+    from boltmod.errors import ConfigError
+
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set must be NAME=VALUE, not {change}; add a value")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = text
+    return values
 
 
 def _size(path: Path) -> str:
@@ -241,7 +274,11 @@ def _deviations_line(deviations: Mapping[str, float]) -> str:
 @app.command("to-sigmf")
 def to_sigmf(  # noqa: PLR0913  one parameter an option
     data: Annotated[
-        str, typer.Argument(metavar="FILE|twin", help="A file in RadioML's layout, or twin.")
+        str,
+        typer.Argument(
+            metavar="FILE|PROFILE",
+            help="A file in RadioML's layout, or the generator's twin, textbook or field.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="The .sigmf-meta file; .sigmf-data goes beside it.")],
     classes: Annotated[
@@ -253,7 +290,7 @@ def to_sigmf(  # noqa: PLR0913  one parameter an option
     frames_per_cell: Annotated[
         int, typer.Option(min=1, help="Frames of each (class, SNR) pair.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the twin.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of a profile.")] = 0,
     rate_hz: Annotated[
         float | None, typer.Option("--rate", min=0, help="Samples a second to write down.")
     ] = None,
@@ -262,9 +299,10 @@ def to_sigmf(  # noqa: PLR0913  one parameter an option
     """Write frames one after the other as a SigMF recording, annotated with class and SNR label."""
     from boltmod.data.choice import chosen_batches
     from boltmod.data.sigmf_frames import write_frames
+    from boltmod.signal.profile import PROFILES
 
     batches = chosen_batches(data, classes, snr, frames_per_cell, seed)
-    source = f"twin, seed {seed}" if data == "twin" else Path(data).name
+    source = f"{data}, seed {seed}" if data in PROFILES else Path(data).name
     description = f"frames of {source}, one after the other, SNR labels as in RadioML 2018.01A"
     n_frames = write_frames(out, batches, description=description, rate_hz=rate_hz)
     emit(

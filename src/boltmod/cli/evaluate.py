@@ -31,7 +31,11 @@ class Split(StrEnum):
 def evaluate(  # noqa: PLR0913  one parameter an option
     model: Annotated[Path, typer.Argument(help="The classifier, an ONNX file.")],
     data: Annotated[
-        str, typer.Option(metavar="FILE|twin", help="An HDF5 file in RadioML's layout, or twin.")
+        str,
+        typer.Option(
+            metavar="FILE|PROFILE",
+            help="An HDF5 file in RadioML's layout, or the generator's twin, textbook or field.",
+        ),
     ] = "twin",
     split: Annotated[Split, typer.Option(help="Of a file: which part of the official split.")] = (
         Split.TEST
@@ -39,11 +43,11 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     frames_per_cell: Annotated[
         int | None,
         typer.Option(
-            min=1, help="Frames of each (class, SNR) pair; of the twin 16, of a file all."
+            min=1, help="Frames of each (class, SNR) pair; of a profile 16, of a file all."
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of the twin; one no data set is made with if not.")
+        int | None, typer.Option(min=0, help="Of a profile; one no data set is made with if not.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
@@ -91,10 +95,12 @@ def _frames(
     data: str, split: Split, frames_per_cell: int | None, seed: int | None
 ) -> AbstractContextManager[Frames]:
     from boltmod.evaluation.frames import EVALUATION_SEED, file_frames, twin_frames
+    from boltmod.signal.profile import PROFILES
 
-    if data == "twin":
+    if data in PROFILES:
+        chosen_seed = EVALUATION_SEED if seed is None else seed
         return nullcontext(
-            twin_frames(frames_per_cell or 16, EVALUATION_SEED if seed is None else seed)
+            twin_frames(frames_per_cell or 16, chosen_seed, PROFILES[data], name=data)
         )
     return file_frames(Path(data), split.value, frames_per_cell)
 

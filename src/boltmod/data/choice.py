@@ -1,4 +1,4 @@
-"""Some frames of every wanted class and SNR: out of a file, or drawn from the twin."""
+"""Some frames of every wanted class and SNR: out of a file, or drawn from the generator."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from boltmod.data.radioml import RadioMLFile
 from boltmod.data.threads import one_thread
 from boltmod.errors import ConfigError
 from boltmod.modulation import CLASSES, SNR_LABELS
+from boltmod.signal.profile import PROFILES, Profile
 
 _BATCH_SIZE = 512
 
@@ -26,12 +27,12 @@ def chosen_batches(
     """The first frames of each wanted (class, SNR) pair, class-major, then SNR.
 
     Args:
-        data: A file in RadioML's layout, or `twin`.
+        data: A file in RadioML's layout, or the name of a generator's profile.
         classes: Names of the classes; None is all.
         snr_labels: SNR labels in dB; None is all.
         frames_per_cell: Frames of each pair.
-        seed: Of the twin; the frames are those of `boltmod data make` with the same seed and the
-            same number of frames a cell.
+        seed: Of the generator; the frames are those of `boltmod data make` with the same profile,
+            seed and number of frames a cell.
 
     Yields:
         I/Q planes (k, 2, 1024), class labels and SNR labels (k,).
@@ -49,8 +50,14 @@ def chosen_batches(
     unknown = sorted(set(classes or ()) - set(CLASSES))
     if unknown:
         raise ConfigError(f"classes must be among {', '.join(CLASSES)}, not {', '.join(unknown)}")
-    if data == "twin":
-        return _drawn(classes or CLASSES, snr_labels or SNR_LABELS, frames_per_cell, seed)
+    if data in PROFILES:
+        cells = [
+            (class_id * len(SNR_LABELS) + place) * frames_per_cell
+            for class_id, name in enumerate(CLASSES)
+            for place, snr_label in enumerate(SNR_LABELS)
+            if name in (classes or CLASSES) and snr_label in (snr_labels or SNR_LABELS)
+        ]
+        return _drawn(PROFILES[data], cells, frames_per_cell, seed)
     return _of_file(Path(data), classes or CLASSES, snr_labels, frames_per_cell)
 
 
@@ -88,17 +95,13 @@ def _of_file(
 
 
 def _drawn(
-    classes: Collection[str], snr_labels: Collection[int], frames_per_cell: int, seed: int
+    profile: Profile, cells: Collection[int], frames_per_cell: int, seed: int
 ) -> Iterator[Batch]:
     from boltmod.data.twin import twin_cells
 
-    for class_id, name in enumerate(CLASSES):
-        for place, snr_label in enumerate(SNR_LABELS):
-            if name in classes and snr_label in snr_labels:
-                first = (class_id * len(SNR_LABELS) + place) * frames_per_cell
-                with one_thread():
-                    cell = list(
-                        twin_cells(frames_per_cell, seed, first=first, stop=first + frames_per_cell)
-                    )
-                for iq_planes, class_ids, snrs in cell:
-                    yield iq_planes.numpy(), class_ids.numpy(), snrs.numpy()
+    for first in cells:
+        part = {"first": first, "stop": first + frames_per_cell}
+        with one_thread():
+            drawn = list(twin_cells(frames_per_cell, seed, profile=profile, **part))
+        for iq_planes, class_ids, snr_labels in drawn:
+            yield iq_planes.numpy(), class_ids.numpy(), snr_labels.numpy()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from boltmod.data.split import official_split
 from boltmod.data.threads import one_thread
 from boltmod.evaluation.metrics import Batch
 from boltmod.modulation import N_CLASSES, SNR_LABELS
-
-if TYPE_CHECKING:
-    from boltmod.signal.profile import Profile
+from boltmod.signal.profile import TWIN, Profile
 
 BATCH_SIZE = 512
 
@@ -76,25 +74,25 @@ def file_frames(
 
 
 def twin_frames(
-    frames_per_cell: int, seed: int, profile: Profile | None = None, name: str = "twin"
+    frames_per_cell: int, seed: int, profile: Profile = TWIN, name: str = "twin"
 ) -> Frames:
     """Frames drawn from the generator, every class and SNR equally often.
 
     Args:
         frames_per_cell: Frames of each (class, SNR) pair.
         seed: The generator's.
-        profile: The signal model; None is the twin.
+        profile: The signal model.
         name: The profile in words.
     """
     n_frames = N_CLASSES * len(SNR_LABELS) * frames_per_cell
-    words = f"twin seed {seed}, {_count(frames_per_cell)} a cell"
-    return Frames(_drawn(frames_per_cell, seed), n_frames, words)
+    words = f"{name} seed {seed}, {_count(frames_per_cell)} a cell"
+    return Frames(_drawn(frames_per_cell, seed, profile), n_frames, words)
 
 
-def _drawn(frames_per_cell: int, seed: int) -> Iterator[Batch]:
+def _drawn(frames_per_cell: int, seed: int, profile: Profile) -> Iterator[Batch]:
     from boltmod.data.twin import twin_cells
 
-    drawn = twin_cells(frames_per_cell, seed, batch=BATCH_SIZE)
+    drawn = twin_cells(frames_per_cell, seed, profile=profile, batch=BATCH_SIZE)
     while True:
         with one_thread():
             batch = next(drawn, None)
