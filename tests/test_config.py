@@ -54,7 +54,12 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
         (
             "epochs = 1\nfraction",
             "epochs = -3\nfraction",
-            "phases.1.prune.epochs must be greater than or equal to 1, not -3",
+            "phases.1.epochs must be greater than or equal to 1, not -3",
+        ),
+        (
+            "epochs = 1\nfraction",
+            "epoks = 1\nfraction",
+            "phases.1.epoks is not a known key; did you mean epochs?",
         ),
         (
             "[data]\n",

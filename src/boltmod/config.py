@@ -199,9 +199,12 @@ def read_recipe(path: Path) -> Recipe:
 
 def one_line(error: ValidationError) -> str:
     """Return what is wrong first, where, and the way out, in one line."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "recipe"
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    # A misspelt key also makes the right one look missing: the misspelling is the news.
+    first = sorted(error.errors(), key=lambda found: found["type"] not in unknown)[0]
+    path = [part for i, part in enumerate(first["loc"]) if not _is_tag(first["loc"], i)]
+    where = ".".join(str(part) for part in path) or "recipe"
+    if first["type"] in unknown:
         return f"{where} is not a known key{_nearest(str(first['loc'][-1]))}"
     if first["type"] == "missing":
         return f"{where} is missing"
@@ -212,6 +215,11 @@ def one_line(error: ValidationError) -> str:
         return f"{where}.kind must be one of {context.get('expected_tags', 'the known kinds')}"
     rule = first["msg"].removeprefix("Input should be ").replace("Input should", "should")
     return f"{where} must be {rule}, not {first['input']!r}"
+
+
+def _is_tag(location: tuple[int | str, ...], place: int) -> bool:
+    """Whether a part of a location is a phase's kind, which the recipe has no table for."""
+    return place > 0 and isinstance(location[place - 1], int) and location[0] == "phases"
 
 
 def _nearest(key: str) -> str:
