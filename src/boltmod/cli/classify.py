@@ -87,8 +87,9 @@ def parse_rate(text: str) -> float:
 def _print(labels: Iterable[Label]) -> None:
     from boltmod.runtime.label_files import TABLE_HEADING, table_row
 
-    stdout.print(TABLE_HEADING, style="bold")
-    for label in labels:
+    for number, label in enumerate(labels):
+        if number == 0:
+            stdout.print(TABLE_HEADING, style="bold")
         sure = label.probability is not None and label.probability >= 0.5
         stdout.print(table_row(label), style=None if sure else "dim", markup=False)
 
