@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from boltmod.signal.profile import (
     FrequencyModulation,
     Gmsk,
     Message,
+    Profile,
     parameters,
     profile_from,
 )
@@ -329,3 +331,12 @@ def test_a_wrong_override_is_one_line(
 ) -> None:
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         profile_from(name, overrides)
+
+
+def test_the_snippets_of_the_twin_s_page_run() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "twin.md").read_text(encoding="utf-8")
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Profile] = {}
+    exec(snippet, names)
+    assert names["clean"].channel.n_paths == 1
+    assert names["sharp"].linear.pulse.rolloff == (0.2, 0.3)
