@@ -80,7 +80,15 @@ def test_the_real_set_is_known_by_size_order_and_statistics() -> None:
     one_off = differences | {"mean power of OOK": 0.03}
     assert origin(class_ids, snr_labels, one_off, {}) is Origin.OTHER
     assert origin(class_ids, snr_labels, differences, {"boltmod_version": "1"}) is Origin.BOLTMOD
-    assert origin(class_ids, snr_labels, {}, {}) is Origin.OTHER
+    assert origin(class_ids, snr_labels, {}, {}) is Origin.UNKNOWN
+
+
+def test_only_means_over_the_same_frames_are_compared() -> None:
+    full = like_the_real_set()
+    n_frames = full.n_frames.copy()
+    n_frames[CLASSES.index("OOK"), SNR_LABELS.index(0)] = 0
+    names = set(deviations(Statistics(n_frames, full.power, full.beyond_two)))
+    assert set(deviations(full)) - names == {"mean power of OOK", "mean power at 0 dB"}
 
 
 def test_right_labels_are_not_complained_about(twin: Path) -> None:

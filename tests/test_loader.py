@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +90,17 @@ def test_a_filter_that_is_wrong(file: RadioMLFile) -> None:
         f"the filter must leave frames of {file.path}, not none of 96; "
         "choose more classes or SNR labels"
     )
+
+
+def test_the_documentation_s_example_runs(
+    file: RadioMLFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = Path(__file__).parents[1] / "docs" / "data.md"
+    code = guide.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    (tmp_path / "twin.hdf5").symlink_to(file.path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(code, names)
+    snr_labels = names["snr_labels"]
+    assert isinstance(snr_labels, np.ndarray)
+    assert set(snr_labels.tolist()) == {30}

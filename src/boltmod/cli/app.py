@@ -77,3 +77,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        reason = f"{where}{error.strerror or error}".splitlines()[0]
+        advice = "check the path, its rights and the room on the disk"
+        stderr.print(f"error: {reason}; {advice}", style="red", markup=False, soft_wrap=True)
+        sys.exit(1)

@@ -33,7 +33,7 @@ def make(  # noqa: PLR0913  one parameter an option
     frames_per_cell: Annotated[
         int, typer.Option(help="Frames of each (class, SNR) pair; the real set has 4096.")
     ] = 4096,
-    seed: Annotated[int, typer.Option(help="Same seed, same frames.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same frames.")] = 0,
     profile: Annotated[
         str, typer.Option(help="The generator's signal model: twin, textbook or field.")
     ] = "twin",
@@ -44,7 +44,7 @@ def make(  # noqa: PLR0913  one parameter an option
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes; as many as processors if left out.")
+        int | None, typer.Option(min=1, help="Processes; as many as processors if left out.")
     ] = None,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only part I of N, for many machines.")

@@ -63,6 +63,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
 
     if out is not None:
         _check_pictures()
+        out.mkdir(parents=True, exist_ok=True)
     classifier = Classifier(model, threads)
     order = columns(classifier.classes)
     if is_misleading(classifier.classes):
