@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boltmod.cli.data_plot import plot
 from boltmod.cli.terminal import JsonOption, emit
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ app = typer.Typer(
     help="Make, join, check and describe data sets in RadioML 2018.01A's layout.",
     no_args_is_help=True,
 )
+
+app.command()(plot)
 
 STATISTICS_FRAMES = 24 * 26 * 16
 """Frames that `info` looks at: evenly spread, 16 of each (class, SNR) pair of a full grid."""

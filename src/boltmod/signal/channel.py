@@ -66,7 +66,7 @@ def propagate(
     step = SAMPLES_PER_SYMBOL / draws.within("samples_per_symbol", shape)
     step = step * (1 + 1e-6 * draws.within("timing_drift", shape))
     planes = resample(source, step, FRAME_LENGTH + MARGIN)
-    occupied = draws.within("occupied", shape)
+    occupied = draws.within("occupied", shape).clamp_max(1)
     planes = planes * gate(draws.start * (1 - occupied), occupied, planes.shape[-1])[:, None]
     angle = draws.within("phase_noise_std", shape)[:, None] * draws.phase_steps.cumsum(-1)
     offset = draws.within("carrier_offset", shape)

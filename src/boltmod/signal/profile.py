@@ -205,7 +205,7 @@ class Channel(Section):
         (60.0, 60.0), unit="dB; -60 is Rayleigh", low=-60, high=60, source=ASSUMED
     )
     occupied: tuple[float, float] = parameter(
-        (1.0, 1.0), unit="share of the frame", low=0.05, high=1, source=ASSUMED
+        (1.0, 1.0), unit="share of the frame; 1 or more is all", low=0.05, high=4, source=ASSUMED
     )
     noise_colour: tuple[float, float] = parameter(
         (0.0, 0.0), unit="correlation of neighbouring samples", low=0, high=0.95, source=ASSUMED
@@ -303,7 +303,7 @@ FIELD = replace(
         n_paths=4,
         path_decay=6.0,
         rice_factor_db=(-10.0, 30.0),
-        occupied=(0.5, 1.0),
+        occupied=(0.5, 1.5),
         noise_colour=(0.0, 0.3),
         receiver_bandwidth=(0.5, 1.0),
         iq_gain_db=(-0.5, 0.5),
