@@ -72,9 +72,14 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
             "recipe: phases must have different names",
         ),
         (
+            "fraction = 0.5",
+            "fraction = 0.5\nthreshold = 0.1",
+            "phases.1: either fraction or threshold must be given, not both",
+        ),
+        (
             'kind = "prune"',
             'kind = "polish"',
-            "phases.1.kind must be one of 'train', 'prune'",
+            "phases.1.kind must be one of 'train', 'prune', 'feedback'",
         ),
     ],
 )

@@ -14,8 +14,9 @@ from boltmod.config import Recipe, read_recipe
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
 from boltmod.errors import CheckpointError, ConfigError
-from boltmod.pipeline.phases import run_phases, stages
+from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.run import run
+from boltmod.pipeline.stages import stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 

@@ -60,3 +60,57 @@ def test_biases_and_normalisation_are_never_pruned() -> None:
 def test_sparsity() -> None:
     assert prune.sparsity({}) == 0
     assert prune.sparsity({"a": torch.tensor([1.0, 0.0, 0.0, 1.0])}) == 0.5
+
+
+def two_kinds() -> torch.nn.Sequential:
+    net = network(3)
+    with torch.no_grad():
+        net[0].weight.uniform_(1, 2)
+        net[2].weight.uniform_(0.1, 0.2)
+    return net
+
+
+def share_kept(masks: dict[str, torch.Tensor]) -> list[float]:
+    return [float(masks[name].mean()) for name in ("0.weight", "2.weight")]
+
+
+def test_magnitudes_compete_as_they_are_or_within_their_kind() -> None:
+    net = two_kinds()
+    together = prune.smallest(net, {}, 0.2, "global", measure="absolute")
+    assert share_kept(together) == pytest.approx([1.0, 1 - 0.2 * 112 / 32], abs=0.04)
+    apart = prune.smallest(net, {}, 0.2, "kind", measure="absolute")
+    assert share_kept(apart) == pytest.approx([0.8, 0.8], abs=0.02)
+
+
+@pytest.mark.parametrize(("layers", "expected"), [("convolutions", [0.5, 1]), ("dense", [1, 0.5])])
+def test_only_the_layers_asked_for_lose_weights(layers: str, expected: list[float]) -> None:
+    masks = prune.smallest(two_kinds(), {}, 0.5, "global", layers=layers)  # type: ignore[arg-type]
+    assert share_kept(masks) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_threshold_zeroes_what_lies_below_it() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(4, 1, bias=False), torch.nn.Linear(4, 1, bias=False))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[0.1, -3.0, 0.2, 1.0]]))
+        net[1].weight.copy_(10 * net[0].weight)
+    absolute = prune.below(net, {}, 0.2)
+    assert absolute["0.weight"].tolist() == [[0.0, 1.0, 0.0, 1.0]]
+    assert absolute["1.weight"].tolist() == [[1.0, 1.0, 1.0, 1.0]]
+    relative = prune.below(net, {}, 0.2, measure="relative")
+    assert relative["0.weight"].tolist() == [[0.0, 1.0, 0.0, 1.0]]
+    assert torch.equal(relative["0.weight"], relative["1.weight"])
+
+
+def test_thresholds_never_bring_a_weight_back() -> None:
+    net = network(1)
+    first = prune.below(net, {}, 0.2)
+    second = prune.below(net, first, 0.05)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_fixed_weights_and_those_for_training_alone_stay() -> None:
+    net = network(1)
+    net[0].weight.requires_grad_(False)
+    assert set(prune.prunable(net)) == {"2.weight"}
+    net.training_only = ("2",)  # type: ignore[assignment]
+    assert not prune.prunable(net)

@@ -102,23 +102,63 @@ class TrainPhase(Optimisation):
     quantised: bool = True
 
 
-class PrunePhase(Optimisation):
+class Pruning(Optimisation):
+    """Which weights pruning looks at, and how it compares them.
+
+    Attributes:
+        layers: Which layers lose weights.
+        scope: Who competes: all weights (`global`), those of all convolutions and those of all
+            dense layers apart (`kind`), or each layer's own (`layer`).
+        measure: A weight's own magnitude (`absolute`), or its ratio to the root mean square of
+            what is left of its layer (`relative`).
+    """
+
+    layers: Literal["all", "convolutions", "dense"] = "all"
+    scope: Literal["global", "kind", "layer"] = "global"
+    measure: Literal["absolute", "relative"] = "relative"
+
+
+class PrunePhase(Pruning):
     """Zero the smallest weights and train the rest, in rounds.
 
     Attributes:
         rounds: How often.
         fraction: Share of the remaining weights zeroed in each round.
-        scope: Whether weights compete within their layer or across all (each measured against
-            its layer's root mean square).
+        threshold: Zero every weight up to this instead, by `measure`; nobody competes.
     """
 
     kind: Literal["prune"]
     rounds: int = Field(1, ge=1)
-    fraction: float = Field(gt=0, lt=1)
-    scope: Literal["global", "layer"] = "global"
+    fraction: float | None = Field(None, gt=0, lt=1)
+    threshold: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> PrunePhase:
+        if (self.fraction is None) == (self.threshold is None):
+            raise ValueError("either fraction or threshold must be given, not both")
+        return self
 
 
-Phase = Annotated[TrainPhase | PrunePhase, Field(discriminator="kind")]
+class FeedbackPhase(Pruning):
+    """Prune and train again as long as accuracy allows, in ever smaller steps.
+
+    An attempt that ends below the floor is taken back, and the next one zeroes half as much.
+
+    Attributes:
+        fraction: Share of the remaining weights that the first attempt zeroes.
+        floor: Accuracy on the validation frames that an attempt must reach, 0 to 1.
+        smallest_fraction: The phase ends when a step would be smaller.
+    """
+
+    kind: Literal["feedback"]
+    fraction: float = Field(0.2, gt=0, lt=1)
+    floor: float = Field(ge=0, le=1)
+    smallest_fraction: float = Field(0.01, gt=0, lt=1)
+
+
+PHASES = (TrainPhase, PrunePhase, FeedbackPhase)
+
+Phase = Annotated[TrainPhase | PrunePhase | FeedbackPhase, Field(discriminator="kind")]
 
 
 class ExportSection(Section):
@@ -223,7 +263,7 @@ def _is_tag(location: tuple[int | str, ...], place: int) -> bool:
 
 
 def _nearest(key: str) -> str:
-    sections = (Recipe, DataSection, TrainPhase, PrunePhase, ExportSection, EvaluationSection)
+    sections = (Recipe, DataSection, *PHASES, ExportSection, EvaluationSection)
     known = sorted({name for section in sections for name in section.model_fields})
     near = difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

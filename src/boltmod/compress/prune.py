@@ -12,10 +12,22 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+Scope = Literal["global", "kind", "layer"]
+Measure = Literal["absolute", "relative"]
+Layers = Literal["all", "convolutions", "dense"]
+
 
 def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the weights of convolutions and dense layers, by their name in the network."""
-    return {name: p for name, p in network.named_parameters() if p.ndim > 1}
+    """Return the weights of convolutions and dense layers, by their name in the network.
+
+    Left out are fixed weights and those of layers that serve training alone.
+    """
+    aside = tuple(f"{name}." for name in getattr(network, "training_only", ()))
+    return {
+        name: parameter
+        for name, parameter in network.named_parameters()
+        if parameter.ndim > 1 and parameter.requires_grad and not name.startswith(aside)
+    }
 
 
 @torch.no_grad()
@@ -23,7 +35,10 @@ def smallest(
     network: nn.Module,
     masks: Mapping[str, Tensor],
     fraction: float,
-    scope: Literal["global", "layer"],
+    scope: Scope = "global",
+    *,
+    measure: Measure = "relative",
+    layers: Layers = "all",
 ) -> dict[str, Tensor]:
     """Return masks that zero `fraction` of the weights that are not zero yet.
 
@@ -31,29 +46,55 @@ def smallest(
         network: The network.
         masks: Masks so far (float, 1 kept, 0 zeroed), by parameter name; missing means all kept.
         fraction: Share of the remaining weights to zero, in (0, 1).
-        scope: `layer` zeroes that share of each tensor; `global` lets all weights compete, each
-            measured against the root mean square of what is left of its tensor. No tensor loses
-            its last weight.
+        scope: `layer` zeroes that share of each tensor; `kind` lets the weights of all
+            convolutions compete, and those of all dense layers; `global` lets all compete.
+        measure: `absolute` compares magnitudes; `relative` compares them after division by the
+            root mean square of what is left of their tensor.
+        layers: Which layers lose weights. No tensor loses its last weight.
 
     Returns:
         A mask for every prunable tensor, none of them keeping what `masks` had zeroed.
     """
+    kept, strength = _standing(network, masks, measure)
     weights = prunable(network)
-    kept = {name: masks.get(name, torch.ones_like(w)).bool() for name, w in weights.items()}
-    strength = {name: _strength(w, kept[name], scope) for name, w in weights.items()}
-    if scope == "global":
-        all_left = torch.cat([strength[name][kept[name]] for name in weights])
-        threshold = _threshold(all_left, fraction)
-        thresholds = dict.fromkeys(weights, threshold)
-    else:
-        thresholds = {name: _threshold(strength[name][kept[name]], fraction) for name in weights}
-    result = {}
-    for name in weights:
-        keep = kept[name] & (strength[name] > thresholds[name])
-        if not keep.any():
-            keep = kept[name] & (strength[name] == strength[name][kept[name]].max())
-        result[name] = keep.float()
-    return result
+    rivals: dict[str, list[str]] = {}
+    for name, weight in weights.items():
+        if _takes_part(weight, layers):
+            group = {"layer": name, "kind": _kind(weight), "global": ""}[scope]
+            rivals.setdefault(group, []).append(name)
+    for names in rivals.values():
+        left = torch.cat([strength[name][kept[name]] for name in names])
+        threshold = _threshold(left, fraction)
+        kept |= {name: _above(strength[name], kept[name], threshold) for name in names}
+    return {name: keep.float() for name, keep in kept.items()}
+
+
+@torch.no_grad()
+def below(
+    network: nn.Module,
+    masks: Mapping[str, Tensor],
+    threshold: float,
+    *,
+    measure: Measure = "absolute",
+    layers: Layers = "all",
+) -> dict[str, Tensor]:
+    """Return masks that zero every weight up to a threshold.
+
+    Args:
+        network: The network.
+        masks: Masks so far, as for `smallest`.
+        threshold: Largest magnitude that is zeroed, by `measure`.
+        measure: As for `smallest`; `relative` makes the threshold a layer's own.
+        layers: Which layers lose weights. No tensor loses its last weight.
+
+    Returns:
+        A mask for every prunable tensor, none of them keeping what `masks` had zeroed.
+    """
+    kept, strength = _standing(network, masks, measure)
+    for name, weight in prunable(network).items():
+        if _takes_part(weight, layers):
+            kept[name] = _above(strength[name], kept[name], torch.tensor(threshold))
+    return {name: keep.float() for name, keep in kept.items()}
 
 
 @torch.no_grad()
@@ -70,11 +111,31 @@ def sparsity(masks: Mapping[str, Tensor]) -> float:
     return 1 - sum(float(mask.sum()) for mask in masks.values()) / total if total else 0.0
 
 
-def _strength(weight: Tensor, kept: Tensor, scope: str) -> Tensor:
-    magnitude = weight.detach().abs()
-    if scope == "layer":
-        return magnitude
-    return magnitude / magnitude[kept].square().mean().sqrt().clamp_min(1e-12)
+def _standing(
+    network: nn.Module, masks: Mapping[str, Tensor], measure: Measure
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return which weights are left, and how strong each weight is, by parameter name."""
+    kept, strength = {}, {}
+    for name, weight in prunable(network).items():
+        magnitude = weight.detach().abs()
+        left = masks[name].to(weight.device).bool() if name in masks else magnitude >= 0
+        if measure == "relative":
+            magnitude = magnitude / magnitude[left].square().mean().sqrt().clamp_min(1e-12)
+        kept[name], strength[name] = left, magnitude
+    return kept, strength
+
+
+def _kind(weight: Tensor) -> Layers:
+    return "dense" if weight.ndim == 2 else "convolutions"
+
+
+def _takes_part(weight: Tensor, layers: Layers) -> bool:
+    return layers in ("all", _kind(weight))
+
+
+def _above(strength: Tensor, kept: Tensor, threshold: Tensor) -> Tensor:
+    above = kept & (strength > threshold)
+    return above if above.any() else kept & (strength == strength[kept].max())
 
 
 def _threshold(strength: Tensor, fraction: float) -> Tensor:

@@ -15,6 +15,10 @@ PHASE_RECORD = "phase.json"
 """A finished phase's figures, beside its final checkpoint."""
 
 
+ATTEMPTS = "attempt-*"
+"""Folders of a phase's attempts, in its own folder."""
+
+
 class RunObserver(Observer, Protocol):
     """Who watches a whole run."""
 
@@ -85,9 +89,10 @@ class Tee:
 
 def _remembered(run: RunFolder) -> Iterator[Mapping[str, Any]]:
     for folder in sorted(run.checkpoints.glob("[0-9]*-*")):
-        kept = [folder / f"{name}.safetensors" for name in ("final", "latest")]
-        found = next((path for path in kept if path.exists()), None)
-        if found is not None:
-            yield from checkpoint.load(found).state["progress"]["records"]
+        for part in (*sorted(folder.glob(ATTEMPTS)), folder):
+            kept = [part / f"{name}.safetensors" for name in ("final", "latest")]
+            found = next((path for path in kept if path.exists()), None)
+            if found is not None:
+                yield from checkpoint.load(found).state["progress"]["records"]
         if (folder / PHASE_RECORD).exists():
             yield json.loads((folder / PHASE_RECORD).read_text(encoding="utf-8"))

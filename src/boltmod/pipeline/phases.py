@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from boltmod.compress import prune
-from boltmod.config import Optimisation, PrunePhase, Recipe, TrainPhase
+from boltmod.config import FeedbackPhase, Optimisation, PrunePhase, Recipe
 from boltmod.cost import inference_cost
 from boltmod.data.source import FrameSource, open_source
 from boltmod.export.qonnx import trace
@@ -23,37 +21,16 @@ from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.registry import NetworkConfig
+from boltmod.pipeline.feedback import run_feedback
 from boltmod.pipeline.files import write_json
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
+from boltmod.pipeline.stages import Stage, identity, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import calibrate, transfer
 from boltmod.train.loop import Progress, Task, accuracy, train
 
 _CALIBRATION_FRAMES = 1024
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A phase as it runs: a prune phase of three rounds makes three stages.
-
-    Args:
-        number: Its place, from 0; it orders the checkpoint folders.
-        name: The phase's name, with the round's number behind it where there are several.
-        settings: How it is trained.
-        quantised: Whether the network has quantisers.
-        prune: What it zeroes before it trains; None for nothing.
-    """
-
-    number: int
-    name: str
-    settings: Optimisation
-    quantised: bool
-    prune: PrunePhase | None
-
-    def folder(self, run: RunFolder) -> Path:
-        """Where its checkpoints lie."""
-        return run.checkpoints / f"{self.number:02d}-{self.name}"
 
 
 @dataclass
@@ -69,20 +46,6 @@ class State:
     network: nn.Module
     masks: Mapping[str, Tensor]
     quantised: bool
-
-
-def stages(recipe: Recipe) -> list[Stage]:
-    """Return a recipe's phases with their rounds spelt out."""
-    result: list[Stage] = []
-    for phase in recipe.phases:
-        if isinstance(phase, TrainPhase):
-            result.append(Stage(len(result), phase.name, phase, phase.quantised, None))
-            continue
-        for number in range(phase.rounds):
-            name = phase.name if phase.rounds == 1 else f"{phase.name}-{number + 1}"
-            settings = phase.model_copy(update={"name": name})
-            result.append(Stage(len(result), name, settings, True, phase))
-    return result
 
 
 def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[nn.Module, bool]:
@@ -121,17 +84,23 @@ def _run_stage(
     observer: RunObserver,
 ) -> None:
     source = _source(recipe, stage.settings, fabric)
-    observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
     task = Task(
         network=state.network,
         source=source,
         phase=stage.settings,
         folder=stage.folder(run),
-        identity=_identity(recipe, stage),
+        identity=identity(recipe, stage),
         masks=state.masks,
     )
-    progress = train(task, fabric, observer)
-    record = _phase_record(stage, state, progress, accuracy(state.network, source.validation()))
+    extra: dict[str, Any] = {}
+    if isinstance(stage.settings, FeedbackPhase):
+        progress, standing = run_feedback(task, stage.settings, fabric, observer)
+        state.masks, extra = standing.masks, {"attempts": standing.attempts}
+    else:
+        observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
+        progress = train(task, fabric, observer)
+    reached = accuracy(state.network, source.validation())
+    record = _phase_record(stage, state, progress, reached) | extra
     write_json(stage.folder(run) / PHASE_RECORD, record)
     observer.phase_ends(record)
 
@@ -156,13 +125,26 @@ def _prepare(
         transfer(state.network, quantised)
         calibrate(state.network.cpu(), quantised, _calibration_frames(recipe, stage))
         state = State(quantised, state.masks, True)
-    if stage.prune is not None:
+    if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()
-        masks = prune.smallest(network, state.masks, stage.prune.fraction, stage.prune.scope)
+        masks = _pruned(network, state.masks, stage.settings)
         prune.apply(network, masks)
         state = State(network, masks, True)
     state.network.to(fabric.device)
     return state
+
+
+def _pruned(
+    network: nn.Module, masks: Mapping[str, Tensor], phase: PrunePhase
+) -> dict[str, Tensor]:
+    if phase.threshold is not None:
+        return prune.below(
+            network, masks, phase.threshold, measure=phase.measure, layers=phase.layers
+        )
+    assert phase.fraction is not None
+    return prune.smallest(
+        network, masks, phase.fraction, phase.scope, measure=phase.measure, layers=phase.layers
+    )
 
 
 def _calibration_frames(recipe: Recipe, stage: Stage) -> Tensor:
@@ -189,24 +171,16 @@ def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSour
     )
 
 
-def _identity(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """Return what must not have changed since a checkpoint was made."""
-    document = recipe.model_dump(mode="json", include={"seed", "network", "data"})
-    document["phase"] = stage.settings.model_dump(mode="json")
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    return {"recipe": recipe.name, "stage": stage.number, "sha256": digest}
-
-
 def _phase_record(
     stage: Stage, state: State, progress: Progress, validation_accuracy: float
 ) -> dict[str, Any]:
     record: dict[str, Any] = {
         "event": "phase",
         "phase": stage.name,
-        "kind": "prune" if stage.prune else "train",
+        "kind": stage.settings.kind,
         "quantised": stage.quantised,
         "epochs": progress.epoch,
-        "frames": progress.records[-1]["frames"],
+        "frames": sum(r["frames"] for r in _last_of_each(progress)),
         "validation_accuracy": validation_accuracy,
         "sparsity": prune.sparsity(state.masks),
         "seconds": progress.seconds,
@@ -216,3 +190,8 @@ def _phase_record(
         cost = inference_cost.count(Model(trace(network, facts), facts, None))
         record |= {"bops": cost.bops, "weight_bits": cost.weight_bits, "score": cost.score}
     return record
+
+
+def _last_of_each(progress: Progress) -> list[dict[str, Any]]:
+    """Return the last record of every training that a phase consisted of."""
+    return list({record["phase"]: record for record in progress.records}.values())

@@ -264,9 +264,14 @@ def _end_epoch(
 def _finish(task: Task, progress: Progress) -> None:
     if task.phase.keep == "best":
         checkpoint.restore(task.network, checkpoint.load(task.best), task.best)
-    _save(task, progress, None, task.final)
+    finish_with(task, progress)
     for path in (task.latest, task.best):
         path.unlink(missing_ok=True)
+
+
+def finish_with(task: Task, progress: Progress) -> None:
+    """Leave the network as it is as the phase's final checkpoint."""
+    _save(task, progress, None, task.final)
 
 
 def _save(

@@ -1,0 +1,116 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from boltmod.compress import prune
+from boltmod.config import Recipe
+from boltmod.data.source import Frames
+from boltmod.pipeline import feedback
+from boltmod.pipeline.phases import run_phases
+from boltmod.run_folder import RunFolder
+from boltmod.train import checkpoint
+from test_pipeline import Watcher, metrics, timeless
+
+NETWORK = {
+    "name": "bacalhaunet", "pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2],
+}  # fmt: skip
+FLOAT = {
+    "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 128,
+}  # fmt: skip
+
+
+def recipe(*phases: dict[str, Any], **network: Any) -> Recipe:
+    return Recipe.model_validate({
+        "name": "tiny",
+        "seed": 7,
+        "network": NETWORK | network,
+        "data": {"frames_per_epoch": 512, "validation_frames": 624},
+        "phases": [{"epochs": 1, "batch_size": 128} | phase for phase in phases],
+    })  # fmt: skip
+
+
+def last_phase(files: RunFolder) -> dict[str, Any]:
+    return [record for record in metrics(files) if record["event"] == "phase"][-1]
+
+
+FEEDBACK = {
+    "name": "feedback", "kind": "feedback", "fraction": 0.4, "smallest_fraction": 0.15,
+    "floor": 0.5,
+}  # fmt: skip
+
+
+def share_of_weights_left(network: nn.Module, frames: Frames) -> float:
+    weights = prune.prunable(network).values()
+    return sum(int(w.count_nonzero()) for w in weights) / sum(w.numel() for w in weights)
+
+
+@pytest.fixture(scope="module")
+def predictable() -> Iterator[None]:
+    """An accuracy that says before the training which attempts are kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feedback, "accuracy", share_of_weights_left)
+        yield
+
+
+@pytest.fixture(scope="module")
+def after_feedback(predictable: None, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    files = RunFolder(tmp_path_factory.mktemp("feedback"))
+    run_phases(recipe(FLOAT, FEEDBACK), files, Watcher())
+    return files
+
+
+def test_feedback_pruning_keeps_what_reaches_the_floor(after_feedback: RunFolder) -> None:
+    record = last_phase(after_feedback)
+    attempts = record["attempts"]
+    assert [attempt["kept"] for attempt in attempts] == [True, False, False]
+    fraction, kept = 0.4, {"sparsity": 0.0}
+    for attempt in attempts:
+        assert attempt["fraction"] == fraction
+        assert attempt["kept"] == (attempt["validation_accuracy"] >= 0.5)
+        assert attempt["sparsity"] == pytest.approx(
+            1 - (1 - kept["sparsity"]) * (1 - fraction), abs=0.02
+        )
+        if attempt["kept"]:
+            kept = attempt
+        else:
+            fraction /= 2
+    assert fraction < 0.15
+    assert record["sparsity"] == kept["sparsity"]
+    final = checkpoint.load(after_feedback.checkpoints / "01-feedback" / "final.safetensors")
+    for name, mask in final.masks.items():
+        assert not final.network[name][mask == 0].any()
+
+
+@pytest.mark.parametrize("after", [6, 9, 14])
+def test_interrupted_feedback_ends_the_same(
+    after: int, after_feedback: RunFolder, tmp_path: Path
+) -> None:
+    files = RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(recipe(FLOAT, FEEDBACK), files, Watcher(interrupt_after=after))
+    network, trained = run_phases(recipe(FLOAT, FEEDBACK), files, Watcher())
+    assert trained
+    expected = checkpoint.load(after_feedback.checkpoints / "01-feedback" / "final.safetensors")
+    assert all(torch.equal(t, expected.network[n]) for n, t in network.state_dict().items())
+    assert timeless(metrics(files)) == timeless(metrics(after_feedback))
+    again, trained = run_phases(recipe(FLOAT, FEEDBACK), files, Watcher())
+    assert not trained
+    assert all(torch.equal(t, expected.network[n]) for n, t in again.state_dict().items())
+
+
+def test_thresholds_by_phase(tmp_path: Path) -> None:
+    settings = {"kind": "prune", "threshold": 0.05, "measure": "absolute", "batch_size": 128}
+    files = RunFolder(tmp_path)
+    phases = [{"name": f"prune{i}", "threshold": 0.05 * i} for i in (1, 2)]
+    run_phases(recipe(FLOAT, *(settings | phase for phase in phases)), files, Watcher())
+    sparsities = [r["sparsity"] for r in metrics(files) if r["event"] == "phase"]
+    assert 0 == sparsities[0] < sparsities[1] < sparsities[2]
+    final = checkpoint.load(files.checkpoints / "02-prune2" / "final.safetensors")
+    assert json.dumps(sorted(final.masks)) == json.dumps(
+        sorted(name for name, tensor in final.network.items() if tensor.ndim > 1)
+    )
