@@ -283,3 +283,21 @@ def test_the_writer_refuses_what_does_not_fit(tmp_path: Path) -> None:
         RadioMLWriter(path, [], [])
     assert str(error.value) == "class_ids must name at least one frame, not 0"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_samples(tmp_path: Path) -> None:
+    path = tmp_path / "set.hdf5"
+    write(path, compress=True)
+    with h5py.File(path) as file:
+        place = file["X"].id.get_chunk_info(0).byte_offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 100] = bytes(100)
+    path.write_bytes(content)
+    with RadioMLFile(path) as file:
+        for read in (lambda: file.read([0]), lambda: next(file.slices(5))):
+            with pytest.raises(DataFormatError) as error:
+                read()
+            assert str(error.value) == (
+                f"X in {path} must be readable, and is not (Can't synchronously read data "
+                "(filter returned failure during read)); copy or make the file again"
+            )

@@ -47,7 +47,7 @@ def make(  # noqa: PLR0913  one parameter an option
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; as many as processors if left out.")
+        int | None, typer.Option(min=1, help="Processes; as many as are useful if left out.")
     ] = None,
     shard: Annotated[
         str, typer.Option(metavar="I/N", help="Only part I of N, for many machines.")
@@ -74,7 +74,7 @@ def make(  # noqa: PLR0913  one parameter an option
         made = make_file(
             plan,
             out,
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or _enough_workers(plan.n_frames),
             compress=compress,
             force=force,
             progress=progress,
@@ -134,6 +134,11 @@ def info(
             "statistics": statistics.as_dict(),
         }
     emit(document, as_json, lambda console: _show_info(console, document, statistics))
+
+
+def _enough_workers(n_frames: int) -> int:
+    """All processors, but no more than have some seconds of work: a process starts slowly."""
+    return max(1, min(os.cpu_count() or 1, n_frames // 50_000))
 
 
 def _shard(text: str) -> tuple[int, int]:

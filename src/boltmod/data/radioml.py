@@ -14,6 +14,7 @@ GOLD_XYZ_OSC.0001_1024.hdf5.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,7 +102,9 @@ class RadioMLFile:
         """
         dataset = self._file["X"]
         for start in range(0, len(self), n_frames):
-            yield start, dataset[start : start + n_frames]
+            with _damage_named(self.path):
+                frames = dataset[start : start + n_frames]
+            yield start, frames
 
     def read(self, indices: npt.ArrayLike) -> IQPlanes:
         """The frames at some indices.
@@ -128,7 +131,8 @@ class RadioMLFile:
         if self._mapped is not None:
             samples = self._mapped.read(wanted)
         else:
-            samples = _read_by_h5py(self._file["X"], wanted)
+            with _damage_named(self.path):
+                samples = _read_by_h5py(self._file["X"], wanted)
         check_finite(samples, wanted, self.path)
         return np.ascontiguousarray(samples.transpose(0, 2, 1))
 
@@ -152,6 +156,18 @@ def _open(path: Path) -> h5py.File:
             ) from error
         raise DataFormatError(
             f"{path} must be a readable HDF5 file, not damaged: {error}"
+        ) from error
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Say which file is damaged where HDF5 says only how."""
+    try:
+        yield
+    except OSError as error:
+        reason = str(error).splitlines()[0]
+        raise DataFormatError(
+            f"X in {path} must be readable, and is not ({reason}); copy or make the file again"
         ) from error
 
 

@@ -55,13 +55,16 @@ def cards(figures: Iterable[tuple[str, str, str]]) -> str:
     return f'<dl class="cards">\n{"".join(items)}</dl>\n'
 
 
-def figures(pictures: Iterable[tuple[str, str]]) -> str:
-    """SVG pictures beside each other where there is room, each with its caption."""
+def figures(pictures: Iterable[tuple[str, str]], kind: str = "") -> str:
+    """SVG pictures beside each other where there is room, each with its caption.
+
+    Those of the kind `wide` scroll sideways on narrow screens instead of shrinking.
+    """
     items = (
         f"<figure>\n{svg}<figcaption>{escape(caption)}</figcaption></figure>\n"
         for svg, caption in pictures
     )
-    return f'<div class="figures">\n{"".join(items)}</div>\n'
+    return f'<div class="{f"figures {kind}".strip()}">\n{"".join(items)}</div>\n'
 
 
 def table(

@@ -179,7 +179,7 @@ def _training(epochs: list[Record], phases: list[Record]) -> str:
             "Accuracy and loss over the epochs of all phases. Validation frames have every SNR "
             "label; training frames may start higher."
         )
-        parts.append(page.figures([(svg, caption)]))
+        parts.append(page.figures([(svg, caption)], "wide"))
     if phases:
         head = (
             "phase", "kind", "epochs", "validation accuracy", "zero weights", "bit operations",
@@ -258,7 +258,7 @@ def _published(run: RunFolder) -> str:
         "split, this run's is on what stands beside its name."
     )
     svg = plots.to_svg(accuracy_over_score(results), "published")
-    return page.section("Among the published results", page.figures([(svg, caption)]))
+    return page.section("Among the published results", page.figures([(svg, caption)], "wide"))
 
 
 def _recipe(run: RunFolder, environment: Record) -> str:
