@@ -60,6 +60,38 @@ class NetworkSection(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Distillation(Section):
+    """Learning from a teacher's answers beside the labels.
+
+    The loss is `hard_weight` times the cross-entropy with the labels, plus `soft_weight` times
+    T² times the Kullback-Leibler divergence of the answers softened by the temperature T.
+
+    Attributes:
+        phase: An earlier phase whose final network teaches (a round of one: `<phase>-<round>`).
+        checkpoint: A run folder, a phase's folder in its checkpoints, or a .safetensors file.
+        model: Any classifier in ONNX.
+        temperature: T.
+        hard_weight: Weight of the cross-entropy.
+        soft_weight: Weight of the divergence, before T².
+    """
+
+    phase: str | None = None
+    checkpoint: Path | None = None
+    model: Path | None = None
+    temperature: float = Field(2.0, gt=0)
+    hard_weight: float = Field(0.5, ge=0)
+    soft_weight: float = Field(0.5, gt=0)
+
+    @model_validator(mode="after")
+    def _one_teacher(self) -> Distillation:
+        given = [t for t in (self.phase, self.checkpoint, self.model) if t is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"exactly one of phase, checkpoint and model must be given, not {len(given)}"
+            )
+        return self
+
+
 class Optimisation(Section):
     """What every phase that trains has in common.
 
@@ -78,6 +110,7 @@ class Optimisation(Section):
         minimum_snr: Overrides `data.minimum_snr` in this phase.
         keep: Which weights the phase ends with, by accuracy on the validation frames.
         precision: Arithmetic, in Lightning Fabric's words.
+        distill: The teacher, if there is one.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -93,6 +126,7 @@ class Optimisation(Section):
     minimum_snr: int | None = Field(None, ge=-20, le=30)
     keep: Literal["best", "last"] = "best"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    distill: Distillation | None = None
 
 
 class TrainPhase(Optimisation):
@@ -161,6 +195,14 @@ PHASES = (TrainPhase, PrunePhase, FeedbackPhase)
 Phase = Annotated[TrainPhase | PrunePhase | FeedbackPhase, Field(discriminator="kind")]
 
 
+def stage_names(phase: Phase) -> tuple[str, ...]:
+    """Return the names a phase runs under: its own, or one a round where there are several."""
+    rounds = phase.rounds if isinstance(phase, PrunePhase) else 1
+    if rounds == 1:
+        return (phase.name,)
+    return tuple(f"{phase.name}-{number}" for number in range(1, rounds + 1))
+
+
 class ExportSection(Section):
     """How the exported model is checked against the network.
 
@@ -208,6 +250,14 @@ class Recipe(Section):
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names):
             raise ValueError("phases must have different names")
+        known: set[str] = set()
+        for phase in self.phases:
+            teacher = phase.distill.phase if phase.distill else None
+            if teacher is not None and teacher not in known:
+                raise ValueError(
+                    f"distill.phase of {phase.name} must be an earlier phase, not {teacher}"
+                )
+            known |= set(stage_names(phase))
         quantised = [phase.kind != "train" or phase.quantised for phase in self.phases]
         if not quantised[-1]:
             raise ValueError("the last phase must be quantised: its network is exported")
@@ -263,7 +313,7 @@ def _is_tag(location: tuple[int | str, ...], place: int) -> bool:
 
 
 def _nearest(key: str) -> str:
-    sections = (Recipe, DataSection, *PHASES, ExportSection, EvaluationSection)
+    sections = (Recipe, DataSection, *PHASES, Distillation, ExportSection, EvaluationSection)
     known = sorted({name for section in sections for name in section.model_fields})
     near = difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from boltmod.pipeline.stages import Stage, identity, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import calibrate, transfer
+from boltmod.train.distill import Teacher, checkpoint_file, network_teacher, onnx_teacher
 from boltmod.train.loop import Progress, Task, accuracy, train
 
 _CALIBRATION_FRAMES = 1024
@@ -40,12 +42,17 @@ class State:
     Args:
         network: The network so far.
         masks: Its pruned weights.
-        quantised: Whether it has quantisers.
+        config: Its configuration.
     """
 
     network: nn.Module
     masks: Mapping[str, Tensor]
-    quantised: bool
+    config: NetworkConfig
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it has quantisers."""
+        return self.config.quantised
 
 
 def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[nn.Module, bool]:
@@ -67,7 +74,7 @@ def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[n
         for stage in stages(recipe):
             finished = stage.folder(run) / "final.safetensors"
             if finished.exists() and (stage.folder(run) / PHASE_RECORD).exists():
-                state = _restored(config, stage, finished)
+                state = _restored(finished)
                 continue
             trained = True
             state = _prepare(recipe, config, stage, state, fabric)
@@ -84,13 +91,16 @@ def _run_stage(
     observer: RunObserver,
 ) -> None:
     source = _source(recipe, stage.settings, fabric)
+    teacher, teacher_identity = _teacher(recipe, stage, run, fabric)
     task = Task(
         network=state.network,
         source=source,
         phase=stage.settings,
         folder=stage.folder(run),
-        identity=identity(recipe, stage),
+        identity=identity(recipe, stage) | teacher_identity,
         masks=state.masks,
+        config=state.config,
+        teacher=teacher,
     )
     extra: dict[str, Any] = {}
     if isinstance(stage.settings, FeedbackPhase):
@@ -105,16 +115,30 @@ def _run_stage(
     observer.phase_ends(record)
 
 
+def _teacher(
+    recipe: Recipe, stage: Stage, run: RunFolder, fabric: Fabric
+) -> tuple[Teacher | None, dict[str, str]]:
+    """Return whom a stage learns from, and what identifies that teacher."""
+    settings = stage.settings.distill
+    if settings is None:
+        return None, {}
+    if settings.model is not None:
+        path, teacher = settings.model, onnx_teacher(settings.model, fabric.device)
+    else:
+        by_phase = {earlier.name: earlier.folder(run) for earlier in stages(recipe)}
+        path = checkpoint_file(settings.checkpoint or by_phase[settings.phase or ""])
+        teacher = network_teacher(path, fabric.device)
+    return teacher, {"teacher": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
 def _fresh(recipe: Recipe, config: NetworkConfig) -> State:
     torch.manual_seed(recipe.seed)
-    return State(registry.build(config.in_float()), {}, False)
+    return State(registry.build(config.in_float()), {}, config.in_float())
 
 
-def _restored(config: NetworkConfig, stage: Stage, path: Path) -> State:
-    network = registry.build(config if stage.quantised else config.in_float())
-    found = checkpoint.load(path)
-    checkpoint.restore(network, found, path)
-    return State(network, found.masks, stage.quantised)
+def _restored(path: Path) -> State:
+    found = checkpoint.open_network(path)
+    return State(found.network, found.masks, found.config)
 
 
 def _prepare(
@@ -124,12 +148,12 @@ def _prepare(
         quantised = registry.build(config)
         transfer(state.network, quantised)
         calibrate(state.network.cpu(), quantised, _calibration_frames(recipe, stage))
-        state = State(quantised, state.masks, True)
+        state = State(quantised, state.masks, config)
     if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()
         masks = _pruned(network, state.masks, stage.settings)
         prune.apply(network, masks)
-        state = State(network, masks, True)
+        state = State(network, masks, state.config)
     state.network.to(fabric.device)
     return state
 

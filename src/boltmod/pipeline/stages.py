@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boltmod.config import Phase, PrunePhase, Recipe, TrainPhase
+from boltmod.config import Phase, Recipe, TrainPhase, stage_names
 from boltmod.run_folder import RunFolder
 
 
@@ -43,9 +43,7 @@ def stages(recipe: Recipe) -> list[Stage]:
     """Return a recipe's phases with their rounds spelt out."""
     result: list[Stage] = []
     for phase in recipe.phases:
-        rounds = phase.rounds if isinstance(phase, PrunePhase) else 1
-        for number in range(1, rounds + 1):
-            name = phase.name if rounds == 1 else f"{phase.name}-{number}"
+        for name in stage_names(phase):
             result.append(Stage(len(result), phase.model_copy(update={"name": name})))
     return result
 

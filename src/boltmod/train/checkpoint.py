@@ -18,7 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from boltmod.errors import CheckpointError
+from boltmod.errors import CheckpointError, ConfigError
+from boltmod.nn import registry
+from boltmod.nn.registry import NetworkConfig
 
 _HEADER = "boltmod"
 
@@ -84,6 +86,40 @@ def restore(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(f"{path}: belongs to another network: {reason}") from None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A network as a checkpoint holds it.
+
+    Args:
+        network: The network with its weights.
+        config: Its configuration.
+        masks: Its pruned weights.
+    """
+
+    network: nn.Module
+    config: NetworkConfig
+    masks: Mapping[str, Tensor]
+
+
+def open_network(path: Path) -> Opened:
+    """Build the network that a checkpoint describes, and give it the checkpoint's weights.
+
+    Raises:
+        CheckpointError: The file is none of boltmod's checkpoints, or an older boltmod's.
+    """
+    found = load(path)
+    try:
+        described = dict(found.state["network"])
+        config = registry.parse(described.pop("name"), described)
+    except (KeyError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path}: does not say which network it holds ({error}); train it again"
+        ) from None
+    network = registry.build(config)
+    restore(network, found, path)
+    return Opened(network, config, found.masks)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

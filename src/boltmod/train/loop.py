@@ -15,9 +15,12 @@ from torch import Tensor, nn
 from boltmod.config import Optimisation
 from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
+from boltmod.nn import registry
 from boltmod.nn.quantizers import learned_scale
+from boltmod.nn.registry import NetworkConfig
 from boltmod.train import checkpoint
 from boltmod.train.checkpoint import Checkpoint
+from boltmod.train.distill import Teacher, distillation_loss
 from boltmod.train.schedule import learning_rate
 
 CHECKPOINT_SECONDS = 20.0
@@ -74,6 +77,8 @@ class Task:
         folder: Where the phase's checkpoints lie.
         identity: What the checkpoints must have been made with, as plain values.
         masks: Pruned weights, by parameter name.
+        config: The network's configuration, kept in its checkpoints.
+        teacher: Whom the network learns from, with `phase.distill`.
     """
 
     network: nn.Module
@@ -82,6 +87,8 @@ class Task:
     folder: Path
     identity: Mapping[str, Any]
     masks: Mapping[str, Tensor]
+    config: NetworkConfig
+    teacher: Teacher | None = None
 
     @property
     def latest(self) -> Path:
@@ -122,7 +129,7 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
         for iq_planes, class_ids in task.source.batches(progress.epoch, progress.step):
             rate = learning_rate(task.phase, _steps_done(task, progress), _steps_per_epoch(task))
             _set_learning_rate(wrapped, rate)
-            loss, hits = _step(task.phase, fabric, model, wrapped, (iq_planes, class_ids))
+            loss, hits = _step(task, fabric, model, wrapped, (iq_planes, class_ids))
             with torch.no_grad():
                 for name, mask in masks.items():
                     parameters[name].mul_(mask)
@@ -171,6 +178,8 @@ def make_optimiser(network: nn.Module, phase: Optimisation) -> torch.optim.Optim
     others: list[nn.Parameter] = []
     ranges: list[nn.Parameter] = []
     for parameter in network.parameters():
+        if not parameter.requires_grad:
+            continue
         if id(parameter) in scales:
             ranges.append(parameter)
         else:
@@ -185,7 +194,7 @@ def make_optimiser(network: nn.Module, phase: Optimisation) -> torch.optim.Optim
 
 
 def _step(
-    phase: Optimisation,
+    task: Task,
     fabric: Fabric,
     model: Any,
     optimiser: Any,
@@ -194,13 +203,29 @@ def _step(
     model.train()
     iq_planes, class_ids = (t.to(fabric.device) for t in batch)
     optimiser.zero_grad(set_to_none=True)
-    scores = model(iq_planes)
-    loss = nn.functional.cross_entropy(scores, class_ids, label_smoothing=phase.label_smoothing)
+    answers = model(iq_planes)
+    # A network with auxiliary classifiers answers several times in training, the true answer first.
+    scores = answers[0] if isinstance(answers, tuple) else answers
+    loss = _loss(task, answers if isinstance(answers, tuple) else (answers,), iq_planes, class_ids)
     fabric.backward(loss)
-    if phase.gradient_clip > 0:
-        fabric.clip_gradients(model, optimiser, max_norm=phase.gradient_clip)
+    if task.phase.gradient_clip > 0:
+        fabric.clip_gradients(model, optimiser, max_norm=task.phase.gradient_clip)
     optimiser.step()
     return float(loss.detach()), int((scores.detach().argmax(1) == class_ids).sum())
+
+
+def _loss(task: Task, answers: tuple[Tensor, ...], iq_planes: Tensor, class_ids: Tensor) -> Tensor:
+    losses = [
+        nn.functional.cross_entropy(
+            scores.float(), class_ids, label_smoothing=task.phase.label_smoothing
+        )
+        for scores in answers
+    ]
+    if task.phase.distill is not None and task.teacher is not None:
+        losses[0] = distillation_loss(
+            answers[0].float(), task.teacher(iq_planes).float(), losses[0], task.phase.distill
+        )
+    return torch.stack(losses).sum()
 
 
 def _set_learning_rate(optimiser: Any, rate: float) -> None:
@@ -278,7 +303,11 @@ def _save(
     task: Task, progress: Progress, optimiser: torch.optim.Optimizer | None, path: Path
 ) -> None:
     tensors = checkpoint.optimiser_tensors(optimiser) if optimiser else {}
-    state = {"identity": dict(task.identity), "progress": vars(progress)}
+    state = {
+        "identity": dict(task.identity),
+        "network": registry.describe(task.config),
+        "progress": vars(progress),
+    }
     checkpoint.save(Checkpoint(task.network.state_dict(), tensors, task.masks, state), path)
 
 
