@@ -50,6 +50,30 @@ def apsk(sizes: Sequence[int], radii: Sequence[float]) -> Complex[Tensor, " orde
     return torch.cat(rings)
 
 
+_APSK128_QUADRANT = (
+    (332, 927, 1593, 2187),
+    (242, 1017, 1503, 2278),
+    (414, 845, 1673, 2106),
+    (427, 834, 1686, 2094),
+    (133, 1126, 1393, 2387),
+    (111, 330, 528, 732, 929, 1149, 1372, 1590, 1789, 1993, 2190, 2408),
+)
+"""Phases of each ring in the first quadrant, in π/5040; the other quadrants mirror them.
+
+Source: ETSI EN 302 307-2 section 5.4, 128APSK 16+16+16+16+16+48.
+"""
+
+
+def apsk128(radii: Sequence[float]) -> Complex[Tensor, " 128"]:
+    """DVB-S2X's 128APSK: six rings, their points not evenly spaced."""
+    rings = []
+    for radius, quadrant in zip(radii, _APSK128_QUADRANT, strict=True):
+        angle = torch.tensor(quadrant, dtype=torch.float64) * math.pi / 5040
+        around = torch.cat([angle, math.pi - angle, math.pi + angle, -angle])
+        rings.append(radius * torch.polar(torch.ones_like(around), around))
+    return torch.cat(rings)
+
+
 def points(modulation: Modulation, shape: Constellations) -> Complex[Tensor, " order"]:
     """The alphabet of a linear class, scaled to mean power one; complex128.
 
@@ -68,7 +92,7 @@ def points(modulation: Modulation, shape: Constellations) -> Complex[Tensor, " o
         Modulation.APSK16: lambda: apsk((4, 12), shape.apsk16_radii),
         Modulation.APSK32: lambda: apsk((4, 12, 16), shape.apsk32_radii),
         Modulation.APSK64: lambda: apsk((4, 12, 20, 28), shape.apsk64_radii),
-        Modulation.APSK128: lambda: apsk((16, 32, 32, 48), shape.apsk128_radii),
+        Modulation.APSK128: lambda: apsk128(shape.apsk128_radii),
         Modulation.QAM16: lambda: qam(16),
         Modulation.QAM32: lambda: qam(32),
         Modulation.QAM64: lambda: qam(64),

@@ -98,8 +98,12 @@ class Constellations(Section):
     apsk64_radii: tuple[float, float, float, float] = parameter(
         (1.0, 2.73, 4.52, 6.31), unit="", low=0.1, high=20, source="EN 302 307-2 table 13e"
     )
-    apsk128_radii: tuple[float, float, float, float] = parameter(
-        (1.0, 2.2, 3.4, 4.6), unit="", low=0.1, high=20, source=FITTED + "; not identified"
+    apsk128_radii: tuple[float, float, float, float, float, float] = parameter(
+        (1.0, 1.715, 2.118, 2.681, 2.75, 3.819),
+        unit="",
+        low=0.1,
+        high=20,
+        source="EN 302 307-2 section 5.4, 128APSK, code rate 135/180",
     )
     oqpsk: Literal["axis", "diagonal"] = choice("axis", source=FITTED)
 
