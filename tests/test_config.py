@@ -79,7 +79,7 @@ def test_defaults_are_filled_in(tmp_path: Path) -> None:
         (
             'kind = "prune"',
             'kind = "polish"',
-            "phases.1.kind must be one of 'train', 'prune', 'feedback'",
+            "phases.1.kind must be one of 'train', 'prune', 'feedback', 'lower'",
         ),
     ],
 )

@@ -190,9 +190,30 @@ class FeedbackPhase(Pruning):
     smallest_fraction: float = Field(0.01, gt=0, lt=1)
 
 
-PHASES = (TrainPhase, PrunePhase, FeedbackPhase)
+class LowerPhase(Optimisation):
+    """Take bits away from single layers, where they are missed least; then perhaps train.
 
-Phase = Annotated[TrainPhase | PrunePhase | FeedbackPhase, Field(discriminator="kind")]
+    Attributes:
+        epochs: Epochs of training afterwards; 0 for none.
+        of: What loses bits.
+        per: What a loss of accuracy is weighed against: bit operations, or the whole score.
+        smallest_bits: No layer goes below.
+        largest_loss: Accuracy on the validation frames that may be lost in all, before training.
+        target_score: The phase lowers no further once the challenge's score is at or below this.
+    """
+
+    kind: Literal["lower"]
+    epochs: int = Field(0, ge=0)
+    of: Literal["weights", "activations", "both"] = "both"
+    per: Literal["bops", "score"] = "score"
+    smallest_bits: int = Field(2, ge=2, le=8)
+    largest_loss: float = Field(0.01, ge=0, le=1)
+    target_score: float = Field(0.0, ge=0)
+
+
+PHASES = (TrainPhase, PrunePhase, FeedbackPhase, LowerPhase)
+
+Phase = Annotated[TrainPhase | PrunePhase | FeedbackPhase | LowerPhase, Field(discriminator="kind")]
 
 
 def stage_names(phase: Phase) -> tuple[str, ...]:

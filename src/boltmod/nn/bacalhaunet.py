@@ -6,7 +6,7 @@ Modulation Classification", ITU J-FET 3(2), 2022, and the ONNX file of their sub
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from boltmod.modulation import N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.layers import BitWidths, SeparableBlock
+from boltmod.nn.network_config import NetworkConfig
 
 
 @dataclass(frozen=True)
-class BacalhauNetConfig:
+class BacalhauNetConfig(NetworkConfig):
     """The shape of a BacalhauNet; the defaults are BacalhauNetV1 of the submission.
 
     Args:
@@ -33,7 +34,6 @@ class BacalhauNetConfig:
         dense_act_bit_width: Bits of the dense layer's input.
         residual: Whether blocks that keep their shape add their input.
         quantise_sums: Whether residual sums are quantised; the submission leaves them 32 bits wide.
-        quantised: False builds the same network in floating point, for pre-training.
     """
 
     channels: tuple[int, ...] = (24, 24, 48, 48, 48)
@@ -48,11 +48,6 @@ class BacalhauNetConfig:
     dense_act_bit_width: int = 8
     residual: bool = True
     quantise_sums: bool = False
-    quantised: bool = True
-
-    def in_float(self) -> BacalhauNetConfig:
-        """Return the same network without quantisers."""
-        return replace(self, quantised=False)
 
 
 class BacalhauNet(nn.Module):

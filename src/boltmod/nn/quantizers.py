@@ -10,8 +10,11 @@ S. Esser et al., "Learned Step Size Quantization", ICLR 2020.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 from torch import nn
+
+from boltmod.errors import ConfigError
 
 with warnings.catch_warnings():
     # Brevitas reaches into torch interfaces that announce their own end.
@@ -154,3 +157,39 @@ def learned_scale(module: nn.Module) -> nn.Parameter | None:
     scaling = getattr(getattr(fused, "tensor_quant", None), "scaling_impl", None)
     value = getattr(scaling, "value", None)
     return value if isinstance(value, nn.Parameter) else None
+
+
+def bit_width(module: nn.Module) -> int | None:
+    """Return the bits of a layer's weights or of an activation's values; None in floating point."""
+    proxy = _quantiser(module)
+    return None if proxy is None else int(proxy.bit_width())
+
+
+def set_bit_width(module: nn.Module, width: int) -> None:
+    """Give a quantised layer's weights, or an activation's values, another number of bits.
+
+    The weights themselves and the learned range stay as they are.
+
+    Raises:
+        ConfigError: The module has no quantiser.
+    """
+    proxy = _quantiser(module)
+    if proxy is None:
+        kind = type(module).__name__
+        raise ConfigError(f"bit widths must belong to quantised layers or activations, not {kind}")
+    learned = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    proxy.quant_injector = proxy.quant_injector.let(bit_width=width)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        proxy.init_tensor_quant()
+    proxy.to(next(iter(learned.values())).device if learned else "cpu")
+    module.load_state_dict(learned)
+
+
+def _quantiser(module: nn.Module) -> Any:
+    """Return the Brevitas proxy of a layer's weights or of an activation."""
+    for name in ("weight_quant", "act_quant"):
+        proxy = getattr(module, name, None)
+        if proxy is not None and proxy.is_quant_enabled:
+            return proxy
+    return None

@@ -6,7 +6,7 @@ Deep Learning Based Radio Signal Classification", IEEE JSTSP 12(1), 2018, table 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.layers import BitWidths, ConvNormRelu
+from boltmod.nn.network_config import NetworkConfig
 
 
 @dataclass(frozen=True)
-class Vgg10Config:
+class Vgg10Config(NetworkConfig):
     """The shape of a VGG10; the defaults are the baseline's.
 
     Args:
@@ -30,7 +31,6 @@ class Vgg10Config:
         input_full_scale: Amplitude at which samples clip.
         weight_bit_width: Bits of a weight.
         act_bit_width: Bits of an activation.
-        quantised: False builds the same network in floating point, for pre-training.
     """
 
     channels: int = 64
@@ -40,11 +40,6 @@ class Vgg10Config:
     input_full_scale: float = 2.0
     weight_bit_width: int = 8
     act_bit_width: int = 8
-    quantised: bool = True
-
-    def in_float(self) -> Vgg10Config:
-        """Return the same network without quantisers."""
-        return replace(self, quantised=False)
 
 
 class DenseNormRelu(nn.Module):

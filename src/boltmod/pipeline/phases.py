@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from boltmod.compress import prune
-from boltmod.config import FeedbackPhase, Optimisation, PrunePhase, Recipe
+from boltmod.compress import bit_width, prune
+from boltmod.config import FeedbackPhase, LowerPhase, Optimisation, PrunePhase, Recipe
 from boltmod.cost import inference_cost
+from boltmod.cost.inference_cost import Cost
 from boltmod.data.source import FrameSource, open_source
 from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
 from boltmod.nn import registry
-from boltmod.nn.registry import NetworkConfig
+from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
 from boltmod.pipeline.files import write_json
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
@@ -30,9 +32,12 @@ from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import calibrate, transfer
 from boltmod.train.distill import Teacher, checkpoint_file, network_teacher, onnx_teacher
-from boltmod.train.loop import Progress, Task, accuracy, train
+from boltmod.train.loop import Progress, Task, accuracy, finish_with, train
 
 _CALIBRATION_FRAMES = 1024
+
+LOWERED = "lowered.json"
+"""The bits a lower phase took away, in its folder."""
 
 
 @dataclass
@@ -91,6 +96,10 @@ def _run_stage(
     observer: RunObserver,
 ) -> None:
     source = _source(recipe, stage.settings, fabric)
+    extra: dict[str, Any] = {}
+    if isinstance(stage.settings, LowerPhase):
+        extra = {"lowered": _lower(recipe, stage, state, source, run)}
+        state.network.to(fabric.device)
     teacher, teacher_identity = _teacher(recipe, stage, run, fabric)
     task = Task(
         network=state.network,
@@ -102,10 +111,12 @@ def _run_stage(
         config=state.config,
         teacher=teacher,
     )
-    extra: dict[str, Any] = {}
     if isinstance(stage.settings, FeedbackPhase):
         progress, standing = run_feedback(task, stage.settings, fabric, observer)
         state.masks, extra = standing.masks, {"attempts": standing.attempts}
+    elif stage.settings.epochs == 0:
+        progress = Progress()
+        finish_with(task, progress)
     else:
         observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
         progress = train(task, fabric, observer)
@@ -113,6 +124,38 @@ def _run_stage(
     record = _phase_record(stage, state, progress, reached) | extra
     write_json(stage.folder(run) / PHASE_RECORD, record)
     observer.phase_ends(record)
+
+
+def _lower(
+    recipe: Recipe, stage: Stage, state: State, source: FrameSource, run: RunFolder
+) -> list[dict[str, Any]]:
+    """Lower bit widths, or repeat what was chosen before an interruption; the steps taken."""
+    path = stage.folder(run) / LOWERED
+    key = identity(recipe, stage)
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if found.get("identity") != key:
+        assert isinstance(stage.settings, LowerPhase)
+        validation = source.validation()
+        device = next(state.network.parameters()).device
+
+        def measure(network: nn.Module) -> bit_width.Figures:
+            reached = accuracy(network.to(device), validation)
+            cost = _cost(network)
+            return bit_width.Figures(reached, cost.bops, cost.score)
+
+        steps = bit_width.lower(state.network, stage.settings, measure)
+        found = {"identity": key, "steps": [asdict(step) for step in steps]}
+        write_json(path, found)
+    lowered = {step["name"]: step["bits"] for step in found["steps"]}
+    registry.set_bit_widths(state.network, lowered)
+    state.config = replace(state.config, bit_widths={**state.config.bit_widths, **lowered})
+    steps_taken: list[dict[str, Any]] = found["steps"]
+    return steps_taken
+
+
+def _cost(network: nn.Module) -> Cost:
+    facts = Metadata(classes=CLASSES)
+    return inference_cost.count(Model(trace(network.cpu(), facts), facts, None))
 
 
 def _teacher(
@@ -210,8 +253,7 @@ def _phase_record(
         "seconds": progress.seconds,
     }
     if stage.quantised:
-        network, facts = state.network.cpu(), Metadata(classes=CLASSES)
-        cost = inference_cost.count(Model(trace(network, facts), facts, None))
+        cost = _cost(state.network)
         record |= {"bops": cost.bops, "weight_bits": cost.weight_bits, "score": cost.score}
     return record
 

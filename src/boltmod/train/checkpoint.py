@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.nn import registry
-from boltmod.nn.registry import NetworkConfig
+from boltmod.nn.network_config import NetworkConfig
 
 _HEADER = "boltmod"
 

@@ -16,8 +16,8 @@ from boltmod.config import Optimisation
 from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
 from boltmod.nn import registry
+from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import learned_scale
-from boltmod.nn.registry import NetworkConfig
 from boltmod.train import checkpoint
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.distill import Teacher, distillation_loss

@@ -1,0 +1,23 @@
+"""What every network's configuration has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What every network's configuration has.
+
+    Args:
+        quantised: False builds the same network in floating point, for pre-training.
+        bit_widths: Bits of single layers' weights and of single activations, by the name of their
+            module in the network; the rest keep the network's own.
+    """
+
+    quantised: bool = True
+    bit_widths: dict[str, int] = field(default_factory=dict)
+
+    def in_float(self) -> NetworkConfig:
+        """Return the same network without quantisers."""
+        return replace(self, quantised=False)
