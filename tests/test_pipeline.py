@@ -211,7 +211,7 @@ def test_a_folder_belongs_to_one_recipe(finished: RunFolder, tmp_path: Path) -> 
     with pytest.raises(ConfigError) as caught:
         run(other, finished.path, watcher, watcher.notify)
     assert str(caught.value) == (
-        f"{finished.path}: holds the run of another recipe; "
+        f"{finished.path}: holds the run of another recipe, or of another version of boltmod; "
         "name another folder with --out, or delete this one"
     )
 

@@ -119,7 +119,7 @@ def _claim(recipe: Recipe, files: RunFolder) -> None:
     text = tomli_w.dumps(document)
     if files.recipe.exists() and files.recipe.read_text(encoding="utf-8") != text:
         raise ConfigError(
-            f"{files.path}: holds the run of another recipe; "
+            f"{files.path}: holds the run of another recipe, or of another version of boltmod; "
             "name another folder with --out, or delete this one"
         )
     if not files.recipe.exists():
