@@ -93,8 +93,12 @@ def test_a_wrong_recipe_is_one_clear_line(
 def test_the_exported_network_must_be_quantised(tmp_path: Path) -> None:
     text = MINIMAL[: MINIMAL.rindex("[[phases]]")]
     assert message(tmp_path, text) == (
-        "recipe: the last phase must be quantised: its network is exported"
+        "recipe: the last phase must be quantised: its network is exported; for a floating-point "
+        "model say unquantised = true under [export]"
     )
+    path = tmp_path / "float.toml"
+    path.write_text(text + "[export]\nunquantised = true\n")
+    assert read_recipe(path).export.unquantised
 
 
 def test_not_toml_and_missing(tmp_path: Path) -> None:

@@ -230,10 +230,12 @@ class ExportSection(Section):
     Attributes:
         frames: Frames both classify.
         tolerance: Largest difference of a class score, in standard deviations of all scores.
+        unquantised: Whether a floating-point model is wanted: its cost is that of 32-bit operands.
     """
 
     frames: int = Field(512, ge=256)
     tolerance: float = Field(0.05, gt=0)
+    unquantised: bool = False
 
 
 class EvaluationSection(Section):
@@ -280,8 +282,11 @@ class Recipe(Section):
                 )
             known |= set(stage_names(phase))
         quantised = [phase.kind != "train" or phase.quantised for phase in self.phases]
-        if not quantised[-1]:
-            raise ValueError("the last phase must be quantised: its network is exported")
+        if not quantised[-1] and not self.export.unquantised:
+            raise ValueError(
+                "the last phase must be quantised: its network is exported; for a floating-point "
+                "model say unquantised = true under [export]"
+            )
         if sorted(quantised) != quantised:
             raise ValueError("phases without quantisers must come first")
         return self

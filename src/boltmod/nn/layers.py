@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class ConvNormRelu(nn.Module):
         *,
         stride: int = 1,
         groups: int = 1,
+        padding: int | None = None,
         bits: BitWidths,
     ) -> None:
         super().__init__()
@@ -50,6 +52,7 @@ class ConvNormRelu(nn.Module):
             kernel_size,
             stride=stride,
             groups=groups,
+            padding=padding,
             weight_bit_width=bits.weight,
         )
         self.norm = nn.BatchNorm1d(out_channels)
@@ -59,6 +62,24 @@ class ConvNormRelu(nn.Module):
         """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
         y: Tensor = self.act(self.norm(self.conv(x)))
         return y
+
+
+class DenseNormRelu(nn.Module):
+    """Dense layer without bias, batch normalisation, ReLU."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, bits: BitWidths, return_scale: bool
+    ) -> None:
+        super().__init__()
+        self.dense = quantizers.linear(
+            in_features, out_features, weight_bit_width=bits.weight, bias=False
+        )
+        self.norm = nn.BatchNorm1d(out_features)
+        self.act = quantizers.relu(bits.act, return_scale=return_scale)
+
+    def forward(self, x: Float[Tensor, "b c"]) -> Any:
+        """Map (batch, in_features) to (batch, out_features), its scale attached if asked for."""
+        return self.act(self.norm(self.dense(x)))
 
 
 class SeparableBlock(nn.Module):

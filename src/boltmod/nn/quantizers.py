@@ -33,7 +33,7 @@ _INITIAL_ACT_MAX = 6.0
 """Where an activation's learned range starts until `calibrate` has seen data."""
 
 
-def conv1d(
+def conv1d(  # noqa: PLR0913
     in_channels: int,
     out_channels: int,
     kernel_size: int,
@@ -41,23 +41,25 @@ def conv1d(
     stride: int,
     groups: int,
     weight_bit_width: int | None,
+    padding: int | None = None,
     per_channel: bool = False,
 ) -> nn.Module:
-    """Return a 1-D convolution without bias, padded by half its kernel.
+    """Return a 1-D convolution without bias.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        kernel_size: Taps, odd.
+        kernel_size: Taps.
         stride: Samples between outputs.
         groups: Channel groups; `in_channels` for a depthwise convolution.
         weight_bit_width: Bits of a weight; None for floating point.
+        padding: Zeros before and behind; half the kernel if None.
         per_channel: Whether every output channel has a scale of its own.
     """
     geometry = {
         "kernel_size": kernel_size,
         "stride": stride,
-        "padding": kernel_size // 2,
+        "padding": kernel_size // 2 if padding is None else padding,
         "groups": groups,
         "bias": False,
     }

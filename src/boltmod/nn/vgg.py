@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
-from boltmod.nn.layers import BitWidths, ConvNormRelu
+from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu
 from boltmod.nn.network_config import NetworkConfig
 
 
@@ -40,24 +39,6 @@ class Vgg10Config(NetworkConfig):
     input_full_scale: float = 2.0
     weight_bit_width: int = 8
     act_bit_width: int = 8
-
-
-class DenseNormRelu(nn.Module):
-    """Dense layer without bias, batch normalisation, ReLU."""
-
-    def __init__(
-        self, in_features: int, out_features: int, *, bits: BitWidths, return_scale: bool
-    ) -> None:
-        super().__init__()
-        self.dense = quantizers.linear(
-            in_features, out_features, weight_bit_width=bits.weight, bias=False
-        )
-        self.norm = nn.BatchNorm1d(out_features)
-        self.act = quantizers.relu(bits.act, return_scale=return_scale)
-
-    def forward(self, x: Float[Tensor, "b c"]) -> Any:
-        """Map (batch, in_features) to (batch, out_features), its scale attached if asked for."""
-        return self.act(self.norm(self.dense(x)))
 
 
 class Vgg10(nn.Module):

@@ -18,6 +18,7 @@ from boltmod.config import FeedbackPhase, LowerPhase, Optimisation, PrunePhase, 
 from boltmod.cost import inference_cost
 from boltmod.cost.inference_cost import Cost
 from boltmod.data.source import FrameSource, open_source
+from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
@@ -67,9 +68,15 @@ def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[n
         The finished network on the CPU, and whether anything was trained just now.
 
     Raises:
+        ConfigError: A phase does not fit the network.
         CheckpointError: A checkpoint was made with another recipe or is damaged.
     """
     config = registry.parse(recipe.network.name, recipe.network.parameters)
+    if not config.quantised and any(stage.quantised for stage in stages(recipe)):
+        raise ConfigError(
+            f"phases of {recipe.network.name}, which has no quantisers, must be floating-point "
+            "training: say quantised = false"
+        )
     fabric = Fabric(accelerator="auto", devices=recipe.devices)
     if recipe.devices > 1:
         fabric.launch()

@@ -1,0 +1,107 @@
+"""AaronNet: three long filters side by side, then shrinking separable blocks; few bit operations.
+
+Three parallel convolutions of stride 4 look at the samples through windows of 32, 26 and 18 taps,
+each followed by a pointwise convolution; five blocks of a depthwise and a pointwise convolution
+halve what is left; a global maximum and three dense layers decide.
+
+Source: Aaronica, ITU-ML5G-PS-007-Aaronica (AaronNet32 and AaronNet48). The width of the pointwise
+convolutions is not stated in words there; here it is that of the branch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from boltmod.modulation import N_CLASSES
+from boltmod.nn import quantizers
+from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu, SeparableBlock
+from boltmod.nn.network_config import NetworkConfig
+
+
+@dataclass(frozen=True)
+class AaronNetConfig(NetworkConfig):
+    """The shape of an AaronNet; the defaults are AaronNet32's.
+
+    Args:
+        filters: Filters of each branch: 11 for AaronNet32, 16 for AaronNet48.
+        kernel_sizes: Taps of the branches' filters, even.
+        stride: Samples between the branches' outputs.
+        n_blocks: Separable blocks, each followed by a maximum over two samples.
+        dense: Widths of the dense layers before the last.
+        input_bit_width: Bits of a received sample.
+        input_full_scale: Amplitude at which samples clip.
+        weight_bit_width: Bits of a weight.
+        act_bit_width: Bits of an activation.
+    """
+
+    filters: int = 11
+    kernel_sizes: tuple[int, ...] = (32, 26, 18)
+    stride: int = 4
+    n_blocks: int = 5
+    dense: tuple[int, ...] = (48, 48)
+    input_bit_width: int = 8
+    input_full_scale: float = 3.0
+    weight_bit_width: int = 6
+    act_bit_width: int = 6
+
+
+class AaronNet(nn.Module):
+    """From I/Q planes to class scores."""
+
+    def __init__(self, config: AaronNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        bits = BitWidths(
+            weight=config.weight_bit_width if config.quantised else None,
+            act=config.act_bit_width if config.quantised else None,
+        )
+        self.input_act = quantizers.input_quantiser(
+            config.input_bit_width if config.quantised else None, config.input_full_scale
+        )
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                ConvNormRelu(
+                    2,
+                    config.filters,
+                    kernel_size,
+                    stride=config.stride,
+                    padding=(kernel_size - config.stride) // 2,
+                    bits=bits,
+                ),
+                ConvNormRelu(config.filters, config.filters, 1, bits=bits),
+            )
+            for kernel_size in config.kernel_sizes
+        )
+        width = config.filters * len(config.kernel_sizes)
+        # The branches' outputs are brought to one scale before they are joined.
+        self.join_act = quantizers.relu(bits.act)
+        self.blocks = nn.Sequential(
+            *(
+                nn.Sequential(
+                    SeparableBlock(width, width, 3, stride=1, residual=False, bits=bits),
+                    nn.MaxPool1d(2),
+                )
+                for _ in range(config.n_blocks)
+            )
+        )
+        sizes = (width, *config.dense)
+        self.hidden = nn.Sequential(
+            *(
+                DenseNormRelu(sizes[i], width, bits=bits, return_scale=i == len(config.dense) - 1)
+                for i, width in enumerate(config.dense)
+            )
+        )
+        self.dense = quantizers.linear(sizes[-1], N_CLASSES, weight_bit_width=bits.weight)
+
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+        x = self.input_act(iq_planes)
+        x = self.join_act(torch.cat([branch(x) for branch in self.branches], 1))
+        x = self.blocks(x)
+        x = nn.functional.max_pool1d(x, x.shape[-1], stride=1)
+        scores: Tensor = self.dense(self.hidden(x.flatten(1)))
+        return scores
