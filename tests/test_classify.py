@@ -8,11 +8,12 @@ import tracemalloc
 import numpy as np
 import pytest
 import sigmf
+from scipy.io import wavfile
 from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.cli.classify import parse_rate
+from boltmod.data.quantity import parse_rate
 from boltmod.data.recording import open_recording
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.model import metadata, onnx_file
@@ -102,6 +103,13 @@ def test_a_recording_shorter_than_a_window(tmp_path, samples, model_path):
     assert str(error.value) == (
         f"{path} must hold at least 1024 samples, one window, not 1023: give a longer recording"
     )
+
+
+def test_no_window_of_a_long_real_recording_is_lost(tmp_path, model_path):
+    path = tmp_path / "audio.wav"
+    wavfile.write(path, 48000, np.random.default_rng(0).standard_normal(270_000).astype("f4"))
+    labels = list(label_windows(Classifier(model_path), open_recording(path)))
+    assert [label.sample_start for label in labels] == list(range(0, 270_000 - 1023, 1024))
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path, model_path):

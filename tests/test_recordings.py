@@ -21,11 +21,15 @@ def samples():
 
 def encode(samples, sample_format):
     """Write samples as a receiver would: scaled, rounded, clipped, I and Q in turn."""
-    planes = samples.view(np.float32) * sample_format.full_scale + sample_format.zero
+    planes = samples.real if sample_format.is_real else samples.view(np.float32)
+    planes = planes.astype(np.float64) * sample_format.full_scale + sample_format.zero
     if sample_format.component.kind != "f":
         limits = np.iinfo(sample_format.component)
         planes = np.clip(np.round(planes.astype(np.float64)), limits.min, limits.max)
-    return planes.astype(sample_format.component).tobytes()
+    stored = planes.astype(sample_format.component)
+    if sample_format in (SampleFormat.CI24, SampleFormat.RI24):
+        return stored.view(np.uint8).reshape(-1, 4)[:, 1:].tobytes()
+    return stored.tobytes()
 
 
 def whole(recording, block=700):
@@ -57,9 +61,14 @@ def test_every_format_gives_back_the_samples(tmp_path, samples, sample_format):
     assert recording.n_samples == 3000
     assert recording.rate_hz == 1e6
     step = 0.0 if sample_format.component.kind == "f" else 1 / sample_format.full_scale
-    inside = abs(samples.view(np.float32)) < 1 - 2 * step
-    error = abs(whole(recording).view(np.float32) - samples.view(np.float32))[inside]
-    assert error.max() <= 0.51 * step + 1e-6
+    step = max(step, 2.0**-23 if "24" in sample_format.label else 0.0)
+    sent = samples.real if sample_format.is_real else samples.view(np.float32)
+    read = whole(recording).real if sample_format.is_real else whole(recording).view(np.float32)
+    tolerance = 0.51 * step + 1e-6
+    if sample_format.is_real:  # the filter that makes it analytic passes all but the band's edges
+        tolerance = 0.35
+    inside = abs(sent) < 1 - 2 * step
+    assert abs(read - sent)[inside].max() <= tolerance
 
 
 @pytest.mark.parametrize("sample_format", list(SampleFormat))
@@ -76,10 +85,13 @@ def test_an_ending_that_does_not_tell(tmp_path):
     )
 
 
+KNOWN = [each.sigmf_datatype for each in SampleFormat]
+
+
 def test_an_unknown_format(tmp_path):
+    known = ", ".join(name.removesuffix("_le") for name in KNOWN)
     assert refusal(lambda: open_recording(tmp_path, "cf16"), tmp_path, ConfigError) == (
-        "sample format must be one of cf32, ci16, ci8, cu8, cf64, ci32, cu16, cf32_be, ci16_be, "
-        "not 'cf16': choose one of them"
+        f"sample format must be one of {known}, not 'cf16': choose one of them"
     )
 
 
@@ -136,15 +148,6 @@ def test_two_channel_wav_is_read(tmp_path, samples, dtype):
     assert recording.rate_hz == 96000
     np.testing.assert_allclose(whole(recording), samples, atol=0.75)
     assert np.corrcoef(abs(whole(recording)), abs(samples))[0, 1] > 0.9
-
-
-def test_wav_of_one_channel(tmp_path, samples):
-    path = tmp_path / "x.wav"
-    wavfile.write(path, 48000, samples.real)
-    assert refusal(lambda: open_recording(path), path) == (
-        "FILE must have two channels, I left and Q right, not 1: "
-        "record complex samples, or convert the real signal to them"
-    )
 
 
 def test_what_only_claims_to_be_wav(tmp_path):
@@ -240,13 +243,10 @@ def test_sigmf_that_points_out_of_its_folder(tmp_path, samples):
     )
 
 
-def test_sigmf_of_real_samples(tmp_path, samples):
+def test_sigmf_of_a_type_that_there_is_not(tmp_path, samples):
     meta = write_sigmf(tmp_path, samples)
-    change(meta, datatype="rf32_le")
-    assert refusal(lambda: open_sigmf(meta), meta) == (
-        "core:datatype of FILE must be one of cf32_le, ci16_le, ci8, cu8, cf64_le, ci32_le, "
-        "cu16_le, cf32_be, ci16_be, not 'rf32_le': convert the recording"
-    )
+    change(meta, datatype="ri24_be")
+    assert refusal(lambda: open_sigmf(meta), meta).startswith("FILE must be valid SigMF metadata")
 
 
 def test_sigmf_of_two_channels(tmp_path, samples):
@@ -254,13 +254,6 @@ def test_sigmf_of_two_channels(tmp_path, samples):
     change(meta, num_channels=2)
     assert refusal(lambda: open_sigmf(meta), meta) == (
         "FILE must describe one channel, not 2: write each channel as a recording of its own"
-    )
-
-
-def test_sigmf_archives_are_to_be_unpacked(tmp_path):
-    path = tmp_path / "x.sigmf"
-    assert refusal(lambda: open_recording(path), path) == (
-        "FILE must be unpacked before it can be read: tar -xf x.sigmf"
     )
 
 

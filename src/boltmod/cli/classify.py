@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -13,13 +12,10 @@ import typer
 from rich.progress import Progress
 
 from boltmod.cli.terminal import JsonOption, emit, stderr, stdout
-from boltmod.errors import ConfigError
 
 if TYPE_CHECKING:
     from boltmod.data.raw import RawRecording
     from boltmod.runtime.windows import Label
-
-_MULTIPLES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
 def classify(
@@ -45,6 +41,7 @@ def classify(
     as_json: JsonOption = False,
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time."""
+    from boltmod.data.quantity import parse_rate
     from boltmod.data.recording import open_recording
     from boltmod.runtime import label_files
     from boltmod.runtime.session import Classifier
@@ -67,21 +64,6 @@ def classify(
         _print(labels)
     if not as_json:
         _tell(seen, source)
-
-
-def parse_rate(text: str) -> float:
-    """Read a sample rate such as 48000, 240k or 2.4M.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([kMG]?)", text)
-    if match is None or not float(match[1]):
-        raise ConfigError(
-            f"rate must be a positive number of samples a second, such as 240k or 2.4M, "
-            f"not {text!r}: write it so"
-        )
-    return float(match[1]) * _MULTIPLES[match[2]]
 
 
 def _print(labels: Iterable[Label]) -> None:

@@ -12,28 +12,49 @@ from enum import Enum
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from boltmod.data.analytic import Samples, analytic
 from boltmod.errors import ConfigError, DataFormatError
-
-Samples = NDArray[np.complex64]
 
 
 class SampleFormat(Enum):
-    """How one complex sample is stored: SigMF datatype, component, its zero, full scale, endings.
+    """How one sample is stored: SigMF datatype, component, its zero, full scale, file endings.
 
-    Unsigned components have their zero half a step above the middle code, as converters do.
+    Unsigned components have their zero half a step above the middle code, as converters do. Real
+    samples (datatypes beginning with r) are read as the analytic signal of their positive
+    frequencies. The 24 bit formats are those of WAV files, SigMF has none.
     """
 
     CF32 = ("cf32_le", "<f4", 0.0, 1.0, (".cf32", ".fc32", ".cfile", ".complex", ".c64"))
     CI16 = ("ci16_le", "<i2", 0.0, 32768.0, (".ci16", ".cs16", ".sc16", ".complex32s"))
     CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".complex16s"))
     CU8 = ("cu8", "u1", 127.5, 127.5, (".cu8", ".complex16u"))
-    CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64",))
+    CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64", ".fc64", ".c128"))
     CI32 = ("ci32_le", "<i4", 0.0, 2.0**31, (".ci32", ".cs32"))
+    CI24 = ("ci24_le", "<i4", 0.0, 2.0**31, ())
     CU16 = ("cu16_le", "<u2", 32767.5, 32767.5, (".cu16", ".complex32u"))
+    CU32 = ("cu32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
+    RF32 = ("rf32_le", "<f4", 0.0, 1.0, (".rf32", ".f32"))
+    RF64 = ("rf64_le", "<f8", 0.0, 1.0, (".rf64", ".f64"))
+    RI32 = ("ri32_le", "<i4", 0.0, 2.0**31, (".ri32",))
+    RI24 = ("ri24_le", "<i4", 0.0, 2.0**31, ())
+    RI16 = ("ri16_le", "<i2", 0.0, 32768.0, (".ri16", ".s16"))
+    RI8 = ("ri8", "i1", 0.0, 128.0, (".ri8", ".s8"))
+    RU32 = ("ru32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
+    RU16 = ("ru16_le", "<u2", 32767.5, 32767.5, (".ru16", ".u16"))
+    RU8 = ("ru8", "u1", 127.5, 127.5, (".ru8", ".u8"))
     CF32_BE = ("cf32_be", ">f4", 0.0, 1.0, ())
+    CF64_BE = ("cf64_be", ">f8", 0.0, 1.0, ())
+    CI32_BE = ("ci32_be", ">i4", 0.0, 2.0**31, ())
     CI16_BE = ("ci16_be", ">i2", 0.0, 32768.0, ())
+    CU32_BE = ("cu32_be", ">u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
+    CU16_BE = ("cu16_be", ">u2", 32767.5, 32767.5, ())
+    RF32_BE = ("rf32_be", ">f4", 0.0, 1.0, ())
+    RF64_BE = ("rf64_be", ">f8", 0.0, 1.0, ())
+    RI32_BE = ("ri32_be", ">i4", 0.0, 2.0**31, ())
+    RI16_BE = ("ri16_be", ">i2", 0.0, 32768.0, ())
+    RU32_BE = ("ru32_be", ">u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
+    RU16_BE = ("ru16_be", ">u2", 32767.5, 32767.5, ())
 
     def __init__(
         self,
@@ -55,9 +76,19 @@ class SampleFormat(Enum):
         return self.sigmf_datatype.removesuffix("_le")
 
     @property
+    def is_real(self) -> bool:
+        """Whether a sample is one real number."""
+        return self.sigmf_datatype.startswith("r")
+
+    @property
+    def _is_packed(self) -> bool:
+        return self in (SampleFormat.CI24, SampleFormat.RI24)
+
+    @property
     def sample_bytes(self) -> int:
-        """Bytes of one complex sample."""
-        return 2 * self.component.itemsize
+        """Bytes of one sample."""
+        component_bytes = 3 if self._is_packed else self.component.itemsize
+        return component_bytes * (1 if self.is_real else 2)
 
     @classmethod
     def named(cls, name: str) -> SampleFormat:
@@ -88,12 +119,20 @@ class SampleFormat(Enum):
         )
 
     def decode(self, content: bytes) -> Samples:
-        """Turn stored bytes into samples, full scale being 1."""
-        components = np.frombuffer(content, self.component).astype(np.float32)
+        """Turn stored bytes into samples, full scale being 1; real ones as complex numbers."""
+        if self._is_packed:
+            widened = np.zeros((len(content) // 3, 4), np.uint8)
+            widened[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
+            content = widened.tobytes()
+        stored = np.frombuffer(content, self.component)
+        if stored.dtype.itemsize == 8:
+            limit = np.finfo(np.float32).max
+            stored = np.where(np.isfinite(stored), stored.clip(-limit, limit), stored)
+        components = stored.astype(np.float32)
         if self.full_scale != 1.0:
             components -= np.float32(self.zero)
             components /= np.float32(self.full_scale)
-        return components.view(np.complex64)
+        return components.astype(np.complex64) if self.is_real else components.view(np.complex64)
 
 
 @dataclass(frozen=True)
@@ -106,6 +145,7 @@ class RawRecording:
         rate_hz: Samples a second; None if nobody knows.
         offset_bytes: Where the samples begin.
         n_bytes: How long they are; up to the end of the file if None.
+        centre_hz: Radio frequency that the receiver was tuned to; None if nobody knows.
     """
 
     path: Path
@@ -113,6 +153,7 @@ class RawRecording:
     rate_hz: float | None = None
     offset_bytes: int = 0
     n_bytes: int | None = None
+    centre_hz: float | None = None
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
@@ -135,12 +176,19 @@ class RawRecording:
         return max(0, self.path.stat().st_size - self.offset_bytes)
 
     @property
+    def name(self) -> str:
+        """What messages call the recording."""
+        return str(self.path)
+
+    @property
     def n_samples(self) -> int:
-        """Complex samples in the recording."""
+        """Samples in the recording."""
         return self._stored_bytes // self.sample_format.sample_bytes
 
     def blocks(self, n_samples: int) -> Iterator[Samples]:
         """Read the recording from its beginning, a block at a time.
+
+        Real samples come as their analytic signal, so that nothing lies below 0 Hz.
 
         Args:
             n_samples: Samples a block; the last block may be shorter.
@@ -148,6 +196,10 @@ class RawRecording:
         Raises:
             DataFormatError: A sample is not a number or infinite, or the file ends early.
         """
+        stored = self._stored_blocks(n_samples)
+        return analytic(stored) if self.sample_format.is_real else stored
+
+    def _stored_blocks(self, n_samples: int) -> Iterator[Samples]:
         done = 0
         with self.path.open("rb") as file:
             file.seek(self.offset_bytes)
@@ -160,15 +212,26 @@ class RawRecording:
                         "let the recording finish"
                     )
                 block = self.sample_format.decode(content)
-                self._check_finite(block, done)
+                check_finite(block, done, self.name)
                 yield block
                 done += wanted
 
-    def _check_finite(self, block: Samples, start: int) -> None:
-        finite = np.isfinite(block)
-        if not finite.all():
-            first = int(np.argmin(finite))
-            raise DataFormatError(
-                f"{self.path} must hold finite samples, not {block[first]} at sample "
-                f"{start + first}: give its true format, or record again"
-            )
+
+def check_finite(block: Samples, start: int, name: str) -> None:
+    """Refuse samples that are no numbers.
+
+    Args:
+        block: The samples.
+        start: Number of the first one.
+        name: Where they come from.
+
+    Raises:
+        DataFormatError: One is not a number, or infinite.
+    """
+    finite = np.isfinite(block)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        raise DataFormatError(
+            f"{name} must hold finite samples, not {block[first]} at sample "
+            f"{start + first}: give its true format, or record again"
+        )

@@ -5,8 +5,10 @@ Source: SigMF 1.2, github.com/sigmf/SigMF; read and validated by the `sigmf` pac
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import tarfile
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from boltmod.errors import ConfigError, DataFormatError
 
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
+ARCHIVE_SUFFIX = ".sigmf"
+_HASH_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Annotation:
         label: What they are.
         probability: How sure that is, 0 to 1; None if nobody says.
         comment: Anything else.
+        lower_edge_hz: Where the signal's band begins; None, like the upper edge, if nobody says.
+        upper_edge_hz: Where it ends.
     """
 
     sample_start: int
@@ -42,6 +48,8 @@ class Annotation:
     label: str
     probability: float | None = None
     comment: str | None = None
+    lower_edge_hz: float | None = None
+    upper_edge_hz: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The annotation in SigMF's own keys."""
@@ -53,6 +61,9 @@ class Annotation:
         }
         if self.probability is not None:
             entry["boltmod:probability"] = round(self.probability, 6)
+        if self.lower_edge_hz is not None and self.upper_edge_hz is not None:
+            entry[sigmf.FREQ_LOWER_EDGE_KEY] = self.lower_edge_hz
+            entry[sigmf.FREQ_UPPER_EDGE_KEY] = self.upper_edge_hz
         if self.comment is not None:
             entry[sigmf.COMMENT_KEY] = self.comment
         return entry
@@ -70,35 +81,113 @@ def open_sigmf(path: Path) -> RawRecording:
     """
     meta_path = path.with_suffix(META_SUFFIX)
     meta = _read_meta(meta_path)
+    sample_format = _sample_format(meta, meta_path)
+    data_path = _data_path(meta_path, meta)
+    file = _open(meta_path, meta, data_path)
+    return RawRecording(
+        data_path,
+        sample_format,
+        meta["global"].get(sigmf.SAMPLE_RATE_KEY),
+        offset_bytes=_header_bytes(meta, data_path),
+        n_bytes=file.sample_count * sample_format.sample_bytes,
+        centre_hz=_centre_hz(meta),
+    )
+
+
+def open_archive(path: Path) -> RawRecording:
+    """Open a SigMF archive, a tar file of one recording, without unpacking it.
+
+    Raises:
+        DataFormatError: It is no tar file, holds none or several recordings, or the recording in
+            it is refused as `open_sigmf` would.
+    """
+    try:
+        with tarfile.open(path, "r:") as archive:
+            members = {member.name: member for member in archive if member.isfile()}
+            meta_names = [name for name in members if name.endswith(META_SUFFIX)]
+            if len(meta_names) != 1:
+                raise DataFormatError(
+                    f"{path} must hold one recording, not {len(meta_names)}: "
+                    f"unpack it with tar -xf {path.name}"
+                )
+            file = archive.extractfile(members[meta_names[0]])
+            text = b"" if file is None else file.read()
+    except (tarfile.TarError, OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise DataFormatError(
+            f"{path} must be a SigMF archive, an uncompressed tar file, which it is not "
+            f"({reason}): fetch it again"
+        ) from None
+    meta_path = path / meta_names[0]
+    meta = _check_meta(text, meta_path)
+    data = members.get(meta_names[0].removesuffix(META_SUFFIX) + DATA_SUFFIX)
+    if data is None:
+        raise DataFormatError(f"{path} must hold the samples too, and does not: archive both files")
+    sample_format = _sample_format(meta, meta_path)
+    header_bytes = _header_bytes(meta, path / data.name)
+    n_bytes = data.size - header_bytes - meta["global"].get(sigmf.TRAILING_BYTES_KEY, 0)
+    recording = RawRecording(
+        path,
+        sample_format,
+        meta["global"].get(sigmf.SAMPLE_RATE_KEY),
+        offset_bytes=data.offset_data + header_bytes,
+        n_bytes=max(0, n_bytes),
+        centre_hz=_centre_hz(meta),
+    )
+    _check_hash(path, data, meta["global"].get(sigmf.SHA512_KEY))
+    return recording
+
+
+def _check_hash(path: Path, data: tarfile.TarInfo, stated: str | None) -> None:
+    if stated is None:
+        return
+    digest = hashlib.sha512()
+    left = data.size
+    with path.open("rb") as file:
+        file.seek(data.offset_data)
+        while left and (block := file.read(min(left, _HASH_BLOCK_BYTES))):
+            digest.update(block)
+            left -= len(block)
+    if digest.hexdigest() != stated.lower():
+        raise DataFormatError(
+            f"{path} must hold the samples that its metadata's checksum names, and holds others: "
+            "fetch it again"
+        )
+
+
+def _sample_format(meta: dict[str, Any], meta_path: Path) -> SampleFormat:
+    """The sample format of a recording of one channel."""
+    n_channels = meta["global"].get(sigmf.NUM_CHANNELS_KEY, 1)
+    if n_channels != 1:
+        raise DataFormatError(
+            f"{meta_path} must describe one channel, not {n_channels}: "
+            "write each channel as a recording of its own"
+        )
     datatype = str(meta["global"].get(sigmf.DATATYPE_KEY))
     try:
-        sample_format = SampleFormat.named(datatype)
+        return SampleFormat.named(datatype)
     except ConfigError:
         known = ", ".join(each.sigmf_datatype for each in SampleFormat)
         raise DataFormatError(
             f"core:datatype of {meta_path} must be one of {known}, not {datatype!r}: "
             "convert the recording"
         ) from None
-    data_path = _data_path(meta_path, meta)
-    file = _open(meta_path, meta, data_path)
-    if file.num_channels != 1:
-        raise DataFormatError(
-            f"{meta_path} must describe one channel, not {file.num_channels}: "
-            "write each channel as a recording of its own"
-        )
+
+
+def _header_bytes(meta: dict[str, Any], data_path: Path) -> int:
     header_bytes = [c.get(sigmf.HEADER_BYTES_KEY, 0) for c in meta.get("captures", [])]
     if any(header_bytes[1:]):
         raise DataFormatError(
             f"{data_path} must hold its samples in one piece, not with headers between captures: "
             "write each capture as a recording of its own"
         )
-    return RawRecording(
-        data_path,
-        sample_format,
-        meta["global"].get(sigmf.SAMPLE_RATE_KEY),
-        offset_bytes=sum(header_bytes),
-        n_bytes=file.sample_count * sample_format.sample_bytes,
-    )
+    return sum(header_bytes)
+
+
+def _centre_hz(meta: dict[str, Any]) -> float | None:
+    """The frequency of all captures; None if they have none or several."""
+    centres = {capture.get(sigmf.FREQUENCY_KEY) for capture in meta.get("captures", [])}
+    return centres.pop() if len(centres) == 1 else None
 
 
 def write_annotations(
@@ -115,6 +204,11 @@ def write_annotations(
         annotations: What is to be said.
         description: Free text about who says so.
     """
+    if recording.sample_format in (SampleFormat.CI24, SampleFormat.RI24):
+        raise DataFormatError(
+            f"{recording.path} must hold samples of a type that SigMF has, not of 24 bits: "
+            "convert it, or write the labels as .jsonl"
+        )
     own_meta = recording.path.with_suffix(META_SUFFIX)
     if recording.path.suffix == DATA_SUFFIX and own_meta.is_file():
         meta = _read_meta(own_meta)
@@ -154,14 +248,20 @@ def _point_at_samples(
 
 def _read_meta(meta_path: Path) -> dict[str, Any]:
     try:
-        meta = json.loads(meta_path.read_text(encoding="utf-8"))
-        sigmf.SigMFFile(meta).validate()
+        text = meta_path.read_bytes()
     except FileNotFoundError:
         raise DataFormatError(
             f"{meta_path} must lie beside the samples, and does not: "
             "fetch it, or give the sample file's format with --format"
         ) from None
-    except (ValueError, OSError, SigMFError, ValidationError) as error:
+    return _check_meta(text, meta_path)
+
+
+def _check_meta(text: bytes, meta_path: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads(text.decode("utf-8"))
+        sigmf.SigMFFile(meta).validate()
+    except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
             f"{meta_path} must be valid SigMF metadata, which it is not ({reason}): "

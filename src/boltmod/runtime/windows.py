@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data.raw import RawRecording, Samples
+from boltmod.data.analytic import Samples
+from boltmod.data.raw import RawRecording
 from boltmod.errors import DataFormatError
 from boltmod.model.metadata import InputScaling
 from boltmod.modulation import FRAME_LENGTH
@@ -87,7 +88,10 @@ def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    held = np.empty(0, np.complex64)
     for block in blocks:
-        n_windows = len(block) // FRAME_LENGTH
+        held = np.concatenate([held, block]) if len(held) else block
+        n_windows = len(held) // FRAME_LENGTH
         if n_windows:
-            yield block[: n_windows * FRAME_LENGTH].reshape(n_windows, FRAME_LENGTH)
+            yield held[: n_windows * FRAME_LENGTH].reshape(n_windows, FRAME_LENGTH)
+            held = held[n_windows * FRAME_LENGTH :]
