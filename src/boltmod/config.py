@@ -27,6 +27,8 @@ class DataSection(Section):
         profile: The generator's profile (`twin` only).
         parameters: Changes to that profile's parameters, by name.
         frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
+        scale: Share of those frames that an epoch really sees, to shorten a recipe for a small
+            machine; `boltmod run --scale` sets it.
         validation_frames: Frames set apart from the *training* part to choose checkpoints by.
         minimum_snr: Lowest SNR label trained on; tests always use all 26.
     """
@@ -36,6 +38,7 @@ class DataSection(Section):
     profile: str = "twin"
     parameters: dict[str, Any] = {}
     frames_per_epoch: int = Field(100_000, ge=0)
+    scale: float = Field(1.0, gt=0, le=1)
     validation_frames: int = Field(4992, ge=24)
     minimum_snr: int = Field(-20, ge=-20, le=30)
 
@@ -292,8 +295,12 @@ class Recipe(Section):
         return self
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, scale: float | None = None) -> Recipe:
     """Read and validate a recipe.
+
+    Args:
+        path: The recipe's file.
+        scale: Replaces its `data.scale`; None leaves it.
 
     Raises:
         ConfigError: The file is missing, is not TOML, or says something a recipe cannot say.
@@ -304,6 +311,8 @@ def read_recipe(path: Path) -> Recipe:
         raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from None
     try:
         document = tomllib.loads(text)
+        if scale is not None and isinstance(document.setdefault("data", {}), dict):
+            document["data"]["scale"] = scale
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     try:

@@ -22,6 +22,13 @@ def run(
         Path | None,
         typer.Option(help="The run folder; runs/<recipe's file name> if not given."),
     ] = None,
+    scale: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the recipe's frames that an epoch sees, 0 to 1: the same phases, "
+            "shortened for a small machine."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train, prune, export, verify, count, evaluate and report, as a recipe says.
@@ -32,7 +39,7 @@ def run(
 
     folder = out or Path("runs") / recipe.stem
     with _Watcher() as watcher, _gentle_interrupt(watcher):
-        outcome = run_recipe(recipe, folder, watcher, watcher.notify)
+        outcome = run_recipe(recipe, folder, watcher, watcher.notify, scale)
 
     def show(console: Console) -> None:
         table = Table(show_header=False, box=None)
@@ -43,6 +50,8 @@ def run(
             "cost", f"{outcome.bops:,.0f} bit operations, {outcome.weight_bits:,.0f} bits"
         )
         table.add_row("score", f"{outcome.score:.6f} (VGG10 baseline 1, lower is better)")
+        if outcome.scale != 1:
+            table.add_row("scale", f"{outcome.scale:g} of the recipe's frames an epoch")
         table.add_row("report", str(outcome.report))
         console.print(table)
 

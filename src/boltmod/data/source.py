@@ -128,6 +128,7 @@ class FileSource:
         file: The open file.
         seed: Order of the frames, and which of them are set apart for validation.
         epoch_frames: Frames an epoch sees; 0 for all.
+        scale: Share of them that it really sees.
         batch_size: Frames a step.
         minimum_snr: Lowest SNR label trained on.
         validation_frames: Frames of the training part set apart to choose checkpoints by.
@@ -139,6 +140,7 @@ class FileSource:
         *,
         seed: int,
         epoch_frames: int,
+        scale: float = 1.0,
         batch_size: int,
         minimum_snr: int,
         validation_frames: int,
@@ -156,7 +158,7 @@ class FileSource:
                 f"of {batch_size}; lower batch_size or validation_frames"
             )
         wanted = epoch_frames or len(self._train)
-        steps = min(wanted, len(self._train)) // batch_size
+        steps = int(scale * min(wanted, len(self._train))) // batch_size
         self.frames_per_epoch = max(1, steps) * batch_size
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
@@ -201,7 +203,7 @@ def open_source(
         return TwinSource(
             profile=profile_from(data.profile, data.parameters),
             seed=seed,
-            epoch_frames=data.frames_per_epoch,
+            epoch_frames=max(1, round(data.frames_per_epoch * data.scale)),
             batch_size=batch_size,
             minimum_snr=minimum_snr,
             validation_frames=data.validation_frames,
@@ -211,6 +213,7 @@ def open_source(
         RadioMLFile(data.path),
         seed=seed,
         epoch_frames=data.frames_per_epoch,
+        scale=data.scale,
         batch_size=batch_size,
         minimum_snr=minimum_snr,
         validation_frames=data.validation_frames,

@@ -186,6 +186,13 @@ def _training(epochs: list[Record], phases: list[Record]) -> str:
             "weight bits", "score", "time",
         )  # fmt: skip
         parts.append(page.table(head, [_phase(phase, epochs) for phase in phases]))
+        scale = phases[-1].get("scale", 1)
+        if scale != 1:
+            parts.append(
+                page.paragraph(
+                    f"Shortened: an epoch saw {scale:g} of the recipe's frames.", "muted"
+                )
+            )
     return page.section("Training", *parts)
 
 

@@ -128,7 +128,8 @@ def _run_stage(
         observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
         progress = train(task, fabric, observer)
     reached = accuracy(state.network, source.validation())
-    record = _phase_record(stage, state, progress, reached) | extra
+    record = _phase_record(stage, state, progress, reached)
+    record |= {"scale": recipe.data.scale} | extra
     write_json(stage.folder(run) / PHASE_RECORD, record)
     observer.phase_ends(record)
 

@@ -50,6 +50,7 @@ class Outcome:
         accuracy: Share of the test frames classified right by the exported model.
         data: Which frames these were.
         score: The challenge's score.
+        scale: Share of the recipe's frames that an epoch saw.
         report: The report's path.
     """
 
@@ -60,6 +61,7 @@ class Outcome:
     bops: float
     weight_bits: float
     score: float
+    scale: float
     report: Path
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,7 +69,13 @@ class Outcome:
         return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
 
-def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) -> Outcome:
+def run(
+    recipe_path: Path,
+    folder: Path,
+    observer: RunObserver,
+    notify: Notify,
+    scale: float | None = None,
+) -> Outcome:
     """Take a recipe all the way; what an earlier, interrupted run finished is not done again.
 
     Args:
@@ -75,12 +83,13 @@ def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) 
         folder: The run folder, made if it does not exist.
         observer: Who watches the training.
         notify: Who is told about the steps after it.
+        scale: Share of the recipe's frames that an epoch sees; None leaves it to the recipe.
 
     Raises:
         ConfigError: The recipe is wrong, or the folder holds another recipe's run.
         BoltmodError: A later step failed; the same command goes on from there.
     """
-    recipe = read_recipe(recipe_path)
+    recipe = read_recipe(recipe_path, scale)
     files = RunFolder(folder)
     _claim(recipe, files)
     network, trained = run_phases(recipe, files, observer)
@@ -107,6 +116,7 @@ def run(recipe_path: Path, folder: Path, observer: RunObserver, notify: Notify) 
         bops=cost.bops,
         weight_bits=cost.weight_bits,
         score=cost.score,
+        scale=recipe.data.scale,
         report=report,
     )
 
