@@ -12,16 +12,17 @@ import typer
 from rich.progress import Progress
 
 from boltmod.cli.terminal import JsonOption, emit, stderr, stdout
+from boltmod.errors import ConfigError
 
 if TYPE_CHECKING:
     from boltmod.data.raw import RawRecording
     from boltmod.runtime.windows import Label
 
 
-def classify(
+def classify(  # noqa: PLR0913 (the command's options)
     recording: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="A SigMF, two-channel WAV or raw I/Q recording."),
+        typer.Argument(metavar="INPUT", help="A SigMF, WAV or raw recording; - for a pipe."),
     ],
     model: Annotated[Path, typer.Option("--model", "-m", help="The classifier, an ONNX file.")],
     sample_format: Annotated[
@@ -34,20 +35,69 @@ def classify(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Write to a .txt (table), .jsonl or .sigmf-meta file instead."
+            "--output",
+            "-o",
+            help="Write to a .txt (table), .jsonl or .sigmf-meta file instead; "
+            "signals also to .csv.",
         ),
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(help="auto: find the signals in the band. none: the band as it is (default)."),
+    ] = None,
+    offset: Annotated[
+        str | None, typer.Option(help="Middle of the signal from the middle of the band, in Hz.")
+    ] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Its bandwidth, in Hz.")] = None,
+    symbol_rate: Annotated[str | None, typer.Option(help="Its symbols a second.")] = None,
+    summary_only: Annotated[
+        bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Name the modulation of every 1024-sample window of INPUT, with its probability and time."""
+    """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
+
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate and --summary, the signals
+    in the band are found and each is filtered and resampled to 8 samples a symbol first.
+    """
     from boltmod.data.quantity import parse_rate
     from boltmod.data.recording import open_recording
     from boltmod.runtime import label_files
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
 
-    source = open_recording(recording, sample_format, None if rate is None else parse_rate(rate))
+    rate_hz = None if rate is None else parse_rate(rate)
+    if channel not in (None, "auto", "none"):
+        raise ConfigError(f"channel must be auto or none, not {channel!r}: choose one of them")
+    told = [each is not None for each in (offset, bandwidth, symbol_rate)]
+    if channel == "none" and (any(told) or summary_only):
+        raise ConfigError(
+            "channel must not be none where an offset, bandwidth, symbol rate or summary is asked "
+            "for: leave --channel out"
+        )
+    by_signal = channel == "auto" or any(told) or summary_only
+    if str(recording) == "-":
+        if by_signal:
+            raise ConfigError(
+                "channel must be none for standard input, which cannot be read twice: "
+                "record to a file first"
+            )
+        _classify_pipe(model, sample_format, rate_hz, output, threads, as_json)
+        return
+    source = open_recording(recording, sample_format, rate_hz)
+    if by_signal:
+        from boltmod.cli.classify_signals import classify_signals
+        from boltmod.data.quantity import parse_offset
+        from boltmod.runtime.signals import Wish
+
+        wish = Wish(
+            None if offset is None else parse_offset(offset),
+            None if bandwidth is None else parse_rate(bandwidth, "bandwidth", "hertz"),
+            None if symbol_rate is None else parse_rate(symbol_rate, "symbol rate", "symbols"),
+        )
+        classify_signals(source, model, wish, output, summary_only, as_json, threads=threads)
+        return
     if output is not None:
         label_files.check_path(output)
     classifier = Classifier(model, threads)
@@ -64,6 +114,49 @@ def classify(
         _print(labels)
     if not as_json:
         _tell(seen, source)
+
+
+def _classify_pipe(
+    model: Path,
+    sample_format: str | None,
+    rate_hz: float | None,
+    output: Path | None,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Label what comes through standard input, a line a window as soon as it is known."""
+    import sys
+
+    from boltmod.data.raw import SampleFormat
+    from boltmod.data.stream import PipedRecording
+    from boltmod.runtime.session import Classifier
+    from boltmod.runtime.windows import label_windows
+
+    if sample_format is None:
+        raise ConfigError(
+            "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"
+        )
+    if output is not None:
+        raise ConfigError("output must be standard output for standard input: redirect it with >")
+    source = PipedRecording(sys.stdin.buffer, SampleFormat.named(sample_format), rate_hz)
+    seen: Counter[str | None] = Counter()
+    labels = _counted(label_windows(Classifier(model, threads), source), seen)
+    if as_json:
+        windows = [asdict(label) for label in labels]
+        summary = {"input": "-", "model": str(model), "rate_hz": rate_hz}
+        emit(summary | _counts(seen) | {"windows": windows}, True, lambda console: None)
+        return
+    _print(labels)
+    parts = [f"{n} {name or '(no signal)'}" for name, n in seen.most_common()]
+    stderr.print(f"{seen.total()} windows: {', '.join(parts)}", markup=False)
+
+
+def _counts(seen: Counter[str | None]) -> dict[str, Any]:
+    return {
+        "n_windows": seen.total(),
+        "n_windows_by_class": {name: n for name, n in seen.most_common() if name is not None},
+        "n_constant_windows": seen[None],
+    }
 
 
 def _print(labels: Iterable[Label]) -> None:

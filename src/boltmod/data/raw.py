@@ -16,6 +16,8 @@ import numpy as np
 from boltmod.data.analytic import Samples, analytic
 from boltmod.errors import ConfigError, DataFormatError
 
+_LARGEST = 1e15
+
 
 class SampleFormat(Enum):
     """How one sample is stored: SigMF datatype, component, its zero, full scale, file endings.
@@ -218,7 +220,7 @@ class RawRecording:
 
 
 def check_finite(block: Samples, start: int, name: str) -> None:
-    """Refuse samples that are no numbers.
+    """Refuse samples that are no numbers, or too large for arithmetic in single precision.
 
     Args:
         block: The samples.
@@ -226,9 +228,9 @@ def check_finite(block: Samples, start: int, name: str) -> None:
         name: Where they come from.
 
     Raises:
-        DataFormatError: One is not a number, or infinite.
+        DataFormatError: One is not a number, infinite, or beyond 1e15.
     """
-    finite = np.isfinite(block)
+    finite = (np.abs(block.view(np.float32)) < _LARGEST).reshape(-1, 2).all(axis=1)
     if not finite.all():
         first = int(np.argmin(finite))
         raise DataFormatError(

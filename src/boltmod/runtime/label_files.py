@@ -56,7 +56,7 @@ def write(path: Path, labels: Iterable[Label], recording: RawRecording, model: M
 def _write_table(
     path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
 ) -> None:
-    with _complete_or_absent(path) as file:
+    with complete_or_absent(path) as file:
         file.write(TABLE_HEADING + "\n")
         file.writelines(table_row(label) + "\n" for label in labels)
 
@@ -64,7 +64,7 @@ def _write_table(
 def _write_json_lines(
     path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
 ) -> None:
-    with _complete_or_absent(path) as file:
+    with complete_or_absent(path) as file:
         file.writelines(json.dumps(asdict(each), allow_nan=False) + "\n" for each in labels)
 
 
@@ -84,7 +84,8 @@ _WRITERS = {".txt": _write_table, ".jsonl": _write_json_lines, META_SUFFIX: _wri
 
 
 @contextmanager
-def _complete_or_absent(path: Path) -> Iterator[TextIO]:
+def complete_or_absent(path: Path) -> Iterator[TextIO]:
+    """Write a text file that appears when it is complete, and not at all after an error."""
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("w", encoding="utf-8") as file:

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from boltmod.data.analytic import Samples
 from boltmod.data.raw import RawRecording
+from boltmod.data.stream import PipedRecording
 from boltmod.errors import DataFormatError
 from boltmod.model.metadata import InputScaling
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.session import Classifier
 
 _WINDOWS_AT_ONCE = 256
+_PIPED_WINDOWS_AT_ONCE = 16
+"""Few, for whoever listens to a live signal waits for them."""
 
 Planes = NDArray[np.float32]
 
@@ -38,7 +41,9 @@ class Label:
     probability: float | None
 
 
-def label_windows(classifier: Classifier, recording: RawRecording) -> Iterator[Label]:
+def label_windows(
+    classifier: Classifier, recording: RawRecording | PipedRecording
+) -> Iterator[Label]:
     """Classify a recording window by window, in bounded memory.
 
     Args:
@@ -48,13 +53,14 @@ def label_windows(classifier: Classifier, recording: RawRecording) -> Iterator[L
     Raises:
         DataFormatError: The recording is shorter than a window, or holds what is no number.
     """
-    if recording.n_samples < FRAME_LENGTH:
+    if recording.n_samples is not None and recording.n_samples < FRAME_LENGTH:
         raise DataFormatError(
-            f"{recording.path} must hold at least {FRAME_LENGTH} samples, one window, "
+            f"{recording.name} must hold at least {FRAME_LENGTH} samples, one window, "
             f"not {recording.n_samples}: give a longer recording"
         )
     start = 0
-    for windows in _windows(recording.blocks(_WINDOWS_AT_ONCE * FRAME_LENGTH)):
+    n_at_once = _WINDOWS_AT_ONCE if recording.n_samples is not None else _PIPED_WINDOWS_AT_ONCE
+    for windows in _windows(recording.blocks(n_at_once * FRAME_LENGTH)):
         planes, is_constant = scale(windows, classifier.model.metadata.input_scaling)
         shares = classifier.probabilities(planes)
         for row, constant in zip(shares, is_constant, strict=True):
