@@ -259,12 +259,10 @@ class Recipe(Section):
         name: The network's name in reports and in the exported model.
         seed: Training frames and first weights; validation frames have `seed + 1`, test frames
             `seed + 2`.
-        devices: Processes (or GPUs) to train on.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     seed: int = Field(2018, ge=0, lt=2**31 - 2)
-    devices: int = Field(1, ge=1)
     network: NetworkSection
     data: DataSection = DataSection()
     phases: tuple[Phase, ...] = Field(min_length=1)

@@ -77,9 +77,7 @@ def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[n
             f"phases of {recipe.network.name}, which has no quantisers, must be floating-point "
             "training: say quantised = false"
         )
-    fabric = Fabric(accelerator="auto", devices=recipe.devices)
-    if recipe.devices > 1:
-        fabric.launch()
+    fabric = Fabric(accelerator="auto", devices=1)
     state = _fresh(recipe, config)
     trained = False
     with MetricsFile(run) as metrics:
