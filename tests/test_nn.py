@@ -67,7 +67,7 @@ def test_transfer_and_calibration_keep_the_function() -> None:
         )
     ).eval()  # fmt: skip
     transfer(floating, wide)
-    calibrate(floating, wide, frames)
+    calibrate(floating, wide, frames, trained=True)
     with torch.no_grad():
         expected, got = floating(frames), wide(frames)
     error = (got - expected).square().mean() / expected.var()
@@ -89,3 +89,19 @@ def test_registry_reports_what_is_wrong() -> None:
 def test_describe_and_parse_are_inverse() -> None:
     described = registry.describe(SMALL)
     assert registry.parse(described.pop("name"), described) == SMALL
+
+
+def test_an_untrained_network_is_measured_as_its_first_step_sees_it() -> None:
+    torch.manual_seed(6)
+    config = BacalhauNetConfig(learned_input_scale=False)
+    floating, quantised = registry.build(config.in_float()), registry.build(config)
+    transfer(floating, quantised)
+    calibrate(floating, quantised, torch.randn(64, 2, 1024), trained=False)
+    ranges = [
+        float(value.detach())
+        for name, module in quantised.named_modules()
+        if (value := quantizers.learned_scale(module)) is not None and name.startswith("blocks")
+    ]
+    assert len(ranges) == 10
+    # A normalised value exceeds one to two standard deviations in its largest thousandth.
+    assert all(1.5 < value < 6.0 for value in ranges), ranges

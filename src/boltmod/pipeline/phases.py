@@ -196,7 +196,8 @@ def _prepare(
     if stage.quantised and not state.quantised:
         quantised = registry.build(config)
         transfer(state.network, quantised)
-        calibrate(state.network.cpu(), quantised, _calibration_frames(recipe, stage))
+        frames = _calibration_frames(recipe, stage)
+        calibrate(state.network.cpu(), quantised, frames, trained=stage.number > 0)
         state = State(quantised, state.masks, config)
     if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()

@@ -23,7 +23,9 @@ def transfer(source: nn.Module, target: nn.Module) -> None:
 
 
 @torch.no_grad()
-def calibrate(floating: nn.Module, quantised: nn.Module, iq_planes: Tensor) -> None:
+def calibrate(
+    floating: nn.Module, quantised: nn.Module, iq_planes: Tensor, *, trained: bool
+) -> None:
     """Set every learned activation range of `quantised` to what `floating` shows on some frames.
 
     The range is the 99.9 % quantile of the magnitude at the same place of the floating-point
@@ -33,6 +35,10 @@ def calibrate(floating: nn.Module, quantised: nn.Module, iq_planes: Tensor) -> N
         floating: The same network without quantisers.
         quantised: The network whose ranges are set.
         iq_planes: Frames to measure on, (n, 2, 1024).
+        trained: Whether `floating` has been trained. One that has not has no running statistics
+            yet: it is measured as its first step will see it, each layer normalised by the batch.
+            By its untouched running statistics every layer would look smaller than the one before,
+            and training would begin with almost everything clipped.
     """
     ranges: dict[str, Tensor] = {}
 
@@ -53,7 +59,7 @@ def calibrate(floating: nn.Module, quantised: nn.Module, iq_planes: Tensor) -> N
         if name in learned
     ]
     was_training = floating.training
-    floating.eval()
+    floating.train(not trained)
     floating(iq_planes)
     floating.train(was_training)
     for hook in hooks:
