@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from boltmod.challenge.form import Form
 from boltmod.cost.inference_cost import Cost, count
 from boltmod.errors import ConfigError, CostMismatchError
 from boltmod.evaluation.metrics import Evaluation
+from boltmod.files import replacing
 from boltmod.model import onnx_file
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
@@ -126,14 +126,12 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _write(out: Path, contents: dict[str, bytes]) -> None:
     """Write the same bytes for the same contents: the files by name, all of one date."""
-    temporary = out.with_name(out.name + ".part")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in sorted(contents):
-                entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, contents[name])
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(out) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, _ZIP_EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, contents[name])

@@ -115,14 +115,12 @@ def _check_pictures() -> None:
 
 def _write(result: Evaluation, folder: Path) -> list[Path]:
     import json
-    import os
 
     from boltmod.evaluation.plots import save_all
+    from boltmod.files import write_text
 
     pictures = save_all(result, folder)
-    temporary = folder / ".evaluation.json.tmp"
-    temporary.write_text(json.dumps(result.as_dict(), allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / "evaluation.json")
+    write_text(folder / "evaluation.json", json.dumps(result.as_dict(), allow_nan=False) + "\n")
     return pictures
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
 import warnings
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from sigmf.error import SigMFError
 from boltmod import __version__
 from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.files import replacing
 
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
@@ -227,9 +227,8 @@ def write_annotations(
     entries = [*meta.get("annotations", []), *(each.as_dict() for each in annotations)]
     meta["annotations"] = sorted(entries, key=lambda entry: entry[sigmf.SAMPLE_START_KEY])
     sigmf.SigMFFile(meta).validate()
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(meta, indent=2) + "\n")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
 def _point_at_samples(

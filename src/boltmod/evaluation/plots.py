@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from boltmod.errors import ToolNotFoundError
 from boltmod.evaluation.metrics import Evaluation
+from boltmod.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -185,10 +186,8 @@ def to_svg(figure: Figure, name: str) -> str:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, on white, beside its place and then there."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with _style():
+    with replacing(path) as temporary, _style():
         figure.savefig(temporary, format="png", dpi=160, facecolor="white")
-    temporary.replace(path)
 
 
 def save_all(evaluation: Evaluation, folder: Path) -> list[Path]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ from boltmod.evaluation import page, plots
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.page import Bar
 from boltmod.evaluation.pareto import accuracy_over_score, own_result
+from boltmod.files import write_text
 from boltmod.run_folder import RunFolder
 
 Record = Mapping[str, Any]
@@ -45,9 +45,7 @@ def write_report(run: RunFolder) -> Path:
             f"{run.path} must be a run folder with a {run.recipe.name}, and has none; "
             "make one with `boltmod run RECIPE --out DIR`"
         )
-    temporary = run.report.with_name(f".{run.report.name}.tmp")
-    temporary.write_text(_html(run), encoding="utf-8")
-    os.replace(temporary, run.report)
+    write_text(run.report, _html(run))
     return run.report
 
 

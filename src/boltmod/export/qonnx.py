@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from qonnx.util.cleanup import cleanup_model
 from torch import Tensor, nn
 
 from boltmod.export.verify import Agreement, compare
+from boltmod.files import replacing
 from boltmod.model import metadata
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
@@ -72,9 +72,8 @@ def export(
     proto = trace(network, facts)
     agreement = compare(network, Model(proto, facts, path), iq_planes, tolerance)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    onnx.save(proto, temporary)
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        onnx.save(proto, temporary)
     return agreement
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from boltmod.compress import prune
 from boltmod.config import FeedbackPhase
-from boltmod.pipeline.files import write_json
+from boltmod.files import write_json
 from boltmod.pipeline.metrics import ATTEMPTS, RunObserver
 from boltmod.train import checkpoint
 from boltmod.train.loop import Progress, Task, accuracy, finish_with, train

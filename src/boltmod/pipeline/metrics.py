@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, Self
 
-from boltmod.pipeline.files import write_text
+from boltmod.files import write_text
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.loop import Observer

@@ -20,13 +20,13 @@ from boltmod.cost.inference_cost import Cost
 from boltmod.data.source import FrameSource, open_source
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
+from boltmod.files import write_json
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
-from boltmod.pipeline.files import write_json
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
 from boltmod.pipeline.stages import Stage, identity, stages
 from boltmod.run_folder import RunFolder

@@ -23,12 +23,12 @@ from boltmod.evaluation.frames import Frames, file_frames, twin_frames
 from boltmod.evaluation.metrics import Evaluation, evaluate
 from boltmod.evaluation.report import write_report
 from boltmod.export.qonnx import export
+from boltmod.files import write_json, write_text
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
-from boltmod.pipeline.files import write_json, write_text
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.phases import run_phases
 from boltmod.run_folder import RunFolder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from typing import TextIO
 from boltmod.data.raw import RawRecording
 from boltmod.data.sigmf import META_SUFFIX, Annotation, write_annotations
 from boltmod.errors import ConfigError
+from boltmod.files import replacing
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.windows import Label
@@ -86,10 +86,5 @@ _WRITERS = {".txt": _write_table, ".jsonl": _write_json_lines, META_SUFFIX: _wri
 @contextmanager
 def complete_or_absent(path: Path) -> Iterator[TextIO]:
     """Write a text file that appears when it is complete, and not at all after an error."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        yield file

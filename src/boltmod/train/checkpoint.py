@@ -7,7 +7,6 @@ it is ever executed on reading.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from boltmod.errors import CheckpointError, ConfigError
+from boltmod.files import replacing
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
 
@@ -50,9 +50,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         for name, tensor in getattr(checkpoint, kind).items():
             tensors[f"{kind}/{name}"] = tensor.detach().cpu().contiguous().clone()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    save_file(tensors, temporary, metadata={_HEADER: json.dumps(dict(checkpoint.state))})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={_HEADER: json.dumps(dict(checkpoint.state))})
 
 
 def load(path: Path) -> Checkpoint:
