@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from boltmod.errors import ConfigError
 
 
+_SMALLEST_SCALED_BATCH = 128
+
+
 class Section(BaseModel):
     """A table of a recipe: frozen, and deaf to no misspelt key."""
 
@@ -28,7 +31,7 @@ class DataSection(Section):
         parameters: Changes to that profile's parameters, by name.
         frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
         scale: Share of those frames that an epoch really sees, to shorten a recipe for a small
-            machine; `boltmod run --scale` sets it.
+            machine; `boltmod run --scale` sets it. Batches shrink with it (`scaled_batch_size`).
         validation_frames: Frames set apart from the *training* part to choose checkpoints by.
         minimum_snr: Lowest SNR label trained on; tests always use all 26.
     """
@@ -41,6 +44,14 @@ class DataSection(Section):
     scale: float = Field(1.0, gt=0, le=1)
     validation_frames: int = Field(4992, ge=24)
     minimum_snr: int = Field(-20, ge=-20, le=30)
+
+    def scaled_batch_size(self, batch_size: int) -> int:
+        """Frames a step at this scale: fewer, so that a short epoch keeps many steps.
+
+        A hundredth of the frames in batches of 1024 would be a hundredth of the steps, too few to
+        train at all; batches go down to 128, where batch normalisation still measures well.
+        """
+        return min(batch_size, max(_SMALLEST_SCALED_BATCH, round(batch_size * self.scale)))
 
     @model_validator(mode="after")
     def _path_goes_with_hdf5(self) -> DataSection:

@@ -127,7 +127,7 @@ def _run_stage(
         progress = train(task, fabric, observer)
     reached = accuracy(state.network, source.validation())
     record = _phase_record(stage, state, progress, reached)
-    record |= {"scale": recipe.data.scale} | extra
+    record |= {"scale": recipe.data.scale, "batch_size": source.batch_size} | extra
     write_json(stage.folder(run) / PHASE_RECORD, record)
     observer.phase_ends(record)
 
@@ -239,7 +239,7 @@ def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSour
     return open_source(
         recipe.data,
         seed=recipe.seed,
-        batch_size=settings.batch_size,
+        batch_size=recipe.data.scaled_batch_size(settings.batch_size),
         minimum_snr=recipe.data.minimum_snr if floor is None else floor,
         device=fabric.device,
     )
