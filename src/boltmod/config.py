@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from boltmod.errors import ConfigError
 
-
 _SMALLEST_SCALED_BATCH = 128
 
 

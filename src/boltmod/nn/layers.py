@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ConvNormRelu(nn.Module):
             padding=padding,
             weight_bit_width=bits.weight,
         )
-        self.norm = nn.BatchNorm1d(out_channels)
+        self.norm = quick_steps.BatchNorm1d(out_channels)
         self.act = quantizers.relu(bits.act)
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
@@ -74,7 +74,7 @@ class DenseNormRelu(nn.Module):
         self.dense = quantizers.linear(
             in_features, out_features, weight_bit_width=bits.weight, bias=False
         )
-        self.norm = nn.BatchNorm1d(out_features)
+        self.norm = quick_steps.BatchNorm1d(out_features)
         self.act = quantizers.relu(bits.act, return_scale=return_scale)
 
     def forward(self, x: Float[Tensor, "b c"]) -> Any:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
+from boltmod.nn import quick_steps
 
 with warnings.catch_warnings():
     # Brevitas reaches into torch interfaces that announce their own end.
@@ -28,6 +29,43 @@ with warnings.catch_warnings():
         Int32Bias,
         Uint8ActPerTensorFloatMaxInit,
     )
+
+
+class _QuantConv1d(qnn.QuantConv1d):  # type: ignore[misc]
+    def inner_forward_impl(self, x: Any, quant_weight: Any, quant_bias: Any) -> Any:
+        if not self.training or type(x) is not Tensor or quant_bias is not None:
+            return super().inner_forward_impl(x, quant_weight, quant_bias)
+        weight = getattr(quant_weight, "value", quant_weight)
+        return quick_steps.convolve(self, x, weight, quant_bias)
+
+
+class _QuantReLU(qnn.QuantReLU):  # type: ignore[misc]
+    def forward(self, input: Any) -> Any:
+        return _quick_act(self, input) if _is_quick(self, input) else super().forward(input)
+
+
+class _QuantIdentity(qnn.QuantIdentity):  # type: ignore[misc]
+    def forward(self, input: Any) -> Any:
+        return _quick_act(self, input) if _is_quick(self, input) else super().forward(input)
+
+
+def _is_quick(layer: Any, x: Any) -> bool:
+    return (
+        layer.training
+        and type(x) is Tensor
+        and not layer.return_quant_tensor
+        and layer.act_quant.is_quant_enabled
+    )
+
+
+def _quick_act(layer: Any, x: Tensor) -> Tensor:
+    quantiser = layer.act_quant.fused_activation_quant_proxy.tensor_quant
+    width = quantiser.msb_clamp_bit_width_impl()
+    scale = quantiser.scaling_impl(x, quantiser.int_scaling_impl(width))
+    lowest = int(quantiser.int_quant.min_int(width))
+    highest = int(quantiser.int_quant.max_int(width))
+    return quick_steps.fake_quantise(x, scale, lowest, highest)
+
 
 _INITIAL_ACT_MAX = 6.0
 """Where an activation's learned range starts until `calibrate` has seen data."""
@@ -64,9 +102,9 @@ def conv1d(  # noqa: PLR0913
         "bias": False,
     }
     if weight_bit_width is None:
-        return nn.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
+        return quick_steps.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
     quantiser = Int8WeightPerChannelFloat if per_channel else Int8WeightPerTensorFloat
-    layer: nn.Module = qnn.QuantConv1d(
+    layer: nn.Module = _QuantConv1d(
         in_channels,
         out_channels,
         **geometry,
@@ -102,7 +140,7 @@ def relu(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
     """
     if act_bit_width is None:
         return nn.ReLU()
-    layer: nn.Module = qnn.QuantReLU(
+    layer: nn.Module = _QuantReLU(
         act_quant=Uint8ActPerTensorFloatMaxInit,
         max_val=_INITIAL_ACT_MAX,
         bit_width=act_bit_width,
@@ -120,7 +158,7 @@ def signed_act(act_bit_width: int | None, *, return_scale: bool = False) -> nn.M
     """
     if act_bit_width is None:
         return nn.Identity()
-    layer: nn.Module = qnn.QuantIdentity(
+    layer: nn.Module = _QuantIdentity(
         act_quant=Int8ActPerTensorFloatMinMaxInit,
         min_val=-_INITIAL_ACT_MAX,
         max_val=_INITIAL_ACT_MAX,
@@ -142,7 +180,7 @@ def input_quantiser(
     """
     if bit_width is None:
         return nn.Hardtanh(-full_scale, full_scale)
-    layer: nn.Module = qnn.QuantIdentity(
+    layer: nn.Module = _QuantIdentity(
         act_quant=Int8ActPerTensorFloatMinMaxInit,
         scaling_impl_type=ScalingImplType.PARAMETER if learned else ScalingImplType.CONST,
         min_val=-full_scale,

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.modulation import N_CLASSES
+from boltmod.nn import quick_steps
 from boltmod.nn.network_config import NetworkConfig
 
 _SMALLEST_VARIANCE = 1e-5
@@ -78,7 +79,7 @@ class DilatedBlock(nn.Module):
         squeeze: int,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv1d(
+        self.conv = quick_steps.Conv1d(
             in_channels,
             out_channels,
             kernel_size,
@@ -87,7 +88,7 @@ class DilatedBlock(nn.Module):
             padding=dilation * (kernel_size // 2),
             bias=False,
         )
-        self.norm = nn.BatchNorm1d(out_channels)
+        self.norm = quick_steps.BatchNorm1d(out_channels)
         self.act = nn.ReLU()
         self.excite = SqueezeExcite(out_channels, squeeze)
         self.residual = stride == 1 and in_channels == out_channels
