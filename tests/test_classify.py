@@ -1,5 +1,6 @@
 """Windows of a recording to labels, and `boltmod classify`."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -166,13 +167,16 @@ def test_one_json_document(tmp_path, samples, model_path):
 def test_files_say_the_same(tmp_path, samples, model_path):
     source = record(tmp_path, samples)
     printed = json.loads(run(source, "-m", model_path, "--json").stdout)["windows"]
-    for name in ("labels.jsonl", "labels.txt", "labels.sigmf-meta"):
+    for name in ("labels.jsonl", "labels.txt", "labels.csv", "labels.sigmf-meta"):
         done = run(source, "-m", model_path, "-o", tmp_path / name, "--json")
         assert json.loads(done.stdout)["output"] == str(tmp_path / name)
     lines = (tmp_path / "labels.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == printed
     rows = (tmp_path / "labels.txt").read_text().splitlines()[1:]
     assert [row.split()[1] for row in rows] == [window["class_name"] for window in printed]
+    table = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
+    assert [row["class_name"] for row in table] == [window["class_name"] for window in printed]
+    assert [float(row["probability"]) for row in table] == [w["probability"] for w in printed]
     notes = sigmf.fromfile(tmp_path / "labels.sigmf-meta").get_annotations()
     assert [note["core:label"] for note in notes] == [w["class_name"] for w in printed]
     assert [note["core:sample_start"] for note in notes] == [w["sample_start"] for w in printed]
@@ -189,7 +193,7 @@ def test_a_failure_leaves_no_file(tmp_path, samples, model_path):
 def test_where_labels_cannot_go(tmp_path, samples, model_path):
     source = record(tmp_path, samples)
     for output, message in (
-        ("x.csv", "output must end in .txt, .jsonl, .sigmf-meta, not 'x.csv': rename it"),
+        ("x.xls", "output must end in .txt, .jsonl, .csv, .sigmf-meta, not 'x.xls': rename it"),
         ("no/x.txt", f"output must lie in a folder that exists, not {tmp_path / 'no'}: make it"),
     ):
         done = run(source, "-m", model_path, "-o", tmp_path / output)

@@ -11,6 +11,7 @@ Whatever else escapes is a defect of boltmod, and the command line shows its tra
     ├── ExportMismatchError       the exported model computes something else than the network
     ├── CheckpointError           a checkpoint belongs to another network or is damaged
     ├── CostMismatchError         two ways of counting the same cost disagree
+    ├── SourceError               a live source cannot be reached or is silent: start it
     └── ToolNotFoundError         an optional package or tool is not installed
 """
 
@@ -51,6 +52,10 @@ class CheckpointError(BoltmodError):
 
 class CostMismatchError(BoltmodError):
     """Two ways of counting the same inference cost disagree."""
+
+
+class SourceError(BoltmodError):
+    """A live source of samples cannot be reached, or brings none."""
 
 
 class ToolNotFoundError(BoltmodError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
 def classify(  # noqa: PLR0913 (the command's options)
     recording: Annotated[
-        Path,
-        typer.Argument(metavar="INPUT", help="A SigMF, WAV or raw recording; - for a pipe."),
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A SigMF, WAV or raw recording; - for a pipe; zmq://HOST:PORT (a publisher) or "
+            "rtl_tcp://HOST:PORT.",
+        ),
     ],
     model: Annotated[Path, typer.Option("--model", "-m", help="The classifier, an ONNX file.")],
     sample_format: Annotated[
         str | None,
-        typer.Option("--format", "-f", help="cf32, ci16, ci8 or cu8; told from the ending if not."),
+        typer.Option(
+            "--format", "-f", help="cf32, ci16, ci8 or cu8; told from the ending or source if not."
+        ),
     ] = None,
     rate: Annotated[
         str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
@@ -37,8 +43,8 @@ def classify(  # noqa: PLR0913 (the command's options)
         typer.Option(
             "--output",
             "-o",
-            help="Write to a .txt (table), .jsonl or .sigmf-meta file instead; "
-            "signals also to .csv.",
+            help="Write to a .csv, .jsonl, .txt (table) or .sigmf-meta file instead; "
+            "streams to .csv or .jsonl.",
         ),
     ] = None,
     channel: Annotated[
@@ -53,6 +59,20 @@ def classify(  # noqa: PLR0913 (the command's options)
     summary_only: Annotated[
         bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
     ] = False,
+    frequency: Annotated[
+        str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
+    ] = None,
+    gain: Annotated[
+        float | None, typer.Option(help="Gain of rtl_tcp's tuner in dB; automatic if not.")
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Drop and count windows of a pipe that come too fast."),
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,8 +81,11 @@ def classify(  # noqa: PLR0913 (the command's options)
     With --channel auto, or any of --offset, --bandwidth, --symbol-rate and --summary, the signals
     in the band are found and each is filtered and resampled to 8 samples a symbol first.
     """
+    from boltmod.cli.classify_stream import classify_stream
+    from boltmod.data.live import Overload
     from boltmod.data.quantity import parse_rate
     from boltmod.data.recording import open_recording
+    from boltmod.data.stream_address import StreamFacts, is_address
     from boltmod.runtime import label_files
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
@@ -77,15 +100,25 @@ def classify(  # noqa: PLR0913 (the command's options)
             "for: leave --channel out"
         )
     by_signal = channel == "auto" or any(told) or summary_only
-    if str(recording) == "-":
+    frequency_hz = None if frequency is None else parse_rate(frequency, "frequency", "hertz")
+    if recording == "-" or is_address(recording):
         if by_signal:
             raise ConfigError(
-                "channel must be none for standard input, which cannot be read twice: "
+                "channel must be none for a stream, which cannot be read twice: "
                 "record to a file first"
             )
-        _classify_pipe(model, sample_format, rate_hz, output, threads, as_json)
+        if timeout is not None and not timeout > 0:
+            raise ConfigError(f"timeout must be above 0 s, not {timeout:g}: leave it out to wait")
+        facts = StreamFacts(sample_format, rate_hz, frequency_hz, gain, topic)
+        overload = Overload(lossless=recording == "-" and not live, patience_s=timeout)
+        classify_stream(recording, model, facts, overload, output, as_json, threads)
         return
-    source = open_recording(recording, sample_format, rate_hz)
+    for name, value in (("gain", gain), ("topic", topic), ("timeout", timeout), ("live", live)):
+        if value:
+            raise ConfigError(f"{name} must be left out for a file: only streams have it")
+    source = open_recording(Path(recording), sample_format, rate_hz)
+    if frequency_hz is not None:
+        source = replace(source, centre_hz=frequency_hz)
     if by_signal:
         from boltmod.cli.classify_signals import classify_signals
         from boltmod.data.quantity import parse_offset
@@ -114,49 +147,6 @@ def classify(  # noqa: PLR0913 (the command's options)
         _print(labels)
     if not as_json:
         _tell(seen, source)
-
-
-def _classify_pipe(
-    model: Path,
-    sample_format: str | None,
-    rate_hz: float | None,
-    output: Path | None,
-    threads: int | None,
-    as_json: bool,
-) -> None:
-    """Label what comes through standard input, a line a window as soon as it is known."""
-    import sys
-
-    from boltmod.data.raw import SampleFormat
-    from boltmod.data.stream import PipedRecording
-    from boltmod.runtime.session import Classifier
-    from boltmod.runtime.windows import label_windows
-
-    if sample_format is None:
-        raise ConfigError(
-            "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"
-        )
-    if output is not None:
-        raise ConfigError("output must be standard output for standard input: redirect it with >")
-    source = PipedRecording(sys.stdin.buffer, SampleFormat.named(sample_format), rate_hz)
-    seen: Counter[str | None] = Counter()
-    labels = _counted(label_windows(Classifier(model, threads), source), seen)
-    if as_json:
-        windows = [asdict(label) for label in labels]
-        summary = {"input": "-", "model": str(model), "rate_hz": rate_hz}
-        emit(summary | _counts(seen) | {"windows": windows}, True, lambda console: None)
-        return
-    _print(labels)
-    parts = [f"{n} {name or '(no signal)'}" for name, n in seen.most_common()]
-    stderr.print(f"{seen.total()} windows: {', '.join(parts)}", markup=False)
-
-
-def _counts(seen: Counter[str | None]) -> dict[str, Any]:
-    return {
-        "n_windows": seen.total(),
-        "n_windows_by_class": {name: n for name, n in seen.most_common() if name is not None},
-        "n_constant_windows": seen[None],
-    }
 
 
 def _print(labels: Iterable[Label]) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 Samples = NDArray[np.complex64]
 
@@ -15,6 +14,8 @@ _HALF_LENGTH = 127
 
 def _taps() -> NDArray[np.complex64]:
     """A half-band low-pass filter, shifted to the middle of the positive frequencies."""
+    from scipy import signal  # imported where it is needed, for it takes longer than all the rest
+
     n = np.arange(-_HALF_LENGTH, _HALF_LENGTH + 1)
     low_pass = signal.firwin(2 * _HALF_LENGTH + 1, 0.5, window=("kaiser", 6.0))
     return np.asarray(2 * low_pass * np.exp(0.5j * np.pi * n), np.complex64)
@@ -33,6 +34,8 @@ def analytic(blocks: Iterable[Samples]) -> Iterator[Samples]:
         As many samples as came in, undelayed; frequencies nearer than 0.7 % of the sample rate to
         zero and to half the rate are attenuated. The values do not depend on the blocks.
     """
+    from scipy import signal
+
     taps = _taps()
     held = np.zeros(_HALF_LENGTH, np.complex64)
     for block in blocks:

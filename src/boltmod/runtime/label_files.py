@@ -1,11 +1,12 @@
-"""Labels of a recording as lines of text, lines of JSON, or a SigMF annotation file."""
+"""Labels of a recording as lines of text, lines of JSON, CSV, or a SigMF annotation file."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TextIO
 
@@ -44,8 +45,9 @@ def write(path: Path, labels: Iterable[Label], recording: RawRecording, model: M
     """Write labels to a file, which appears when it is complete.
 
     Args:
-        path: A `.txt` (table), `.jsonl` (one object a line) or `.sigmf-meta` (annotations) file.
-        labels: The labels; for text and JSON they need not fit into memory.
+        path: A `.txt` (table), `.jsonl` (one object a line), `.csv` or `.sigmf-meta` (annotations)
+            file.
+        labels: The labels; for all but annotations they need not fit into memory.
         recording: What they are about.
         model: Who says so.
     """
@@ -68,6 +70,13 @@ def _write_json_lines(
         file.writelines(json.dumps(asdict(each), allow_nan=False) + "\n" for each in labels)
 
 
+def _write_csv(path: Path, labels: Iterable[Label], recording: RawRecording, model: Model) -> None:
+    with complete_or_absent(path) as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([field.name for field in fields(Label)])
+        table.writerows(list(asdict(each).values()) for each in labels)
+
+
 def _write_sigmf(
     path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
 ) -> None:
@@ -80,7 +89,12 @@ def _write_sigmf(
     write_annotations(path, recording, annotations, f"modulation classes by {model.name}")
 
 
-_WRITERS = {".txt": _write_table, ".jsonl": _write_json_lines, META_SUFFIX: _write_sigmf}
+_WRITERS = {
+    ".txt": _write_table,
+    ".jsonl": _write_json_lines,
+    ".csv": _write_csv,
+    META_SUFFIX: _write_sigmf,
+}
 
 
 @contextmanager

@@ -61,17 +61,36 @@ def label_windows(
     start = 0
     n_at_once = _WINDOWS_AT_ONCE if recording.n_samples is not None else _PIPED_WINDOWS_AT_ONCE
     for windows in _windows(recording.blocks(n_at_once * FRAME_LENGTH)):
-        planes, is_constant = scale(windows, classifier.model.metadata.input_scaling)
-        shares = classifier.probabilities(planes)
-        for row, constant in zip(shares, is_constant, strict=True):
-            best = int(row.argmax())
-            yield Label(
+        yield from label_stretch(classifier, windows, start, recording.rate_hz)
+        start += windows.size
+
+
+def label_stretch(
+    classifier: Classifier, windows: Samples, sample_start: int, rate_hz: float | None
+) -> list[Label]:
+    """Classify windows that follow each other.
+
+    Args:
+        classifier: The network.
+        windows: (n, 1024) complex64.
+        sample_start: Number of the first sample.
+        rate_hz: Samples a second; None if unknown.
+    """
+    planes, is_constant = scale(windows, classifier.model.metadata.input_scaling)
+    shares = classifier.probabilities(planes)
+    labels = []
+    for number, (row, constant) in enumerate(zip(shares, is_constant, strict=True)):
+        start = sample_start + number * FRAME_LENGTH
+        best = int(row.argmax())
+        labels.append(
+            Label(
                 start,
-                None if recording.rate_hz is None else start / recording.rate_hz,
+                None if rate_hz is None else start / rate_hz,
                 None if constant else classifier.classes[best],
                 None if constant else float(row[best]),
             )
-            start += FRAME_LENGTH
+        )
+    return labels
 
 
 def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool_]]:
