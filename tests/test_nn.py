@@ -77,9 +77,9 @@ def test_transfer_and_calibration_keep_the_function() -> None:
 def test_registry_reports_what_is_wrong() -> None:
     with pytest.raises(ConfigError) as caught:
         registry.parse("resnet", {})
-    assert (
-        str(caught.value)
-        == "network.name must be one of aaronnet, bacalhaunet, imperial, teacher, vgg10, not resnet"
+    assert str(caught.value) == (
+        "network.name must be one of aaronnet, bacalhaunet, boltnet, imperial, teacher, vgg10, "
+        "not resnet"
     )
     with pytest.raises(ConfigError) as caught:
         registry.parse("bacalhaunet", {"chanels": [1]})

@@ -10,8 +10,10 @@ S. Esser et al., "Learned Step Size Quantization", ICLR 2020.
 from __future__ import annotations
 
 import warnings
+from math import log2
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
@@ -21,7 +23,15 @@ with warnings.catch_warnings():
     # Brevitas reaches into torch interfaces that announce their own end.
     warnings.simplefilter("ignore")
     import brevitas.nn as qnn
+    from brevitas.core.function_wrapper import RoundSte
     from brevitas.core.scaling import ScalingImplType
+    from brevitas.inject.enum import RestrictValueType
+    from brevitas.quant.fixed_point import (
+        Int8ActPerTensorFixedPointMinMaxInit,
+        Int8WeightPerChannelFixedPoint,
+        Int8WeightPerTensorFixedPoint,
+        Uint8ActPerTensorFixedPointMaxInit,
+    )
     from brevitas.quant.scaled_int import (
         Int8ActPerTensorFloatMinMaxInit,
         Int8WeightPerChannelFloat,
@@ -29,6 +39,20 @@ with warnings.catch_warnings():
         Int32Bias,
         Uint8ActPerTensorFloatMaxInit,
     )
+
+_WEIGHT_QUANTISERS = {
+    (False, False): Int8WeightPerTensorFloat,
+    (True, False): Int8WeightPerChannelFloat,
+    (False, True): Int8WeightPerTensorFixedPoint,
+    (True, True): Int8WeightPerChannelFixedPoint,
+}
+"""Quantisers of weights, by (per channel, powers of two)."""
+
+_FIXED_POINT_ACTS = {
+    Uint8ActPerTensorFloatMaxInit: Uint8ActPerTensorFixedPointMaxInit,
+    Int8ActPerTensorFloatMinMaxInit: Int8ActPerTensorFixedPointMinMaxInit,
+}
+"""What takes an activation quantiser's place where scales are powers of two."""
 
 
 class _QuantConv1d(qnn.QuantConv1d):  # type: ignore[misc]
@@ -81,6 +105,7 @@ def conv1d(  # noqa: PLR0913
     weight_bit_width: int | None,
     padding: int | None = None,
     per_channel: bool = False,
+    power_of_two: bool = False,
 ) -> nn.Module:
     """Return a 1-D convolution without bias.
 
@@ -93,6 +118,7 @@ def conv1d(  # noqa: PLR0913
         weight_bit_width: Bits of a weight; None for floating point.
         padding: Zeros before and behind; half the kernel if None.
         per_channel: Whether every output channel has a scale of its own.
+        power_of_two: Whether its scales are powers of two.
     """
     geometry = {
         "kernel_size": kernel_size,
@@ -103,7 +129,7 @@ def conv1d(  # noqa: PLR0913
     }
     if weight_bit_width is None:
         return quick_steps.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
-    quantiser = Int8WeightPerChannelFloat if per_channel else Int8WeightPerTensorFloat
+    quantiser = _WEIGHT_QUANTISERS[per_channel, power_of_two]
     layer: nn.Module = _QuantConv1d(
         in_channels,
         out_channels,
@@ -115,9 +141,22 @@ def conv1d(  # noqa: PLR0913
 
 
 def linear(
-    in_features: int, out_features: int, *, weight_bit_width: int | None, bias: bool = True
+    in_features: int,
+    out_features: int,
+    *,
+    weight_bit_width: int | None,
+    bias: bool = True,
+    power_of_two: bool = False,
 ) -> nn.Module:
-    """Return a dense layer; its bias, if any, lies on the grid of its accumulator (32 bits)."""
+    """Return a dense layer; its bias, if any, lies on the grid of its accumulator (32 bits).
+
+    Args:
+        in_features: Numbers it takes.
+        out_features: Numbers it gives.
+        weight_bit_width: Bits of a weight; None for floating point.
+        bias: Whether it adds one.
+        power_of_two: Whether its scale is a power of two.
+    """
     if weight_bit_width is None:
         return nn.Linear(in_features, out_features, bias=bias)
     layer: nn.Module = qnn.QuantLinear(
@@ -125,23 +164,26 @@ def linear(
         out_features,
         bias=bias,
         bias_quant=Int32Bias if bias else None,
-        weight_quant=Int8WeightPerTensorFloat,
+        weight_quant=_WEIGHT_QUANTISERS[False, power_of_two],
         weight_bit_width=weight_bit_width,
     )
     return layer
 
 
-def relu(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
+def relu(
+    act_bit_width: int | None, *, return_scale: bool = False, power_of_two: bool = False
+) -> nn.Module:
     """Return a ReLU whose output is an unsigned integer times a learned scale.
 
     Args:
         act_bit_width: Bits; None for floating point.
         return_scale: Whether the next layer is told the scale (a quantised bias needs it).
+        power_of_two: Whether the scale is a power of two.
     """
     if act_bit_width is None:
         return nn.ReLU()
     layer: nn.Module = _QuantReLU(
-        act_quant=Uint8ActPerTensorFloatMaxInit,
+        **_act_quantiser(Uint8ActPerTensorFloatMaxInit, power_of_two),
         max_val=_INITIAL_ACT_MAX,
         bit_width=act_bit_width,
         return_quant_tensor=return_scale,
@@ -149,17 +191,20 @@ def relu(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
     return layer
 
 
-def signed_act(act_bit_width: int | None, *, return_scale: bool = False) -> nn.Module:
+def signed_act(
+    act_bit_width: int | None, *, return_scale: bool = False, power_of_two: bool = False
+) -> nn.Module:
     """Return an identity quantised to signed integers with a learned scale.
 
     Args:
         act_bit_width: Bits; None for floating point.
         return_scale: Whether the next layer is told the scale (a quantised bias needs it).
+        power_of_two: Whether the scale is a power of two.
     """
     if act_bit_width is None:
         return nn.Identity()
     layer: nn.Module = _QuantIdentity(
-        act_quant=Int8ActPerTensorFloatMinMaxInit,
+        **_act_quantiser(Int8ActPerTensorFloatMinMaxInit, power_of_two),
         min_val=-_INITIAL_ACT_MAX,
         max_val=_INITIAL_ACT_MAX,
         bit_width=act_bit_width,
@@ -169,7 +214,7 @@ def signed_act(act_bit_width: int | None, *, return_scale: bool = False) -> nn.M
 
 
 def input_quantiser(
-    bit_width: int | None, full_scale: float, *, learned: bool = False
+    bit_width: int | None, full_scale: float, *, learned: bool = False, power_of_two: bool = False
 ) -> nn.Module:
     """Return the quantiser of received samples: signed, clipping at ±`full_scale`.
 
@@ -177,11 +222,13 @@ def input_quantiser(
         bit_width: Bits of a sample of I or Q; None clips without quantising.
         full_scale: The amplitude at which samples clip, in units of the frame's standard deviation.
         learned: Whether training may move the amplitude at which samples clip.
+        power_of_two: Whether a quantising step, and with it that amplitude, is a power of two: the
+            nearest one.
     """
     if bit_width is None:
         return nn.Hardtanh(-full_scale, full_scale)
     layer: nn.Module = _QuantIdentity(
-        act_quant=Int8ActPerTensorFloatMinMaxInit,
+        **_act_quantiser(Int8ActPerTensorFloatMinMaxInit, power_of_two),
         scaling_impl_type=ScalingImplType.PARAMETER if learned else ScalingImplType.CONST,
         min_val=-full_scale,
         max_val=full_scale,
@@ -197,6 +244,26 @@ def learned_scale(module: nn.Module) -> nn.Parameter | None:
     scaling = getattr(getattr(fused, "tensor_quant", None), "scaling_impl", None)
     value = getattr(scaling, "value", None)
     return value if isinstance(value, nn.Parameter) else None
+
+
+@torch.no_grad()
+def set_learned_range(module: nn.Module, largest: float) -> None:
+    """Set an activation's learned range.
+
+    Args:
+        module: An activation with a learned range.
+        largest: The largest magnitude it shall hold; the nearest power of two, where its scale is
+            one.
+    """
+    parameter = learned_scale(module)
+    if parameter is None:
+        raise ConfigError(
+            f"ranges must belong to activations that learn theirs, not to {type(module).__name__}"
+        )
+    is_log = (
+        _quantiser(module).quant_injector.restrict_scaling_type is RestrictValueType.POWER_OF_TWO
+    )
+    parameter.fill_(log2(largest) if is_log else largest)
 
 
 def bit_width(module: nn.Module) -> int | None:
@@ -224,6 +291,17 @@ def set_bit_width(module: nn.Module, width: int) -> None:
         proxy.init_tensor_quant()
     proxy.to(next(iter(learned.values())).device if learned else "cpu")
     module.load_state_dict(learned)
+
+
+def _act_quantiser(quantiser: Any, power_of_two: bool) -> dict[str, Any]:
+    """Return how an activation is quantised, in Brevitas's words."""
+    if not power_of_two:
+        return {"act_quant": quantiser}
+    # Brevitas would round a range up, and lose a bit where it lies just above a power of two.
+    return {
+        "act_quant": _FIXED_POINT_ACTS[quantiser],
+        "restrict_value_float_to_int_impl": RoundSte,
+    }
 
 
 def _quantiser(module: nn.Module) -> Any:

@@ -14,6 +14,7 @@ from boltmod.config import one_line
 from boltmod.errors import ConfigError
 from boltmod.nn.aaronnet import AaronNet, AaronNetConfig
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
+from boltmod.nn.boltnet import BoltNet, BoltNetConfig
 from boltmod.nn.imperial import Imperial, ImperialConfig
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import bit_width, set_bit_width
@@ -23,6 +24,7 @@ from boltmod.nn.vgg import Vgg10, Vgg10Config
 NETWORKS: dict[str, tuple[Any, Any]] = {
     "aaronnet": (AaronNetConfig, AaronNet),
     "bacalhaunet": (BacalhauNetConfig, BacalhauNet),
+    "boltnet": (BoltNetConfig, BoltNet),
     "imperial": (ImperialConfig, Imperial),
     "teacher": (TeacherConfig, Teacher),
     "vgg10": (Vgg10Config, Vgg10),

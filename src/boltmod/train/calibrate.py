@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from boltmod.nn.quantizers import learned_scale
+from boltmod.nn.quantizers import learned_scale, set_learned_range
 
 _QUANTILE = 0.999
 _SMALLEST = 1e-3
@@ -50,9 +50,11 @@ def calibrate(
             values = values.clamp(module.min_val, module.max_val)
         values = values.abs()
         stride = max(1, len(values) // _SAMPLES)
-        ranges[name] = torch.quantile(values[::stride].float(), _QUANTILE)
+        found = torch.quantile(values[::stride].float(), _QUANTILE)
+        # What two places share (the arms of a sum) must hold the larger one's values.
+        ranges[name] = torch.maximum(found, ranges[name]) if name in ranges else found
 
-    learned = {n: v for n, m in quantised.named_modules() if (v := learned_scale(m)) is not None}
+    learned = {n: m for n, m in quantised.named_modules() if learned_scale(m) is not None}
     hooks = [
         module.register_forward_pre_hook(partial(measure, name))
         for name, module in floating.named_modules()
@@ -65,4 +67,4 @@ def calibrate(
     for hook in hooks:
         hook.remove()
     for name, value in ranges.items():
-        learned[name].fill_(float(value.clamp_min(_SMALLEST)))
+        set_learned_range(learned[name], float(value.clamp_min(_SMALLEST)))

@@ -1,0 +1,348 @@
+"""BoltNet: boltmod's own family of small networks, every number in it quantised.
+
+Neighbouring samples are averaged first, which costs additions alone; a few long filters look at
+what is left; blocks of depthwise-separable convolutions follow, each thinned out where it is told;
+a global maximum, an average, or both beside each other, stand for the frame; a dense layer, or two
+thin ones, decide.
+
+Made to be fused: every convolution is followed by a normalisation and a quantiser, which hardware
+merges into thresholds; residual sums add integers of one scale; maximum and average are brought to
+one grid before the dense layer, which makes the scales of what they came from thresholds as well.
+
+Sources: depthwise-separable blocks under a global maximum: BacalhauNet (see bacalhaunet.py); the
+fusion of normalisation and quantiser: Y. Umuroglu, M. Jahre, "Streamlined Deployment for Quantized
+Neural Networks", arXiv 1709.04060.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from boltmod.errors import ConfigError
+from boltmod.modulation import FRAME_LENGTH, N_CLASSES
+from boltmod.nn import quantizers, quick_steps
+from boltmod.nn.network_config import NetworkConfig
+
+Thinning = Literal["none", "before", "between"]
+"""Where a block keeps the larger one of two neighbours: nowhere, before its depthwise convolution,
+or between that and its pointwise convolution, which then costs half."""
+
+Features = Literal["max", "mean", "max_and_mean"]
+"""What stands for a channel over the whole frame."""
+
+
+@dataclass(frozen=True)
+class BoltNetConfig(NetworkConfig):
+    """The shape of a BoltNet; what is listed by block has one entry a block.
+
+    Args:
+        pool: Received samples averaged into one before the first convolution; 1 keeps them all.
+        stem_channels: Output channels of the first convolution.
+        stem_kernel_size: Its taps, odd.
+        stem_stride: Its stride.
+        stem_filters: 0 for a plain first convolution, every output with filters of its own for I
+            and Q; otherwise each plane has this many filters, and a pointwise convolution mixes
+            what they see.
+        channels: Output channels of each block.
+        kernel_sizes: Taps of each block's depthwise filters, odd.
+        strides: Stride of each block's depthwise convolution.
+        max_pools: Where each block halves the samples by maxima.
+        residual: Whether blocks that keep their shape add their input.
+        features: What stands for the frame in the end.
+        dense_rank: 0 for one dense layer; otherwise two, with this many numbers between them.
+        input_bit_width: Bits of a received sample.
+        input_full_scale: Amplitude at which samples clip.
+        learned_input_scale: Whether training may move that amplitude.
+        average_bit_width: Bits of an average of received samples.
+        weight_bit_width: Bits of a weight.
+        act_bit_width: Bits of an activation.
+        dense_act_bit_width: Bits of the dense layers' inputs.
+        per_channel: Whether each output channel of a convolution has a weight scale of its own.
+        power_of_two: Whether every scale, of weights and activations, is a power of two.
+    """
+
+    pool: Literal[1, 2, 4, 8] = 4
+    stem_channels: int = 16
+    stem_kernel_size: int = 9
+    stem_stride: int = 1
+    stem_filters: int = 0
+    channels: tuple[int, ...] = (24, 32, 32, 48)
+    kernel_sizes: tuple[int, ...] = (7, 7, 5, 5)
+    strides: tuple[int, ...] = (1, 1, 1, 1)
+    max_pools: tuple[Thinning, ...] = ("none", "before", "before", "before")
+    residual: bool = True
+    features: Features = "max"
+    dense_rank: int = 0
+    input_bit_width: int = 8
+    input_full_scale: float = 3.0
+    learned_input_scale: bool = False
+    average_bit_width: int = 6
+    weight_bit_width: int = 5
+    act_bit_width: int = 5
+    dense_act_bit_width: int = 6
+    per_channel: bool = False
+    power_of_two: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built.
+
+        Raises:
+            ConfigError: Lists of different lengths, even taps, sizes below 1, bits not 2 to 8, or
+                more thinning than a frame has samples.
+        """
+        _check_lists(self)
+        _check_sizes(self)
+        _check_bits(self)
+        thinning = self.pool * self.stem_stride * prod(self.strides)
+        thinning *= 2 ** sum(where != "none" for where in self.max_pools)
+        if thinning > FRAME_LENGTH:
+            raise ConfigError(
+                f"network.pool, strides and max_pools must leave one sample of {FRAME_LENGTH}, "
+                f"not thin them by {thinning}; take some away"
+            )
+
+
+class _Numbers:
+    """How a network's numbers are quantised, for all of its layers alike."""
+
+    def __init__(self, config: BoltNetConfig) -> None:
+        self._config = config
+
+    def bits(self, width: int) -> int | None:
+        return width if self._config.quantised else None
+
+    def conv(self, in_channels: int, out_channels: int, kernel_size: int, **how: int) -> nn.Module:
+        return quantizers.conv1d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=how.get("stride", 1),
+            groups=how.get("groups", 1),
+            weight_bit_width=self.bits(self._config.weight_bit_width),
+            per_channel=self._config.per_channel,
+            power_of_two=self._config.power_of_two,
+        )
+
+    def linear(self, in_features: int, out_features: int, *, bias: bool) -> nn.Module:
+        return quantizers.linear(
+            in_features,
+            out_features,
+            weight_bit_width=self.bits(self._config.weight_bit_width),
+            bias=bias,
+            power_of_two=self._config.power_of_two,
+        )
+
+    def relu(self) -> nn.Module:
+        return quantizers.relu(
+            self.bits(self._config.act_bit_width), power_of_two=self._config.power_of_two
+        )
+
+    def signed(self, width: int, *, return_scale: bool = False) -> nn.Module:
+        return quantizers.signed_act(
+            self.bits(width), return_scale=return_scale, power_of_two=self._config.power_of_two
+        )
+
+
+class ConvNormAct(nn.Module):
+    """Convolution, batch normalisation, activation."""
+
+    def __init__(self, conv: nn.Module, act: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = quick_steps.BatchNorm1d(conv.out_channels)  # type: ignore[arg-type]
+        self.act = act
+
+    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
+        y: Tensor = self.act(self.norm(self.conv(x)))
+        return y
+
+
+class BoltBlock(nn.Module):
+    """Depthwise, then pointwise convolution, thinned out and summed as told.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps of the depthwise filters.
+        stride: Stride of the depthwise convolution.
+        max_pool: Where the larger one of two neighbours is kept.
+        numbers: How its numbers are quantised.
+        summed: The activation that made the input, if the input is to be added to the output: it
+            makes the output too, so that both arms of the sum are integers of one scale.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int,
+        max_pool: Thinning,
+        numbers: _Numbers,
+        summed: nn.Module | None,
+    ) -> None:
+        super().__init__()
+        depthwise = numbers.conv(
+            in_channels, in_channels, kernel_size, stride=stride, groups=in_channels
+        )
+        self.before = nn.MaxPool1d(2) if max_pool == "before" else nn.Identity()
+        self.dw = ConvNormAct(depthwise, numbers.relu())
+        self.between = nn.MaxPool1d(2) if max_pool == "between" else nn.Identity()
+        self.pw = ConvNormAct(
+            numbers.conv(in_channels, out_channels, 1),
+            numbers.relu() if summed is None else summed,
+        )
+        self.residual = summed is not None
+        self.sum_act = numbers.relu() if self.residual else nn.Identity()
+
+    @property
+    def last_act(self) -> nn.Module:
+        """The activation that makes the output."""
+        return self.sum_act if self.residual else self.pw.act
+
+    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, thinned time)."""
+        x = self.before(x)
+        y: Tensor = self.pw(self.between(self.dw(x)))
+        return self.sum_act(y + x) if self.residual else y
+
+
+class BoltNet(nn.Module):
+    """From I/Q planes to class scores."""
+
+    def __init__(self, config: BoltNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        numbers = _Numbers(config)
+        self.input_act = quantizers.input_quantiser(
+            numbers.bits(config.input_bit_width),
+            config.input_full_scale,
+            learned=config.learned_input_scale,
+            power_of_two=config.power_of_two,
+        )
+        self.pool: nn.Module = nn.Identity()
+        if config.pool > 1:
+            self.pool = nn.Sequential(
+                nn.AvgPool1d(config.pool), numbers.signed(config.average_bit_width)
+            )
+        self.stem = _stem(config, numbers)
+        self.blocks = _blocks(config, numbers, self.stem[-1].act)  # type: ignore[arg-type]
+        n_features = config.channels[-1] * (2 if config.features == "max_and_mean" else 1)
+        self.norm = nn.BatchNorm1d(n_features)
+        self.features_act = numbers.signed(config.dense_act_bit_width, return_scale=True)
+        self.dense = _dense(config, numbers, n_features)
+
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+        x = self.blocks(self.stem(self.pool(self.input_act(iq_planes))))
+        found = self.features_act(self.norm(self._features(x).flatten(1)))
+        scores: Tensor = self.dense(found)
+        return scores
+
+    def _features(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d 1"]:
+        # Windows as long as the signal: operators that the challenge's cost tool knows.
+        length = x.shape[-1]
+        if self.config.features == "mean":
+            return nn.functional.avg_pool1d(x, length)
+        largest = nn.functional.max_pool1d(x, length, stride=1)
+        if self.config.features == "max":
+            return largest
+        return torch.cat([largest, nn.functional.avg_pool1d(x, length)], 1)
+
+
+def _stem(config: BoltNetConfig, numbers: _Numbers) -> nn.Sequential:
+    """Return the first convolution: plain, or filters of each plane and their mixture."""
+    size, stride = config.stem_kernel_size, config.stem_stride
+    if config.stem_filters == 0:
+        plain = numbers.conv(2, config.stem_channels, size, stride=stride)
+        return nn.Sequential(ConvNormAct(plain, numbers.relu()))
+    filters = numbers.conv(2, 2 * config.stem_filters, size, stride=stride, groups=2)
+    mixture = numbers.conv(2 * config.stem_filters, config.stem_channels, 1)
+    # I and Q keep their signs until they are mixed: without them the phase would be lost.
+    return nn.Sequential(
+        ConvNormAct(filters, numbers.signed(config.act_bit_width)),
+        ConvNormAct(mixture, numbers.relu()),
+    )
+
+
+def _blocks(config: BoltNetConfig, numbers: _Numbers, act: nn.Module) -> nn.Sequential:
+    """Return the blocks; `act` is the activation that makes the first one's input."""
+    blocks: list[BoltBlock] = []
+    before = config.stem_channels
+    for i, after in enumerate(config.channels):
+        keeps_shape = (
+            before == after and config.strides[i] == 1 and config.max_pools[i] != "between"
+        )
+        block = BoltBlock(
+            before,
+            after,
+            config.kernel_sizes[i],
+            stride=config.strides[i],
+            max_pool=config.max_pools[i],
+            numbers=numbers,
+            summed=act if config.residual and keeps_shape else None,
+        )
+        blocks.append(block)
+        before, act = after, block.last_act
+    return nn.Sequential(*blocks)
+
+
+def _dense(config: BoltNetConfig, numbers: _Numbers, n_features: int) -> nn.Module:
+    if config.dense_rank == 0:
+        return numbers.linear(n_features, N_CLASSES, bias=True)
+    return nn.Sequential(
+        numbers.linear(n_features, config.dense_rank, bias=False),
+        nn.BatchNorm1d(config.dense_rank),
+        numbers.signed(config.dense_act_bit_width, return_scale=True),
+        numbers.linear(config.dense_rank, N_CLASSES, bias=True),
+    )
+
+
+def _check_lists(config: BoltNetConfig) -> None:
+    n_blocks = len(config.channels)
+    if n_blocks == 0:
+        raise ConfigError("network.channels must name at least one block, not none")
+    for name in ("kernel_sizes", "strides", "max_pools"):
+        found = len(getattr(config, name))
+        if found != n_blocks:
+            raise ConfigError(
+                f"network.{name} must have {n_blocks} entries, one a block of network.channels, "
+                f"not {found}"
+            )
+
+
+def _check_sizes(config: BoltNetConfig) -> None:
+    sizes: dict[str, tuple[int, ...]] = {
+        "stem_channels": (config.stem_channels,),
+        "stem_kernel_size": (config.stem_kernel_size,),
+        "stem_stride": (config.stem_stride,),
+        "channels": config.channels,
+        "kernel_sizes": config.kernel_sizes,
+        "strides": config.strides,
+    }
+    for name, values in sizes.items():
+        _must(name, values, "at least 1", lambda value: value >= 1)
+    for name in ("stem_kernel_size", "kernel_sizes"):
+        _must(name, sizes[name], "odd", lambda value: value % 2 == 1)
+    for name in ("stem_filters", "dense_rank"):
+        _must(name, (getattr(config, name),), "at least 0", lambda value: value >= 0)
+
+
+def _check_bits(config: BoltNetConfig) -> None:
+    for name in ("input", "average", "weight", "act", "dense_act"):
+        width = getattr(config, f"{name}_bit_width")
+        _must(f"{name}_bit_width", (width,), "2 to 8", lambda value: 2 <= value <= 8)
+
+
+def _must(name: str, values: tuple[int, ...], rule: str, holds: Any) -> None:
+    for value in values:
+        if not holds(value):
+            raise ConfigError(f"network.{name} must be {rule}, not {value}")
