@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boltmod.data.loader import choose, n_batches, ordered_batches, random_batches
+from boltmod.data.loader import Share, choose, n_batches, ordered_batches, random_batches
 from boltmod.data.radioml import RadioMLFile, grid_labels
 from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.errors import ConfigError
@@ -104,3 +104,13 @@ def test_the_documentation_s_example_runs(
     snr_labels = names["snr_labels"]
     assert isinstance(snr_labels, np.ndarray)
     assert set(snr_labels.tolist()) == {30}
+
+
+def test_processes_share_a_batch(file: RadioMLFile) -> None:
+    whole = next(random_batches(file, np.arange(90), 20, seed=3, epoch=1))
+    parts = [
+        next(random_batches(file, np.arange(90), 20, seed=3, epoch=1, share=Share(rank, 2)))
+        for rank in range(2)
+    ]
+    for i in range(3):
+        np.testing.assert_array_equal(np.concatenate([part[i] for part in parts]), whole[i])

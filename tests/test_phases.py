@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from boltmod.compress import prune
-from boltmod.config import Recipe
-from boltmod.data.source import Frames
+from boltmod.config import DataSection, Recipe
+from boltmod.data.loader import Share
+from boltmod.data.source import Frames, open_source
+from boltmod.errors import ConfigError
 from boltmod.pipeline import feedback
 from boltmod.pipeline.phases import run_phases
 from boltmod.run_folder import RunFolder
@@ -114,3 +116,43 @@ def test_thresholds_by_phase(tmp_path: Path) -> None:
     assert json.dumps(sorted(final.masks)) == json.dumps(
         sorted(name for name, tensor in final.network.items() if tensor.ndim > 1)
     )
+
+
+def test_processes_share_the_twin_s_batches() -> None:
+    def batch(share: Share) -> tuple[torch.Tensor, torch.Tensor]:
+        source = open_source(
+            DataSection(frames_per_epoch=256),
+            seed=1,
+            batch_size=64,
+            minimum_snr=0,
+            device=torch.device("cpu"),
+            share=share,
+        )
+        return next(iter(source.batches(epoch=2, first_step=1)))
+
+    whole, parts = batch(Share()), [batch(Share(rank, 2)) for rank in range(2)]
+    assert torch.equal(torch.cat([part[1] for part in parts]), whole[1])
+    torch.testing.assert_close(torch.cat([part[0] for part in parts]), whole[0])
+
+
+def test_a_batch_the_processes_cannot_share_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_source(
+            DataSection(),
+            seed=1,
+            batch_size=63,
+            minimum_snr=0,
+            device=torch.device("cpu"),
+            share=Share(0, 2),
+        )
+    assert str(caught.value) == (
+        "batch_size must be a multiple of the 2 processes, not 63; choose another batch_size or "
+        "another --processes"
+    )
+
+
+def test_scaled_batches_shrink_to_no_less_than_128() -> None:
+    assert DataSection(scale=0.5).scaled_batch_size(1024) == 512
+    assert DataSection(scale=0.01).scaled_batch_size(1024) == 128
+    assert DataSection(scale=0.01).scaled_batch_size(100) == 100
+    assert DataSection().scaled_batch_size(1024) == 1024

@@ -112,6 +112,27 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
+def test_two_processes_train_as_one_run(recipe_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "boltmod", "run", str(recipe_path), "--processes", "2"]
+    subprocess.run([*command, "--out", str(tmp_path / "two")], check=True, capture_output=True)
+    files = RunFolder(tmp_path / "two")
+    epochs = [r for r in metrics(files) if r["event"] == "epoch"]
+    assert [r["frames"] for r in epochs] == [768, 1536, 768, 768, 768]
+    assert files.report.exists()
+
+
+def test_half_precision_trains_single_precision_weights(recipe: Recipe, tmp_path: Path) -> None:
+    phases = [p.model_copy(update={"precision": "bf16-mixed"}) for p in recipe.phases]
+    networks = []
+    for name, settings in (("half", phases), ("single", recipe.phases)):
+        chosen = recipe.model_copy(update={"phases": settings})
+        network, _ = run_phases(chosen, RunFolder(tmp_path / name), Watcher())
+        networks.append(network.state_dict()["dense.weight"])
+    assert networks[0].dtype == torch.float32
+    assert not torch.equal(networks[0], networks[1])
+    torch.testing.assert_close(networks[0], networks[1], rtol=0, atol=0.05)
+
+
 def test_the_run_folder_is_complete(finished: RunFolder) -> None:
     for path in (
         finished.recipe, finished.environment, finished.metrics, finished.model, finished.cost,

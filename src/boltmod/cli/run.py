@@ -29,17 +29,27 @@ def run(
             "shortened for a small machine."
         ),
     ] = None,
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes that train together, each with its share of every batch: one a GPU, "
+            "or several on a CPU of many cores.",
+        ),
+    ] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Train, prune, export, verify, count, evaluate and report, as a recipe says.
 
     Interrupted and started again, it goes on where it was.
     """
+    from boltmod.pipeline.processes import is_first
     from boltmod.pipeline.run import run as run_recipe
 
     folder = out or Path("runs") / recipe.stem
+    stderr.quiet = not is_first()
     with _Watcher() as watcher, _gentle_interrupt(watcher):
-        outcome = run_recipe(recipe, folder, watcher, watcher.notify, scale)
+        outcome = run_recipe(recipe, folder, watcher, watcher.notify, scale, processes)
 
     def show(console: Console) -> None:
         table = Table(show_header=False, box=None)

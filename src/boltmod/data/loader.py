@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,28 @@ from boltmod.modulation import CLASSES
 Indices = npt.NDArray[np.int64]
 Batch = tuple[npt.NDArray[np.float32], Indices, Indices]
 """I/Q planes (k, 2, 1024) float32, class labels (k,) and SNR labels (k,) int64."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of every batch that one of several training processes sees.
+
+    Args:
+        rank: Which process, from 0.
+        n_ranks: How many there are.
+    """
+
+    rank: int = 0
+    n_ranks: int = 1
+
+    def of(self, batch_size: int) -> slice:
+        """Return this process's part of a batch."""
+        size = batch_size // self.n_ranks
+        return slice(self.rank * size, (self.rank + 1) * size)
+
+
+WHOLE = Share()
+"""The whole of every batch."""
 
 
 def choose(
@@ -65,6 +88,7 @@ def random_batches(
     epoch: int,
     *,
     first_step: int = 0,
+    share: Share = WHOLE,
 ) -> Iterator[Batch]:
     """One epoch of training batches, each frame at most once.
 
@@ -79,13 +103,15 @@ def random_batches(
         seed: Of the order.
         epoch: Which epoch, from 0.
         first_step: Batches to skip.
+        share: What this process reads of every batch.
 
     Yields:
-        I/Q planes (batch_size, 2, 1024), class labels and SNR labels (batch_size,).
+        I/Q planes (batch_size / share.n_ranks, 2, 1024), class labels and SNR labels likewise.
     """
+    own = share.of(batch_size)
     order = np.random.default_rng([seed, epoch]).permutation(indices)
     for step in range(first_step, n_batches(len(order), batch_size)):
-        yield _batch(file, order[step * batch_size : (step + 1) * batch_size])
+        yield _batch(file, order[step * batch_size : (step + 1) * batch_size][own])
 
 
 def ordered_batches(file: RadioMLFile, indices: Indices, batch_size: int) -> Iterator[Batch]:

@@ -16,6 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 
+_MAPPED_BYTES = 1 << 28
+"""How much is read before the pages are let go; they stay in the system's cache."""
+
+
 class MappedFrames:
     """An array of float32 frames on the disk.
 
@@ -35,6 +39,7 @@ class MappedFrames:
         self._frames = np.frombuffer(
             self._map, "<f4", count=int(np.prod(shape)), offset=self._first
         ).reshape(shape)
+        self._read_bytes = 0
         self._advise(getattr(mmap, "MADV_RANDOM", None), 0, length)
 
     def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -44,7 +49,13 @@ class MappedFrames:
             start = self._first + index * self._frame_bytes
             page = start - start % mmap.PAGESIZE
             self._advise(advice, page, start + self._frame_bytes - page)
-        return self._frames[indices]
+        frames = self._frames[indices]
+        self._read_bytes += frames.nbytes
+        if self._read_bytes > _MAPPED_BYTES:
+            # Or else the process would seem to hold all of the file that it ever read.
+            self._advise(getattr(mmap, "MADV_DONTNEED", None), 0, len(self._map))
+            self._read_bytes = 0
+        return frames
 
     def _advise(self, advice: int | None, start: int, length: int) -> None:
         if advice is not None:  # not every system takes advice

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from boltmod.config import DataSection
-from boltmod.data.loader import random_batches
+from boltmod.data.loader import WHOLE, Share, random_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.errors import ConfigError
@@ -49,10 +49,10 @@ class FrameSource(Protocol):
 
     @property
     def batch_size(self) -> int:
-        """Frames a step."""
+        """Frames a step, those of all processes together."""
 
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+        """Yield this process's (iq_planes, class_ids) of an epoch's steps from `first_step` on."""
 
     def validation(self) -> Frames:
         """Return the frames that checkpoints are chosen by: never trained on, never tested on."""
@@ -70,6 +70,7 @@ class TwinSource:
         minimum_snr: Lowest SNR label trained on.
         validation_frames: Frames to choose checkpoints by, spread over all classes and SNRs.
         device: Where the frames are made and stay.
+        share: What this process sees of every batch.
     """
 
     profile: Profile
@@ -79,6 +80,7 @@ class TwinSource:
     minimum_snr: int
     validation_frames: int
     device: torch.device
+    share: Share = WHOLE
 
     @property
     def frames_per_epoch(self) -> int:
@@ -94,8 +96,9 @@ class TwinSource:
         snr_labels = torch.from_numpy(rng.choice(grid, n))
 
         def draw(step: int) -> tuple[Tensor, Tensor]:
-            start = step * self.batch_size
-            part = slice(start, start + self.batch_size)
+            own = self.share.of(self.batch_size)
+            start = step * self.batch_size + own.start
+            part = slice(start, start + own.stop - own.start)
             labels = class_ids[part].to(self.device)
             frames = generate(
                 labels,
@@ -132,9 +135,10 @@ class FileSource:
         batch_size: Frames a step.
         minimum_snr: Lowest SNR label trained on.
         validation_frames: Frames of the training part set apart to choose checkpoints by.
+        share: What this process sees of every batch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         file: RadioMLFile,
         *,
@@ -144,10 +148,12 @@ class FileSource:
         batch_size: int,
         minimum_snr: int,
         validation_frames: int,
+        share: Share = WHOLE,
     ) -> None:
         split = official_split(file.class_ids, file.snr_labels)
         shuffled = np.random.default_rng(seed).permutation(split.train)
         self._file, self._seed, self.batch_size = file, seed, batch_size
+        self._share = share
         self._validation = np.sort(shuffled[:validation_frames])
         train = np.sort(shuffled[validation_frames:])
         self._train = train[file.snr_labels[train] >= minimum_snr]
@@ -170,6 +176,7 @@ class FileSource:
             self._seed,
             epoch,
             first_step=first_step,
+            share=self._share,
         )
         for _, (iq_planes, class_ids, _) in zip(
             range(first_step, self.frames_per_epoch // self.batch_size), stream, strict=False
@@ -192,13 +199,20 @@ def open_source(
     batch_size: int,
     minimum_snr: int,
     device: torch.device,
+    share: Share = WHOLE,
 ) -> FrameSource:
     """Return the frames a recipe asks for.
 
     Raises:
-        ConfigError: The profile does not exist, or the file has too few frames.
+        ConfigError: The profile does not exist, the file has too few frames, or the processes
+            cannot share a batch evenly.
         DataFormatError: The file is not in RadioML's layout.
     """
+    if batch_size % share.n_ranks:
+        raise ConfigError(
+            f"batch_size must be a multiple of the {share.n_ranks} processes, not {batch_size}; "
+            "choose another batch_size or another --processes"
+        )
     if data.path is None:
         return TwinSource(
             profile=profile_from(data.profile, data.parameters),
@@ -208,6 +222,7 @@ def open_source(
             minimum_snr=minimum_snr,
             validation_frames=data.validation_frames,
             device=device,
+            share=share,
         )
     return FileSource(
         RadioMLFile(data.path),
@@ -217,6 +232,7 @@ def open_source(
         batch_size=batch_size,
         minimum_snr=minimum_snr,
         validation_frames=data.validation_frames,
+        share=share,
     )
 
 

@@ -130,7 +130,8 @@ class FakeQuantise(torch.autograd.Function):
 
 def fake_quantise(x: Tensor, scale: Tensor, lowest: int, highest: int) -> Tensor:
     """Return `clip(round(x / scale), lowest, highest) · scale`, differentiable (FakeQuantise)."""
-    y: Tensor = FakeQuantise.apply(x, scale, lowest, highest)  # type: ignore[no-untyped-call]
+    # Half-precision sums are quantised in single precision, as they are in evaluation.
+    y: Tensor = FakeQuantise.apply(x.float(), scale, lowest, highest)  # type: ignore[no-untyped-call]
     return y
 
 

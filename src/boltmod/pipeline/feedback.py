@@ -77,7 +77,8 @@ def run_feedback(
         else:
             task.network.load_state_dict(at.weights)
             at.fraction /= 2
-    finish_with(replace(task, masks=at.masks), Progress(progress.epoch, seconds=progress.seconds))
+    whole = Progress(progress.epoch, seconds=progress.seconds)
+    finish_with(replace(task, masks=at.masks), fabric, whole)
     return progress, at
 
 
@@ -92,14 +93,16 @@ def _attempt(
     observer.phase_begins(task.phase.name, phase.epochs * task.source.frames_per_epoch)
     prune.apply(task.network, task.masks)
     own = train(task, fabric, observer)
-    reached = accuracy(task.network, task.source.validation())
+    reached = fabric.broadcast(accuracy(task.network, task.source.validation()))
     record = {
         "fraction": at.fraction,
         "sparsity": prune.sparsity(task.masks),
         "validation_accuracy": reached,
         "kept": reached >= phase.floor,
     }
-    write_json(path, record)
+    if fabric.is_global_zero:
+        write_json(path, record)
+    fabric.barrier()
     return own, record
 
 

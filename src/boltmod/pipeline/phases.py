@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from boltmod.compress import bit_width, prune
 from boltmod.config import FeedbackPhase, LowerPhase, Optimisation, PrunePhase, Recipe
 from boltmod.cost import inference_cost
 from boltmod.cost.inference_cost import Cost
+from boltmod.data.loader import Share
 from boltmod.data.source import FrameSource, open_source
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
@@ -28,6 +30,7 @@ from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
+from boltmod.pipeline.processes import open_fabric
 from boltmod.pipeline.stages import Stage, identity, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
@@ -61,8 +64,16 @@ class State:
         return self.config.quantised
 
 
-def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[nn.Module, bool]:
+def run_phases(
+    recipe: Recipe, run: RunFolder, observer: RunObserver, processes: int = 1
+) -> tuple[nn.Module, bool]:
     """Run every phase that is not finished yet.
+
+    Args:
+        recipe: What is to be trained, and how.
+        run: Where.
+        observer: Who watches.
+        processes: How many processes train together.
 
     Returns:
         The finished network on the CPU, and whether anything was trained just now.
@@ -77,18 +88,20 @@ def run_phases(recipe: Recipe, run: RunFolder, observer: RunObserver) -> tuple[n
             f"phases of {recipe.network.name}, which has no quantisers, must be floating-point "
             "training: say quantised = false"
         )
-    fabric = Fabric(accelerator="auto", devices=1)
+    first = open_fabric(processes).is_global_zero
     state = _fresh(recipe, config)
     trained = False
-    with MetricsFile(run) as metrics:
+    with MetricsFile(run) if first else nullcontext() as metrics:
+        watching = observer if metrics is None else Tee(metrics, observer)
         for stage in stages(recipe):
             finished = stage.folder(run) / "final.safetensors"
             if finished.exists() and (stage.folder(run) / PHASE_RECORD).exists():
                 state = _restored(finished)
                 continue
             trained = True
+            fabric = open_fabric(processes, stage.settings.precision)
             state = _prepare(recipe, config, stage, state, fabric)
-            _run_stage(recipe, stage, state, fabric, run, Tee(metrics, observer))
+            _run_stage(recipe, stage, state, fabric, run, watching)
     return state.network.cpu(), trained
 
 
@@ -103,7 +116,7 @@ def _run_stage(
     source = _source(recipe, stage.settings, fabric)
     extra: dict[str, Any] = {}
     if isinstance(stage.settings, LowerPhase):
-        extra = {"lowered": _lower(recipe, stage, state, source, run)}
+        extra = {"lowered": _lower(recipe, stage, state, source, run, fabric)}
         state.network.to(fabric.device)
     teacher, teacher_identity = _teacher(recipe, stage, run, fabric)
     task = Task(
@@ -121,19 +134,25 @@ def _run_stage(
         state.masks, extra = standing.masks, {"attempts": standing.attempts}
     elif stage.settings.epochs == 0:
         progress = Progress()
-        finish_with(task, progress)
+        finish_with(task, fabric, progress)
     else:
         observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
         progress = train(task, fabric, observer)
     reached = accuracy(state.network, source.validation())
     record = _phase_record(stage, state, progress, reached)
     record |= {"scale": recipe.data.scale, "batch_size": source.batch_size} | extra
-    write_json(stage.folder(run) / PHASE_RECORD, record)
+    if fabric.is_global_zero:
+        write_json(stage.folder(run) / PHASE_RECORD, record)
     observer.phase_ends(record)
 
 
 def _lower(
-    recipe: Recipe, stage: Stage, state: State, source: FrameSource, run: RunFolder
+    recipe: Recipe,
+    stage: Stage,
+    state: State,
+    source: FrameSource,
+    run: RunFolder,
+    fabric: Fabric,
 ) -> list[dict[str, Any]]:
     """Lower bit widths, or repeat what was chosen before an interruption; the steps taken."""
     path = stage.folder(run) / LOWERED
@@ -151,7 +170,8 @@ def _lower(
 
         steps = bit_width.lower(state.network, stage.settings, measure)
         found = {"identity": key, "steps": [asdict(step) for step in steps]}
-        write_json(path, found)
+        if fabric.is_global_zero:
+            write_json(path, found)
     lowered = {step["name"]: step["bits"] for step in found["steps"]}
     registry.set_bit_widths(state.network, lowered)
     state.config = replace(state.config, bit_widths={**state.config.bit_widths, **lowered})
@@ -242,6 +262,7 @@ def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSour
         batch_size=recipe.data.scaled_batch_size(settings.batch_size),
         minimum_snr=recipe.data.minimum_snr if floor is None else floor,
         device=fabric.device,
+        share=Share(fabric.global_rank, fabric.world_size),
     )
 
 

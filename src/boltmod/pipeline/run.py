@@ -31,6 +31,7 @@ from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.processes import is_first
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import profile_from
@@ -75,6 +76,7 @@ def run(
     observer: RunObserver,
     notify: Notify,
     scale: float | None = None,
+    processes: int = 1,
 ) -> Outcome:
     """Take a recipe all the way; what an earlier, interrupted run finished is not done again.
 
@@ -84,6 +86,8 @@ def run(
         observer: Who watches the training.
         notify: Who is told about the steps after it.
         scale: Share of the recipe's frames that an epoch sees; None leaves it to the recipe.
+        processes: How many processes train together. The function returns in the first one; the
+            others end where training ends.
 
     Raises:
         ConfigError: The recipe is wrong, or the folder holds another recipe's run.
@@ -91,8 +95,11 @@ def run(
     """
     recipe = read_recipe(recipe_path, scale)
     files = RunFolder(folder)
-    _claim(recipe, files)
-    network, trained = run_phases(recipe, files, observer)
+    if is_first():
+        _claim(recipe, files)
+    network, trained = run_phases(recipe, files, observer, processes)
+    if not is_first():
+        raise SystemExit(0)
     if trained:
         files.model.unlink(missing_ok=True)
     if not files.model.exists():

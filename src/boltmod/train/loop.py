@@ -134,21 +134,23 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
                 for name, mask in masks.items():
                     parameters[name].mul_(mask)
             progress.step += 1
-            progress.loss_sum += loss * len(class_ids)
+            progress.loss_sum += loss * task.source.batch_size
             progress.hits += hits
             now = time.monotonic()
             progress.seconds, begun = progress.seconds + now - begun, now
             try:
                 observer.step(_step_record(task, progress))
             except KeyboardInterrupt:
-                _save(task, progress, optimiser, task.latest)
+                _save(task, fabric, progress, optimiser, task.latest)
                 raise
             if now - saved > CHECKPOINT_SECONDS:
-                _save(task, progress, optimiser, task.latest)
+                _save(task, fabric, progress, optimiser, task.latest)
                 saved = time.monotonic()
-        _end_epoch(task, progress, optimiser, accuracy(task.network, validation), observer)
+        # Batch normalisation has seen other frames in every process: the first one's counts.
+        reached = fabric.broadcast(accuracy(task.network, validation))
+        _end_epoch(task, fabric, progress, optimiser, reached, observer)
         saved = time.monotonic()
-    _finish(task, progress)
+    _finish(task, fabric, progress)
     return progress
 
 
@@ -211,7 +213,12 @@ def _step(
     if task.phase.gradient_clip > 0:
         fabric.clip_gradients(model, optimiser, max_norm=task.phase.gradient_clip)
     optimiser.step()
-    return float(loss.detach()), int((scores.detach().argmax(1) == class_ids).sum())
+    hits = (scores.detach().argmax(1) == class_ids).sum()
+    if fabric.world_size == 1:
+        return float(loss.detach()), int(hits)
+    sums = fabric.all_reduce(torch.stack([loss.detach(), hits]), reduce_op="sum")
+    assert isinstance(sums, Tensor)
+    return float(sums[0]) / fabric.world_size, int(sums[1])
 
 
 def _loss(task: Task, answers: tuple[Tensor, ...], iq_planes: Tensor, class_ids: Tensor) -> Tensor:
@@ -257,6 +264,7 @@ def _step_record(task: Task, progress: Progress) -> dict[str, Any]:
 
 def _end_epoch(
     task: Task,
+    fabric: Fabric,
     progress: Progress,
     optimiser: torch.optim.Optimizer,
     validation_accuracy: float,
@@ -281,27 +289,37 @@ def _end_epoch(
     progress.loss_sum, progress.hits = 0.0, 0
     if validation_accuracy > progress.best:
         progress.best = validation_accuracy
-        _save(task, progress, None, task.best)
-    _save(task, progress, optimiser, task.latest)
+        _save(task, fabric, progress, None, task.best)
+    _save(task, fabric, progress, optimiser, task.latest)
     observer.epoch(record)
 
 
-def _finish(task: Task, progress: Progress) -> None:
-    if task.phase.keep == "best":
+def _finish(task: Task, fabric: Fabric, progress: Progress) -> None:
+    if task.phase.keep == "best" and fabric.is_global_zero:
         checkpoint.restore(task.network, checkpoint.load(task.best), task.best)
-    finish_with(task, progress)
-    for path in (task.latest, task.best):
-        path.unlink(missing_ok=True)
+    finish_with(task, fabric, progress)
+    if fabric.world_size > 1:
+        checkpoint.restore(task.network, checkpoint.load(task.final), task.final)
+    if fabric.is_global_zero:
+        for path in (task.latest, task.best):
+            path.unlink(missing_ok=True)
 
 
-def finish_with(task: Task, progress: Progress) -> None:
-    """Leave the network as it is as the phase's final checkpoint."""
-    _save(task, progress, None, task.final)
+def finish_with(task: Task, fabric: Fabric, progress: Progress) -> None:
+    """Leave the first process's network as the phase's final checkpoint."""
+    _save(task, fabric, progress, None, task.final)
+    fabric.barrier()
 
 
 def _save(
-    task: Task, progress: Progress, optimiser: torch.optim.Optimizer | None, path: Path
+    task: Task,
+    fabric: Fabric,
+    progress: Progress,
+    optimiser: torch.optim.Optimizer | None,
+    path: Path,
 ) -> None:
+    if not fabric.is_global_zero:
+        return
     tensors = checkpoint.optimiser_tensors(optimiser) if optimiser else {}
     state = {
         "identity": dict(task.identity),

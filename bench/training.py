@@ -1,0 +1,218 @@
+"""Frames a second of training: boltmod's loop beside the challenge's own, on the same network.
+
+    boltmod data make million.hdf5 --frames-per-cell 1603
+    python bench/training.py million.hdf5 [--network bacalhaunet] [--batch-size 1024] [--threads 1]
+
+The challenge's loop: every frame read by itself with h5py, a DataLoader without workers, the plain
+layers of Brevitas, cross-entropy and Adam. The two take turns, and the middle turn counts. The file
+is asked out of memory before every turn of a loader. Memory is that of a process of its own that
+does nothing but take random batches from the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from boltmod.config import TrainPhase
+from boltmod.data.loader import random_batches
+from boltmod.data.radioml import RadioMLFile
+from boltmod.data.source import TwinSource
+from boltmod.data.split import official_split
+from boltmod.nn import registry
+from boltmod.signal.profile import TWIN
+from boltmod.train.loop import make_optimiser
+
+Batches = Iterator[tuple[Tensor, Tensor]]
+Step = Callable[[Tensor, Tensor], None]
+
+
+class FrameByFrame(torch.utils.data.Dataset[tuple[np.ndarray, int]]):
+    """One h5py read a frame."""
+
+    def __init__(self, path: Path) -> None:
+        file = h5py.File(path)
+        self.samples = file["X"]
+        self.class_ids = np.argmax(file["Y"][:], axis=1)
+
+    def __len__(self) -> int:
+        return len(self.class_ids)
+
+    def __getitem__(self, position: int) -> tuple[np.ndarray, int]:
+        return self.samples[position].transpose(), int(self.class_ids[position])
+
+
+def challenge_batches(path: Path, train: np.ndarray, batch_size: int) -> Batches:
+    sampler = torch.utils.data.SubsetRandomSampler(train.tolist())
+    loader = torch.utils.data.DataLoader(FrameByFrame(path), batch_size, sampler=sampler)
+    yield from loader
+
+
+def our_batches(path: Path, train: np.ndarray, batch_size: int) -> Batches:
+    with RadioMLFile(path) as file:
+        for iq_planes, class_ids, _ in random_batches(file, train, batch_size, seed=0, epoch=0):
+            yield torch.from_numpy(iq_planes), torch.from_numpy(class_ids)
+
+
+def twin_batches(batch_size: int) -> Batches:
+    source = TwinSource(TWIN, 0, 1_000_000, batch_size, -20, 24, torch.device("cpu"))
+    yield from source.batches(0)
+
+
+def build(name: str, plain: bool) -> nn.Module:
+    """Return a quantised network; plain ones have the libraries' own layers."""
+    torch.manual_seed(0)
+    network = registry.build(registry.parse(name, {}))
+    for module in network.modules():
+        library = type(module).__mro__[1]
+        if (
+            plain
+            and library.__module__.startswith(("torch.nn.modules", "brevitas.nn"))
+            and (type(module).__module__ in ("boltmod.nn.quick_steps", "boltmod.nn.quantizers"))
+        ):
+            module.__class__ = library
+    return network.train()
+
+
+def stepper(network: nn.Module) -> Step:
+    optimiser = make_optimiser(
+        network, TrainPhase(name="t", kind="train", epochs=1, optimiser="adam")
+    )
+
+    def step(iq_planes: Tensor, class_ids: Tensor) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        answers = network(iq_planes)
+        answers = answers if isinstance(answers, tuple) else (answers,)
+        loss = torch.stack([nn.functional.cross_entropy(a, class_ids) for a in answers]).sum()
+        torch.autograd.backward(loss)
+        optimiser.step()
+
+    return step
+
+
+def forget(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+
+
+def frames_per_s(batches: Batches, step: Step | None, n_steps: int) -> float:
+    """Time `n_steps` steps after one that is not timed."""
+    n_frames, begun = 0, 0.0
+    for number, (iq_planes, class_ids) in enumerate(islice(batches, n_steps + 1)):
+        if step is not None:
+            step(iq_planes, class_ids)
+        if number == 0:
+            begun = time.perf_counter()
+        else:
+            n_frames += len(class_ids)
+    return n_frames / (time.perf_counter() - begun)
+
+
+def compare(rows: dict[str, Callable[[], float]], turns: int) -> None:
+    """Let the rows take turns; print each one's middle turn and its ratio to the first row's."""
+    found: dict[str, list[float]] = {name: [] for name in rows}
+    for _ in range(turns):
+        for name, measure in rows.items():
+            found[name].append(measure())
+    first = statistics.median(next(iter(found.values())))
+    for name, values in found.items():
+        middle = statistics.median(values)
+        print(f"  {name:<44} {middle:10,.0f} frames/s {middle / first:7.2f}x")
+
+
+def memory_of_loading(path: Path, batch_size: int, n_steps: int) -> float:
+    """Return the peak memory (MB) of a process that takes random batches from the file."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_load, (path, batch_size, n_steps))
+
+
+def _load(path: Path, batch_size: int, n_steps: int) -> float:
+    with RadioMLFile(path) as file:
+        train = official_split(file.class_ids, file.snr_labels).train
+        for _ in islice(random_batches(file, train, batch_size, seed=0, epoch=0), n_steps):
+            pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--network", default="bacalhaunet")
+    parser.add_argument("--batch-size", type=int, default=1024)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=3)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(args.threads)
+    path, size, n = args.dataset, args.batch_size, args.steps
+    with RadioMLFile(path) as file:
+        train = official_split(file.class_ids, file.snr_labels).train
+        print(f"{len(file):,} frames, {args.network}, batches of {size}, {args.threads} threads, ")
+    print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
+    theirs, ours = stepper(build(args.network, True)), stepper(build(args.network, False))
+    memory = torch.randn(size, 2, 1024), torch.randint(0, 24, (size,))
+
+    def again() -> Batches:
+        while True:
+            yield memory
+
+    def cold(batches: Callable[[], Batches], step: Step | None, n_steps: int) -> float:
+        forget(path)
+        return frames_per_s(batches(), step, n_steps)
+
+    def from_challenge() -> Batches:
+        return challenge_batches(path, train, size)
+
+    def from_us() -> Batches:
+        return our_batches(path, train, size)
+
+    print("random batches from the file")
+    compare(
+        {
+            "the challenge's loader": lambda: cold(from_challenge, None, n),
+            "boltmod's": lambda: cold(from_us, None, 10 * n),
+        },
+        args.turns,
+    )
+    print(f"  memory of a process with boltmod's: {memory_of_loading(path, size, 100):,.0f} MB")
+    print("one training step, frames in memory")
+    compare(
+        {
+            "the challenge's step": lambda: frames_per_s(again(), theirs, n),
+            "boltmod's": lambda: frames_per_s(again(), ours, n),
+        },
+        args.turns,
+    )
+    print("the whole loop")
+    compare(
+        {
+            "the challenge's": lambda: cold(from_challenge, theirs, n),
+            "boltmod's, from the file": lambda: cold(from_us, ours, n),
+            "boltmod's, frames drawn from the twin": lambda: frames_per_s(
+                twin_batches(size), ours, n
+            ),
+        },
+        args.turns,
+    )
+
+
+if __name__ == "__main__":
+    main()
