@@ -82,7 +82,7 @@ def test_snr_labels_off_the_grid_are_taken() -> None:
             0,
             0,
             ConfigError,
-            "class_ids must be 0 to 23, not 24; see boltmod.modulation.CLASSES",
+            "class_ids must be 0 to 24, not 25; see boltmod.modulation.CLASSES",
         ),
         (
             torch.tensor([0.0]),

@@ -20,6 +20,25 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class MixPart(Section):
+    """Some of the frames, where several profiles are mixed.
+
+    Attributes:
+        profile: The generator's profile.
+        parameters: Changes to that profile's parameters, by name.
+        share: How many of the frames; only the parts' proportions matter.
+        minimum_snr: Lowest SNR label of this part; the data's or the phase's if not given.
+        unknown: Share of this part's frames that are none of the 24 classes. The network then has
+            a 25th output.
+    """
+
+    profile: str = "twin"
+    parameters: dict[str, Any] = {}
+    share: float = Field(1.0, gt=0)
+    minimum_snr: int | None = Field(None, ge=-20, le=30)
+    unknown: float = Field(0.0, ge=0, lt=1)
+
+
 class DataSection(Section):
     """Where training, validation and test frames come from.
 
@@ -28,6 +47,7 @@ class DataSection(Section):
         path: The RadioML file (`hdf5` only); its official split is used.
         profile: The generator's profile (`twin` only).
         parameters: Changes to that profile's parameters, by name.
+        mix: Several profiles in place of one.
         frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
         scale: Share of those frames that an epoch really sees, to shorten a recipe for a small
             machine; `boltmod run --scale` sets it. Batches shrink with it (`scaled_batch_size`).
@@ -39,6 +59,7 @@ class DataSection(Section):
     path: Path | None = None
     profile: str = "twin"
     parameters: dict[str, Any] = {}
+    mix: tuple[MixPart, ...] = ()
     frames_per_epoch: int = Field(100_000, ge=0)
     scale: float = Field(1.0, gt=0, le=1)
     validation_frames: int = Field(4992, ge=24)
@@ -58,7 +79,16 @@ class DataSection(Section):
             raise ValueError('path must be given with source = "hdf5", and only then')
         if self.source == "twin" and self.frames_per_epoch == 0:
             raise ValueError('frames_per_epoch must be at least 1 with source = "twin"')
+        if self.mix and (
+            self.path is not None or {"profile", "parameters"} & self.model_fields_set
+        ):
+            raise ValueError("mix must stand alone, without path, profile and parameters")
         return self
+
+    @property
+    def has_unknown(self) -> bool:
+        """Whether some frames are none of the 24 classes."""
+        return any(part.unknown > 0 for part in self.mix)
 
 
 class NetworkSection(BaseModel):
@@ -243,11 +273,14 @@ class ExportSection(Section):
     Attributes:
         frames: Frames both classify.
         tolerance: Largest difference of a class score, in standard deviations of all scores.
+        calibrate: Whether probabilities are made to mean what they say: a temperature is fitted on
+            the validation frames and multiplied into the last layer.
         unquantised: Whether a floating-point model is wanted: its cost is that of 32-bit operands.
     """
 
     frames: int = Field(512, ge=256)
     tolerance: float = Field(0.05, gt=0)
+    calibrate: bool = False
     unquantised: bool = False
 
 
@@ -356,7 +389,15 @@ def _is_tag(location: tuple[int | str, ...], place: int) -> bool:
 
 
 def _nearest(key: str) -> str:
-    sections = (Recipe, DataSection, *PHASES, Distillation, ExportSection, EvaluationSection)
+    sections = (
+        Recipe,
+        DataSection,
+        MixPart,
+        *PHASES,
+        Distillation,
+        ExportSection,
+        EvaluationSection,
+    )
     known = sorted({name for section in sections for name in section.model_fields})
     near = difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

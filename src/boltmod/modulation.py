@@ -75,6 +75,14 @@ CLASSES: tuple[str, ...] = tuple(m.label for m in Modulation)
 
 N_CLASSES = len(CLASSES)
 
+UNKNOWN = "unknown"
+"""What is none of the 24 classes: another modulation, several signals, or noise alone."""
+
+UNKNOWN_ID = N_CLASSES
+"""Its class id, where a network knows it."""
+
+CLASSES_AND_UNKNOWN = (*CLASSES, UNKNOWN)
+
 MISLEADING_ORDER = (
     "32PSK", "16APSK", "32QAM", "FM", "GMSK", "32APSK", "OQPSK", "8ASK", "BPSK", "8PSK",
     "AM-SSB-SC", "4ASK", "16PSK", "64APSK", "128QAM", "128APSK", "AM-DSB-SC", "AM-SSB-WC",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +13,22 @@ from rich.console import Console
 from rich.table import Table
 
 from boltmod.cli.terminal import JsonOption, emit, stderr
+from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, SNR_LABELS, UNKNOWN
 
 if TYPE_CHECKING:
     from boltmod.evaluation.frames import Frames
     from boltmod.evaluation.metrics import Evaluation
 
 HIGH_SNR = 10
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Which frames of a profile."""
+
+    seed: int | None
+    minimum_snr: int
+    unknown: bool
 
 
 class Split(StrEnum):
@@ -49,13 +60,19 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of a profile; one no data set is made with if not.")
     ] = None,
+    minimum_snr: Annotated[
+        int, typer.Option(min=-20, max=30, help="Of a profile; the lowest SNR label looked at.")
+    ] = -20,
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what."""
+    """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what.
+
+    A model that answers unknown is also asked about such signals, in the profile field.
+    """
     from boltmod.cli.progress import frames_progress
     from boltmod.data.class_order import EXPLANATION, columns, is_misleading
     from boltmod.evaluation.metrics import evaluate as measure
@@ -66,10 +83,11 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         out.mkdir(parents=True, exist_ok=True)
     classifier = Classifier(model, threads)
     order = columns(classifier.classes)
+    unknown = data == "field" and UNKNOWN in classifier.classes
     if is_misleading(classifier.classes):
         stderr.print(f"note: the model's class names are not believed: {EXPLANATION}")
     with (
-        _frames(data, split, frames_per_cell, seed) as frames,
+        _frames(data, split, frames_per_cell, Drawn(seed, minimum_snr, unknown)) as frames,
         frames_progress(f"evaluating {model.name}") as progress,
     ):
         done = 0
@@ -84,6 +102,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             frames.batches,
             data=frames.words,
             model=model.name,
+            classes=CLASSES if len(order) == len(CLASSES) else CLASSES_AND_UNKNOWN,
             progress=count,
         )
     document: dict[str, Any] = result.as_dict()
@@ -93,16 +112,18 @@ def evaluate(  # noqa: PLR0913  one parameter an option
 
 
 def _frames(
-    data: str, split: Split, frames_per_cell: int | None, seed: int | None
+    data: str, split: Split, frames_per_cell: int | None, drawn: Drawn
 ) -> AbstractContextManager[Frames]:
-    from boltmod.evaluation.frames import EVALUATION_SEED, file_frames, twin_frames
+    from boltmod.evaluation.frames import EVALUATION_SEED, file_frames, from_snr, twin_frames
     from boltmod.signal.profile import PROFILES
 
     if data in PROFILES:
-        chosen_seed = EVALUATION_SEED if seed is None else seed
-        return nullcontext(
-            twin_frames(frames_per_cell or 16, chosen_seed, PROFILES[data], name=data)
-        )
+        seed = EVALUATION_SEED if drawn.seed is None else drawn.seed
+        cells = frames_per_cell or 16
+        frames = twin_frames(cells, seed, PROFILES[data], data, unknown=drawn.unknown)
+        if drawn.minimum_snr > SNR_LABELS[0]:
+            frames = from_snr(frames, drawn.minimum_snr)
+        return nullcontext(frames)
     return file_frames(Path(data), split.value, frames_per_cell)
 
 

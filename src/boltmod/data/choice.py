@@ -100,8 +100,8 @@ def _drawn(
     from boltmod.data.twin import twin_cells
 
     for first in cells:
-        part = {"first": first, "stop": first + frames_per_cell}
+        stop = first + frames_per_cell
         with one_thread():
-            drawn = list(twin_cells(frames_per_cell, seed, profile=profile, **part))
+            drawn = list(twin_cells(frames_per_cell, seed, profile=profile, first=first, stop=stop))
         for iq_planes, class_ids, snr_labels in drawn:
             yield iq_planes.numpy(), class_ids.numpy(), snr_labels.numpy()

@@ -20,7 +20,8 @@ from boltmod.data.loader import WHOLE, Share, random_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.errors import ConfigError
-from boltmod.modulation import N_CLASSES, SNR_LABELS
+from boltmod.modulation import N_CLASSES, SNR_LABELS, UNKNOWN_ID
+from boltmod.signal.draws import BLOCK
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import Profile, profile_from
 
@@ -124,6 +125,123 @@ class TwinSource:
         return Frames(frames, class_ids, snr_labels)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some of the frames of a `MixedSource`.
+
+    Args:
+        profile: Their signal model.
+        share: Share of the frames that are of this part; only the parts' proportions matter.
+        minimum_snr: Their lowest SNR label.
+        unknown: Share of this part's frames that are none of the 24 classes.
+    """
+
+    profile: Profile
+    share: float
+    minimum_snr: int
+    unknown: float
+
+    def labels(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Class ids and SNR labels of n frames."""
+        class_ids = rng.integers(0, N_CLASSES, n)
+        class_ids[rng.random(n) < self.unknown] = UNKNOWN_ID
+        grid = [snr for snr in SNR_LABELS if snr >= self.minimum_snr]
+        return torch.from_numpy(class_ids), torch.from_numpy(rng.choice(grid, n))
+
+
+@dataclass(frozen=True)
+class MixedSource:
+    """Frames of several profiles, and of what is none of the classes, all drawn anew.
+
+    Frames are made a chunk of batches at a time and shuffled within it.
+
+    Args:
+        parts: What is mixed.
+        seed: Training frames have this seed, validation frames `seed + 1`.
+        epoch_frames: Frames an epoch asks for.
+        batch_size: Frames a step.
+        validation_frames: Frames to choose checkpoints by, in the parts' proportions.
+        device: Where the frames are made and stay.
+        share: What this process sees of every batch; it makes all of it.
+    """
+
+    parts: tuple[Part, ...]
+    seed: int
+    epoch_frames: int
+    batch_size: int
+    validation_frames: int
+    device: torch.device
+    share: Share = WHOLE
+
+    @property
+    def frames_per_epoch(self) -> int:
+        """Training frames an epoch sees, whole batches of them."""
+        return max(1, self.epoch_frames // self.batch_size) * self.batch_size
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+        n_steps = self.frames_per_epoch // self.batch_size
+        per_chunk = max(1, _CHUNK // self.batch_size)
+        own = self.share.of(self.batch_size)
+        n_chunks = -(-n_steps // per_chunk)
+
+        def draw(chunk: int) -> tuple[Tensor, Tensor]:
+            found = self._chunk(self.seed, epoch * n_chunks + chunk, per_chunk * self.batch_size)
+            return found.iq_planes, found.class_ids
+
+        chunks = range(first_step // per_chunk, n_chunks)
+        step = chunks.start * per_chunk
+        for iq_planes, class_ids in _ahead(draw, chunks):
+            parts = zip(
+                torch.split(iq_planes, self.batch_size),
+                torch.split(class_ids, self.batch_size),
+                strict=True,
+            )
+            for batch in parts:
+                if first_step <= step < n_steps:
+                    yield batch[0][own], batch[1][own]
+                step += 1
+
+    def validation(self) -> Frames:
+        """Return frames drawn with `seed + 1`."""
+        return self._chunk(self.seed + 1, 0, self.validation_frames)
+
+    def _chunk(self, seed: int, number: int, n: int) -> Frames:
+        rng = np.random.default_rng([seed, number])
+        total = sum(part.share for part in self.parts)
+        ends = np.round(np.cumsum([part.share for part in self.parts]) / total * n).astype(int)
+        sizes = np.diff(ends, prepend=0)
+        made = [
+            self._part(place, number * n, int(size), seed, rng) for place, size in enumerate(sizes)
+        ]
+        order = torch.from_numpy(rng.permutation(n)).to(self.device)
+        joined = (torch.cat(tensors)[order] for tensors in zip(*made, strict=True))
+        return Frames(*joined)
+
+    def _part(
+        self, place: int, first: int, n: int, seed: int, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        part = self.parts[place]
+        class_ids, snr_labels = (t.to(self.device) for t in part.labels(n, rng))
+        frames = generate(
+            class_ids,
+            snr_labels,
+            seed,
+            # Parts share no random numbers; whole blocks are drawn fastest.
+            first_frame=place * _PART_STRIDE + first // BLOCK * BLOCK,
+            profile=part.profile,
+            device=self.device,
+        )
+        return frames, class_ids, snr_labels
+
+
+_CHUNK = 1024
+"""Frames a `MixedSource` makes at once."""
+
+_PART_STRIDE = 1 << 30
+"""Far more frames than a training sees, and few enough that no two streams meet (`block_seed`)."""
+
+
 class FileSource:
     """Frames of the training part of a RadioML file's official split.
 
@@ -212,6 +330,24 @@ def open_source(
         raise ConfigError(
             f"batch_size must be a multiple of the {share.n_ranks} processes, not {batch_size}; "
             "choose another batch_size or another --processes"
+        )
+    if data.mix:
+        return MixedSource(
+            parts=tuple(
+                Part(
+                    profile_from(part.profile, part.parameters),
+                    part.share,
+                    minimum_snr if part.minimum_snr is None else part.minimum_snr,
+                    part.unknown,
+                )
+                for part in data.mix
+            ),
+            seed=seed,
+            epoch_frames=max(1, round(data.frames_per_epoch * data.scale)),
+            batch_size=batch_size,
+            validation_frames=data.validation_frames,
+            device=device,
+            share=share,
         )
     if data.path is None:
         return TwinSource(

@@ -13,9 +13,9 @@ from boltmod.signal.generator import generate
 from boltmod.signal.profile import TWIN, Profile
 
 
-def n_frames(frames_per_cell: int) -> int:
+def n_frames(frames_per_cell: int, n_classes: int = N_CLASSES) -> int:
     """Frames in a data set of `frames_per_cell` frames of each (class, SNR) pair."""
-    return N_CLASSES * len(SNR_LABELS) * frames_per_cell
+    return n_classes * len(SNR_LABELS) * frames_per_cell
 
 
 def labels_at(first: int, stop: int, frames_per_cell: int) -> tuple[Tensor, Tensor]:
@@ -33,6 +33,7 @@ def twin_cells(
     seed: int,
     *,
     profile: Profile = TWIN,
+    unknown: bool = False,
     first: int = 0,
     stop: int | None = None,
     batch: int = 4096,
@@ -46,6 +47,7 @@ def twin_cells(
         frames_per_cell: Frames of each (class, SNR) pair; the real data set has 4096.
         seed: The data set's seed.
         profile: What the classes look like.
+        unknown: Whether what is none of the 24 classes follows as a 25th.
         first: Position of the first frame.
         stop: Position after the last frame; the whole file's end if None.
         batch: Frames at a time; a multiple of 64 is fastest.
@@ -57,7 +59,7 @@ def twin_cells(
         name, value = ("batch", batch) if batch < 1 else ("frames_per_cell", frames_per_cell)
         msg = f"{name} must be 1 or more, not {value}; give a positive count"
         raise ConfigError(msg)
-    size = n_frames(frames_per_cell)
+    size = n_frames(frames_per_cell, N_CLASSES + unknown)
     end = size if stop is None else stop
     if not 0 <= first <= end <= size:
         msg = f"first and stop must be 0 <= first <= stop <= {size}, not {first} and {end}"

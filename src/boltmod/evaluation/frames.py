@@ -74,7 +74,12 @@ def file_frames(
 
 
 def twin_frames(
-    frames_per_cell: int, seed: int, profile: Profile = TWIN, name: str = "twin"
+    frames_per_cell: int,
+    seed: int,
+    profile: Profile = TWIN,
+    name: str = "twin",
+    *,
+    unknown: bool = False,
 ) -> Frames:
     """Frames drawn from the generator, every class and SNR equally often.
 
@@ -83,16 +88,33 @@ def twin_frames(
         seed: The generator's.
         profile: The signal model.
         name: The profile in words.
+        unknown: Whether what is none of the 24 classes follows as a 25th.
     """
-    n_frames = N_CLASSES * len(SNR_LABELS) * frames_per_cell
-    words = f"{name} seed {seed}, {_count(frames_per_cell)} a cell"
-    return Frames(_drawn(frames_per_cell, seed, profile), n_frames, words)
+    n_frames = (N_CLASSES + unknown) * len(SNR_LABELS) * frames_per_cell
+    words = (
+        f"{name}{' and unknown' if unknown else ''} seed {seed}, {_count(frames_per_cell)} a cell"
+    )
+    return Frames(_drawn(frames_per_cell, seed, profile, unknown), n_frames, words)
 
 
-def _drawn(frames_per_cell: int, seed: int, profile: Profile) -> Iterator[Batch]:
+def from_snr(frames: Frames, snr_label: int) -> Frames:
+    """Those of the twin's frames that have an SNR label of `snr_label` dB or more."""
+    n_left = sum(label >= snr_label for label in SNR_LABELS)
+
+    def chosen() -> Iterator[Batch]:
+        for iq_planes, class_ids, snr_labels in frames.batches:
+            kept = snr_labels >= snr_label
+            if kept.any():
+                yield iq_planes[kept], class_ids[kept], snr_labels[kept]
+
+    words = f"{frames.words}, from {snr_label:+d} dB up"
+    return Frames(chosen(), frames.n_frames * n_left // len(SNR_LABELS), words)
+
+
+def _drawn(frames_per_cell: int, seed: int, profile: Profile, unknown: bool) -> Iterator[Batch]:
     from boltmod.data.twin import twin_cells
 
-    drawn = twin_cells(frames_per_cell, seed, profile=profile, batch=BATCH_SIZE)
+    drawn = twin_cells(frames_per_cell, seed, profile=profile, unknown=unknown, batch=BATCH_SIZE)
     while True:
         with one_thread():
             batch = next(drawn, None)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltmod.errors import DataFormatError, ShapeError
-from boltmod.modulation import CLASSES, N_CLASSES
+from boltmod.modulation import CLASSES
 
 Counts = npt.NDArray[np.int64]
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -48,7 +48,8 @@ class Evaluation:
     """A model's answers on labelled frames, counted.
 
     Args:
-        confusion: Counts, shape (n_snr, 24, 24), int64: [SNR, true class, predicted class].
+        confusion: Counts, shape (n_snr, n_classes, n_classes), int64: [SNR, true class,
+            predicted class].
         snr_labels: The SNR labels of the first axis, in dB, ascending.
         model: Which model answered.
         data: Which frames were asked, as printed beside every accuracy.
@@ -94,7 +95,7 @@ class Evaluation:
         return _share(counts.trace(), counts.sum()) if counts.any() else float("nan")
 
     def confusion_from(self, snr_label: int) -> Counts:
-        """Counts [true, predicted], shape (24, 24), over the SNR labels from `snr_label` up."""
+        """Counts [true, predicted], n_classes square, over the SNR labels from `snr_label` up."""
         chosen = np.array(self.snr_labels) >= snr_label
         return np.asarray(self.confusion[chosen].sum(0), np.int64)
 
@@ -158,15 +159,17 @@ def evaluate(
     *,
     data: str,
     model: str = "",
+    classes: tuple[str, ...] = CLASSES,
     progress: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Ask a model about labelled frames and count its answers.
 
     Args:
-        logits_fn: Maps I/Q planes (k, 2, 1024) float32 to logits (k, 24).
+        logits_fn: Maps I/Q planes (k, 2, 1024) float32 to logits (k, n_classes).
         batches: I/Q planes, class labels (k,) and SNR labels (k,).
         data: Which frames these are, in words.
         model: Which model this is, in words.
+        classes: Name of each logit and of each class label.
         progress: Called after each batch with the number of frames in it.
 
     Returns:
@@ -177,17 +180,17 @@ def evaluate(
         DataFormatError: There were no frames.
     """
     confusion: dict[int, Counts] = {}
-    bins = np.zeros((3, N_CALIBRATION_BINS))
+    bins, n_classes = np.zeros((3, N_CALIBRATION_BINS)), len(classes)
     for iq_planes, class_ids, snr_labels in batches:
         logits = np.asarray(logits_fn(iq_planes))
-        if logits.shape != (len(iq_planes), N_CLASSES):
+        if logits.shape != (len(iq_planes), n_classes):
             raise ShapeError(
-                f"logits must be ({len(iq_planes)}, {N_CLASSES}), not {logits.shape}; "
-                "use a model of the 24 classes"
+                f"logits must be ({len(iq_planes)}, {n_classes}), not {logits.shape}; "
+                f"use a model of the {n_classes} classes"
             )
         predicted = logits.argmax(axis=1)
         for snr in np.unique(snr_labels):
-            counts = confusion.setdefault(int(snr), np.zeros((N_CLASSES, N_CLASSES), np.int64))
+            counts = confusion.setdefault(int(snr), np.zeros((n_classes, n_classes), np.int64))
             here = snr_labels == snr
             np.add.at(counts, (class_ids[here], predicted[here]), 1)
         bins += _calibration_sums(logits, predicted == class_ids)
@@ -197,7 +200,7 @@ def evaluate(
         raise DataFormatError("an evaluation must have at least one frame, not 0; choose more data")
     snrs = tuple(sorted(confusion))
     counts = np.stack([confusion[snr] for snr in snrs])
-    return Evaluation(counts, snrs, model, data, calibration=_from_sums(bins))
+    return Evaluation(counts, snrs, model, data, classes, _from_sums(bins))
 
 
 def _share(part: Any, whole: Any) -> float:

@@ -43,6 +43,7 @@ def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
         export_qonnx(network.eval(), torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
         cleaned: onnx.ModelProto = cleanup_model(ModelWrapper(str(path))).model
     network.train(was_training)
+    _forget_origin(cleaned.graph)
     proto: onnx.ModelProto = metadata.write(cleaned, facts)
     return proto
 
@@ -75,6 +76,13 @@ def export(
     with replacing(path) as temporary:
         onnx.save(proto, temporary)
     return agreement
+
+
+def _forget_origin(graph: onnx.GraphProto) -> None:
+    """Drop the exporter's notes on each node: stack traces, with paths, as large as the weights."""
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.ClearField("doc_string")
 
 
 @contextlib.contextmanager

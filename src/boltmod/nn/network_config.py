@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from boltmod.modulation import CLASSES
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -17,6 +19,11 @@ class NetworkConfig:
 
     quantised: bool = True
     bit_widths: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each output."""
+        return CLASSES
 
     def in_float(self) -> NetworkConfig:
         """Return the same network without quantisers."""

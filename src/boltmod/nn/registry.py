@@ -15,6 +15,7 @@ from boltmod.errors import ConfigError
 from boltmod.nn.aaronnet import AaronNet, AaronNetConfig
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
 from boltmod.nn.boltnet import BoltNet, BoltNetConfig
+from boltmod.nn.fieldnet import FieldNet, FieldNetConfig
 from boltmod.nn.imperial import Imperial, ImperialConfig
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import bit_width, set_bit_width
@@ -25,6 +26,7 @@ NETWORKS: dict[str, tuple[Any, Any]] = {
     "aaronnet": (AaronNetConfig, AaronNet),
     "bacalhaunet": (BacalhauNetConfig, BacalhauNet),
     "boltnet": (BoltNetConfig, BoltNet),
+    "fieldnet": (FieldNetConfig, FieldNet),
     "imperial": (ImperialConfig, Imperial),
     "teacher": (TeacherConfig, Teacher),
     "vgg10": (Vgg10Config, Vgg10),

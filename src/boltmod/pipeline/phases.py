@@ -25,7 +25,7 @@ from boltmod.export.qonnx import trace
 from boltmod.files import write_json
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
-from boltmod.modulation import CLASSES
+from boltmod.modulation import UNKNOWN
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
@@ -87,6 +87,11 @@ def run_phases(
         raise ConfigError(
             f"phases of {recipe.network.name}, which has no quantisers, must be floating-point "
             "training: say quantised = false"
+        )
+    if recipe.data.has_unknown != (UNKNOWN in config.classes):
+        raise ConfigError(
+            "network must have an output for unknown where data.mix draws such frames, and only "
+            "there: set network.unknown and data.mix.unknown to agree"
         )
     first = open_fabric(processes).is_global_zero
     state = _fresh(recipe, config)
@@ -165,7 +170,7 @@ def _lower(
 
         def measure(network: nn.Module) -> bit_width.Figures:
             reached = accuracy(network.to(device), validation)
-            cost = _cost(network)
+            cost = _cost(network, state.config.classes)
             return bit_width.Figures(reached, cost.bops, cost.score)
 
         steps = bit_width.lower(state.network, stage.settings, measure)
@@ -179,8 +184,8 @@ def _lower(
     return steps_taken
 
 
-def _cost(network: nn.Module) -> Cost:
-    facts = Metadata(classes=CLASSES)
+def _cost(network: nn.Module, classes: tuple[str, ...]) -> Cost:
+    facts = Metadata(classes=classes)
     return inference_cost.count(Model(trace(network.cpu(), facts), facts, None))
 
 
@@ -281,7 +286,7 @@ def _phase_record(
         "seconds": progress.seconds,
     }
     if stage.quantised:
-        cost = _cost(state.network)
+        cost = _cost(state.network, state.config.classes)
         record |= {"bops": cost.bops, "weight_bits": cost.weight_bits, "score": cost.score}
     return record
 

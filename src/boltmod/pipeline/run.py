@@ -26,7 +26,6 @@ from boltmod.export.qonnx import export
 from boltmod.files import write_json, write_text
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
 from boltmod.pipeline.metrics import RunObserver
@@ -35,6 +34,7 @@ from boltmod.pipeline.processes import is_first
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import profile_from
+from boltmod.train.temperature import calibrated
 
 _BATCH = 512
 
@@ -154,9 +154,13 @@ def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify
         device=torch.device("cpu"),
     )
     frames = source.validation().iq_planes[: recipe.export.frames]
-    facts = Metadata(
-        classes=CLASSES, input_scaling="unit_std", provenance=_provenance(recipe, files)
-    )
+    provenance = _provenance(recipe, files)
+    if recipe.export.calibrate:
+        notify("fitting the temperature", 0, 0)
+        temperature = calibrated(network, source.validation())
+        provenance["temperature"] = f"{temperature:.4f}"
+    classes = registry.parse(recipe.network.name, recipe.network.parameters).classes
+    facts = Metadata(classes=classes, input_scaling="unit_std", provenance=provenance)
     agreement = export(network, facts, frames, recipe.export.tolerance, files.model)
     notify(
         f"exported: same class as the network on all {agreement.frames} frames, scores within "
@@ -172,9 +176,16 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
         "boltmod_version": __version__,
         "recipe": recipe.name,
         "recipe_sha256": hashlib.sha256(recipe_text).hexdigest(),
-        "trained_on": str(recipe.data.path or f"profile {recipe.data.profile}"),
+        "trained_on": _trained_on(recipe),
         "seed": str(recipe.seed),
     }
+
+
+def _trained_on(recipe: Recipe) -> str:
+    if recipe.data.mix:
+        profiles = dict.fromkeys(part.profile for part in recipe.data.mix)
+        return f"profiles {' and '.join(profiles)}"
+    return str(recipe.data.path or f"profile {recipe.data.profile}")
 
 
 def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
@@ -192,17 +203,23 @@ def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
             frames.batches,
             data=frames.words,
             model=recipe.name,
+            classes=classifier.classes,
             progress=count,
         )
 
 
 def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
-    """Return the official test split of the recipe's file, or fresh frames of its profile."""
+    """Return the official test split of the recipe's file, or fresh frames of its profile.
+
+    Of several profiles it is the one with the most unknown frames: the hardest.
+    """
     if recipe.data.path is not None:
         return file_frames(recipe.data.path, "test")
-    profile = profile_from(recipe.data.profile, recipe.data.parameters)
+    part = max(recipe.data.mix, key=lambda part: part.unknown, default=recipe.data)
+    profile = profile_from(part.profile, part.parameters)
     cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
-    return nullcontext(twin_frames(cells, seed, profile, recipe.data.profile))
+    unknown = recipe.data.has_unknown
+    return nullcontext(twin_frames(cells, seed, profile, part.profile, unknown=unknown))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

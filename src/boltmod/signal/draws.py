@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from boltmod.modulation import FRAME_LENGTH
-from boltmod.signal import analog, linear
+from boltmod.signal import analog, keying, linear
 from boltmod.signal.profile import Channel, Profile, Span
 from boltmod.signal.window import Window
 
@@ -31,7 +31,11 @@ _CHANNEL_SPANS = tuple(item.name for item in fields(Channel) if item.type == "tu
 
 @dataclass(frozen=True)
 class Draws:
-    """The random numbers of n frames; the last three are empty where the channel is clean."""
+    """The random numbers of n frames.
+
+    `spans`, `paths` and `phase_steps` are empty where the channel is clean, `manners` where all
+    frames are keyed alike.
+    """
 
     noise: Float[Tensor, "n 2 time"]
     normals: Float[Tensor, "n normals"]
@@ -40,6 +44,7 @@ class Draws:
     spans: Float[Tensor, "n spans"]
     paths: Float[Tensor, "n paths2"]
     phase_steps: Float[Tensor, "n steps"]
+    manners: Float[Tensor, "n manners"]
 
     def of(self, rows: Tensor | slice) -> Draws:
         """Those of some of the frames."""
@@ -69,10 +74,14 @@ class Draws:
         """Roll-off of the pulse."""
         return span[0] + (span[1] - span[0]) * self.uniforms[:, 4]
 
+    def place_within(self, name: str) -> Float[Tensor, " n"]:
+        """Where in its span the channel parameter of that name lies, 0 to 1."""
+        return self.spans[:, _CHANNEL_SPANS.index(name)]
+
     def within(self, name: str, shape: Channel) -> Float[Tensor, " n"]:
         """The channel parameter of that name, within its span."""
         low, high = (float(end) for end in getattr(shape, name))
-        return low + (high - low) * self.spans[:, _CHANNEL_SPANS.index(name)]
+        return low + (high - low) * self.place_within(name)
 
     @property
     def start(self) -> Float[Tensor, " n"]:
@@ -155,6 +164,7 @@ def _empty(n: int, profile: Profile, device: torch.device) -> Draws:
         spans=room(len(_CHANNEL_SPANS) + 1 if impaired else 0),
         paths=room(2 * profile.channel.n_paths + 2 if impaired else 0),
         phase_steps=room(length if impaired else 0),
+        manners=room(keying.N_UNIFORMS if profile.linear.keying.varied else 0),
     )
 
 
@@ -167,3 +177,4 @@ def _fill(block: Draws, stream: torch.Generator) -> None:
     block.spans.uniform_(generator=stream)
     block.paths.normal_(generator=stream)
     block.phase_steps.normal_(generator=stream)
+    block.manners.uniform_(generator=stream)

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from boltmod.errors import ConfigError, ShapeError
-from boltmod.modulation import FRAME_LENGTH, N_CLASSES
-from boltmod.signal import channel, noise
+from boltmod.modulation import FRAME_LENGTH, UNKNOWN_ID
+from boltmod.signal import channel, noise, unknown
 from boltmod.signal.draws import Draws, draw, source_window
 from boltmod.signal.modulators import Parts, groups
 from boltmod.signal.profile import TWIN, Profile
@@ -35,7 +35,8 @@ def generate(
     """Makes one frame for each (class, SNR label).
 
     Args:
-        class_ids: (n,) int64, 0 to 23, in the order of `boltmod.modulation.CLASSES`.
+        class_ids: (n,) int64, 0 to 23, in the order of `boltmod.modulation.CLASSES`; 24 is a
+            signal that is none of them (`boltmod.signal.unknown`).
         snr_labels: (n,) SNR labels in RadioML's sense, any finite number. **The twin's true SNR
             is 2·label + 0.8 dB**: see `noise.snr_db_of_label`.
         seed: 0 to 2^63 − 1.
@@ -63,7 +64,11 @@ def generate(
         stop = min(len(ids), start + chunk - first % chunk)
         draws = draw(seed, first, stop - start, profile, where)
         part = slice(start, stop)
-        _make(ids[part], labels[part], draws, profile, frames[part])
+        known = ids[part] != UNKNOWN_ID
+        if known.all():
+            _make(ids[part], labels[part], draws, profile, frames[part])
+        else:
+            _make_mixed(ids[part], labels[part], draws, profile, frames[part], (seed, first))
         start = stop
     return frames
 
@@ -78,8 +83,8 @@ def _check(class_ids: Tensor, snr_labels: Tensor, seed: int, first_frame: int) -
     if class_ids.is_floating_point() or class_ids.is_complex():
         msg = f"class_ids must be integers, not {class_ids.dtype}; convert them to int64"
         raise ConfigError(msg)
-    for value in class_ids[(class_ids < 0) | (class_ids >= N_CLASSES)][:1].tolist():
-        msg = f"class_ids must be 0 to {N_CLASSES - 1}, not {value}; see boltmod.modulation.CLASSES"
+    for value in class_ids[(class_ids < 0) | (class_ids > UNKNOWN_ID)][:1].tolist():
+        msg = f"class_ids must be 0 to {UNKNOWN_ID}, not {value}; see boltmod.modulation.CLASSES"
         raise ConfigError(msg)
     for value in snr_labels[~torch.isfinite(snr_labels)][:1].tolist():
         msg = f"snr_labels must be finite, not {value}; the data set's are -20 to 30"
@@ -110,6 +115,28 @@ def _make(
             mine = draws.of(rows)
             signal = modulator(ids[rows], mine, profile)
             out.index_copy_(0, rows, transmit(signal, mine, std[rows], profile))
+
+
+def _make_mixed(
+    ids: Int64[Tensor, " n"],
+    labels: Float[Tensor, " n"],
+    draws: Draws,
+    profile: Profile,
+    out: Float[Tensor, "n 2 1024"],
+    origin: tuple[int, int],
+) -> None:
+    """Writes frames of which some are none of the 24 classes; origin: seed and first index."""
+    seed, first = origin
+    rows = (ids != UNKNOWN_ID).nonzero()[:, 0]
+    if len(rows):
+        made = torch.empty(len(rows), *out.shape[1:], device=out.device)
+        _make(ids[rows], labels[rows], draws.of(rows), profile, made)
+        out.index_copy_(0, rows, made)
+    rows = (ids == UNKNOWN_ID).nonzero()[:, 0]
+    std = noise.amplitude(noise.snr_db_of_label(labels[rows], profile.noise))
+    signal = unknown.modulate(unknown.draw(seed, first + rows, profile, out.device), profile)
+    transmit = _impaired if profile.channel.impaired else _clean
+    out.index_copy_(0, rows, transmit(signal, draws.of(rows), std, profile))
 
 
 def _clean(

@@ -7,7 +7,8 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from boltmod.modulation import Modulation
-from boltmod.signal import constellations, pulses
+from boltmod.signal import constellations, keying, pulses
+from boltmod.signal.keying import Manner
 from boltmod.signal.profile import Linear
 from boltmod.signal.window import Window
 
@@ -44,6 +45,7 @@ def modulate(
     rolloff: Float[Tensor, " n"],
     shape: Linear,
     window: Window,
+    how: Manner | None = None,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
     """The window's samples, and those outside it (which follow it), of mean power one.
 
@@ -54,17 +56,23 @@ def modulate(
         rolloff: Roll-off of each frame's pulse.
         shape: Pulse and constellations.
         window: Its stride divides `SAMPLES_PER_SYMBOL`.
+        how: How the symbols are keyed; None where all are shaped and independent.
     """
+    if how is not None:
+        random_bytes = keying.arrange(random_bytes, class_ids, how)
     planes = symbols(class_ids, random_bytes, shape)
+    if how is not None:
+        planes = keying.leak(planes, class_ids, how)
     sps, span = SAMPLES_PER_SYMBOL, shape.pulse.span_symbols
     half = 0.5 * (class_ids == Modulation.OQPSK.index)
     delay = torch.stack([timing - 0.5, timing - 0.5 + half], 1).view(-1)
     each = rolloff.repeat_interleave(2)[:, None]
     taps = pulses.taps(
         delay,
-        lambda f: pulses.cosine_power_spectrum(f, each.expand_as(f), shape.pulse.exponent),
+        lambda f: _spectrum(f, each.expand_as(f), shape.pulse.exponent, how),
         span,
         sps,
+        1 if how is None else keying.RECTANGLE_BANDWIDTH,
     )
     constant = constellations.mean_power(shape.constellations, class_ids.device)[class_ids]
     power = (1 - constant) * pulses.energy(rolloff, shape.pulse.exponent) + constant
@@ -74,6 +82,19 @@ def modulate(
     if not window.n_outside:
         return frame, frame[:, :, :0]
     return frame, shape_symbols(planes[:, :, kept:], taps[:, :, :: window.stride])
+
+
+def _spectrum(
+    frequency: Float[Tensor, "n k"],
+    rolloff: Float[Tensor, "n k"],
+    exponent: float,
+    how: Manner | None,
+) -> Float[Tensor, "n k"]:
+    shaped = pulses.cosine_power_spectrum(frequency, rolloff, exponent)
+    if how is None:
+        return shaped
+    rectangular = how.rectangular.repeat_interleave(2)[:, None]
+    return torch.where(rectangular, keying.rectangle_spectrum(frequency), shaped)
 
 
 def n_symbols(window: Window, shape: Linear) -> int:

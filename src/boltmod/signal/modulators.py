@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from boltmod.modulation import Modulation
-from boltmod.signal import analog, cpm, linear
+from boltmod.signal import analog, cpm, keying, linear
 from boltmod.signal.draws import Draws, source_window
 from boltmod.signal.profile import AmplitudeModulation, Profile
 
@@ -24,7 +24,10 @@ def _linear(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:
     window = source_window(profile)
     symbols = draws.symbols[:, : linear.n_symbols(window, profile.linear)]
     rolloff = draws.rolloff(profile.linear.pulse.rolloff)
-    return linear.modulate(ids, symbols, draws.timing, rolloff, profile.linear, window)
+    how = None
+    if profile.linear.keying.varied:
+        how = keying.manner(ids, draws.manners, profile.linear.keying)
+    return linear.modulate(ids, symbols, draws.timing, rolloff, profile.linear, window, how)
 
 
 def _gmsk(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:

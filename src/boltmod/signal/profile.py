@@ -109,11 +109,43 @@ class Constellations(Section):
 
 
 @dataclass(frozen=True)
+class Keying(Section):
+    """How simple transmitters key: off in the twin, whose symbols are shaped and independent."""
+
+    rectangular_ask: float = parameter(
+        0.0, unit="share of the ASK classes' frames", low=0, high=1, source=ASSUMED
+    )
+    rectangular_psk: float = parameter(
+        0.0, unit="share of the PSK classes' frames", low=0, high=1, source=ASSUMED
+    )
+    slow: float = parameter(
+        0.0, unit="share of the ASK and BPSK frames with rectangular pulses", low=0, high=1,
+        source=ASSUMED + ": long pulses, and symbol rates estimated too high",
+    )  # fmt: skip
+    longest_symbol: float = parameter(
+        48.0, unit="times the nominal one", low=1.5, high=64, source=ASSUMED
+    )
+    periodic: float = parameter(
+        0.0, unit="share of the OOK and BPSK frames", low=0, high=1,
+        source=ASSUMED + ": preambles and idle patterns",
+    )  # fmt: skip
+    residual: tuple[float, float] = parameter(
+        (0.0, 0.0), unit="amplitude of OOK's off over its on", low=0, high=0.9, source=ASSUMED
+    )
+
+    @property
+    def varied(self) -> bool:
+        """Whether anything is keyed otherwise."""
+        return self != Keying(longest_symbol=self.longest_symbol)
+
+
+@dataclass(frozen=True)
 class Linear(Section):
     """Pulse and alphabets of ASK, PSK, APSK, QAM and OQPSK."""
 
     pulse: Pulse = field(default_factory=Pulse)
     constellations: Constellations = field(default_factory=Constellations)
+    keying: Keying = field(default_factory=Keying)
 
 
 @dataclass(frozen=True)
@@ -217,6 +249,10 @@ class Channel(Section):
     receiver_bandwidth: tuple[float, float] = parameter(
         (1.0, 1.0), unit="cycles/sample, two-sided", low=0.1, high=1, source=ASSUMED
     )
+    selection: tuple[float, float] = parameter(
+        (100.0, 100.0), unit="symbol rates, two-sided; 100 is no filter", low=1, high=100,
+        source=ASSUMED + ": a channel cut out of a band",
+    )  # fmt: skip
     iq_gain_db: tuple[float, float] = parameter(
         (0.0, 0.0), unit="dB", low=-6, high=6, source=ASSUMED
     )
@@ -298,18 +334,26 @@ TEXTBOOK = Profile(
 FIELD = replace(
     TEXTBOOK,
     name="field",
+    linear=Linear(
+        Pulse(exponent=1.0, rolloff=(0.1, 0.9), span_symbols=16),
+        Constellations(oqpsk="diagonal"),
+        Keying(
+            rectangular_ask=0.6, rectangular_psk=0.25, slow=0.6, periodic=0.1, residual=(0.0, 0.3)
+        ),
+    ),
     channel=Channel(
         carrier_offset_std=0.0,
-        carrier_offset=(-0.06, 0.06),
+        carrier_offset=(-0.1, 0.1),
         samples_per_symbol=(5.0, 12.0),
         timing_drift=(-50.0, 50.0),
         phase_noise_std=(0.0, 0.01),
         n_paths=4,
         path_decay=6.0,
         rice_factor_db=(-10.0, 30.0),
-        occupied=(0.5, 1.5),
+        occupied=(0.25, 2.25),
         noise_colour=(0.0, 0.3),
         receiver_bandwidth=(0.5, 1.0),
+        selection=(1.4, 16.0),
         iq_gain_db=(-0.5, 0.5),
         iq_phase=(-0.05, 0.05),
         dc_std=0.02,
