@@ -77,7 +77,7 @@ def test_snr_labels_off_the_grid_are_taken() -> None:
     ("class_ids", "snr_labels", "seed", "first", "error", "message"),
     [
         (
-            torch.tensor([24]),
+            torch.tensor([25]),
             torch.tensor([0]),
             0,
             0,

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 
 from boltmod.config import DataSection, MixPart, Recipe
 from boltmod.data.source import MixedSource, open_source
 from boltmod.errors import ConfigError
+from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, UNKNOWN_ID, Modulation
 from boltmod.nn import registry
 from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.run import run
 from boltmod.run_folder import RunFolder
+from boltmod.runtime.session import Classifier
 from boltmod.signal import keying, unknown
 from boltmod.signal.draws import source_window
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import FIELD, PROFILES, TWIN, Keying, profile_from
 from boltmod.train import temperature
-from test_pipeline import RECIPE, Watcher
+from test_pipeline import Watcher
 
 CPU = torch.device("cpu")
 
@@ -56,15 +61,15 @@ def test_every_kind_is_finite_and_not_silent(kind: unknown.Kind) -> None:
     assert (signal.square().mean((1, 2)) > 0).all()
 
 
-def test_frequency_shift_keying_has_a_constant_envelope_and_no_minimum_shift() -> None:
+def test_frequency_shift_keying_has_a_constant_envelope_and_several_frequencies() -> None:
     numbers = unknown.draw(3, torch.arange(256), FIELD, CPU)
     planes = unknown.frequency_shift_keying(numbers, FIELD)
     assert planes.square().sum(1) == pytest.approx(torch.ones(256, planes.shape[2]), abs=1e-5)
     z = torch.complex(planes[:, 0], planes[:, 1])
     turns = torch.angle(z[:, 1:] * z[:, :-1].conj()) / (2 * math.pi)
-    # Two tones at least 0.9 symbol rates apart, of symbols of at most 160 samples.
     spread = torch.quantile(turns, 0.98, dim=1) - torch.quantile(turns, 0.02, dim=1)
-    assert (spread > 0.5 / 160).all()
+    assert spread.median() > 0.05
+    assert spread.max() < 0.65
 
 
 def test_a_carrier_is_a_line_and_noise_is_none() -> None:
@@ -124,7 +129,6 @@ def test_patterns_repeat() -> None:
 
 
 def test_an_off_leaks() -> None:
-    profile = profile_from("field", {"linear.keying.residual": [0.3, 0.3], "channel.n_paths": 1})
     ids = torch.zeros(256, dtype=torch.int64)
     clean = {"selection": 100, "receiver_bandwidth": 1, "occupied": 1, "dc_std": 0}
     profile = profile_from("field", {
@@ -180,12 +184,40 @@ def test_a_mix_stands_alone() -> None:
         DataSection(mix=(MixPart(),), profile="field")
 
 
-def test_a_network_and_its_frames_agree_on_unknown(tmp_path: object) -> None:
-    recipe = Recipe.model_validate(
-        RECIPE | {"data": {"mix": [{"profile": "twin", "unknown": 0.1}], "frames_per_epoch": 128}}
-    )
+TINY = {
+    "name": "tiny-field",
+    "network": {
+        "name": "fieldnet", "unknown": True, "pool": 8, "lag": 1, "channels": [4, 4],
+        "kernel_sizes": [3, 3], "strides": [2, 2],
+    },
+    "data": {
+        "mix": [{"profile": "twin"}, {"profile": "field", "unknown": 0.3}],
+        "frames_per_epoch": 256, "validation_frames": 300,
+    },
+    "phases": [{"name": "a", "kind": "train", "epochs": 1, "batch_size": 64}],
+    "export": {"calibrate": True, "frames": 256},
+    "evaluation": {"frames_per_cell": 1},
+}  # fmt: skip
+
+
+def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_25_classes(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(tomli_w.dumps(TINY))
+    watcher = Watcher()
+    outcome = run(recipe, tmp_path / "run", watcher, watcher.notify)
+    assert outcome.data == "field and unknown seed 2020, 1 frame a cell"
+    model = load(RunFolder(tmp_path / "run").model)
+    assert model.classes == CLASSES_AND_UNKNOWN
+    assert float(model.metadata.provenance["temperature"]) > 0
+    assert model.metadata.provenance["trained_on"] == "profiles twin and field"
+    assert not any(node.metadata_props or node.doc_string for node in model.proto.graph.node)
+    assert Classifier(model).probabilities(np.zeros((1, 2, 1024), np.float32)).shape == (1, 25)
+
+
+def test_a_network_and_its_frames_agree_on_unknown(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate(TINY | {"data": {"mix": [{"profile": "twin"}]}})
     with pytest.raises(ConfigError) as wrong:
-        run_phases(recipe, RunFolder(tmp_path), Watcher())  # type: ignore[arg-type]
+        run_phases(recipe, RunFolder(tmp_path), Watcher())
     assert str(wrong.value) == (
         "network must have an output for unknown where data.mix draws such frames, and only "
         "there: set network.unknown and data.mix.unknown to agree"
@@ -224,7 +256,7 @@ def test_a_calibrated_network_keeps_its_answers() -> None:
     before = network(frames.iq_planes[:64])
     found = temperature.calibrated(network, frames)
     after = network(frames.iq_planes[:64])
-    assert found > 1.05
+    assert abs(found - 1) > 0.05
     assert torch.allclose(after * found, before, atol=1e-3)
 
 
