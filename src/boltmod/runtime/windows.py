@@ -104,12 +104,15 @@ def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool
         The frames, (n, 2, 1024) float32, and which of them are constant, (n,): those are left at
         the level they have.
     """
-    deviation = windows.astype(np.complex128).std(axis=1)
+    planes = np.stack([windows.real, windows.imag], axis=1)
+    centred = planes.astype(np.float64)
+    centred -= centred.mean(axis=2, keepdims=True)
+    deviation = np.sqrt(np.einsum("nps,nps->n", centred, centred) / FRAME_LENGTH)
     is_constant = deviation == 0
     if input_scaling == InputScaling.UNIT_STD:
-        divisor = np.where(is_constant, 1.0, deviation)
-        windows = (windows / divisor[:, np.newaxis]).astype(np.complex64)
-    return np.stack([windows.real, windows.imag], axis=1), is_constant
+        divisor = np.where(is_constant, 1.0, deviation)[:, np.newaxis, np.newaxis]
+        np.divide(planes, divisor, out=planes, casting="same_kind")
+    return planes, is_constant
 
 
 def _windows(blocks: Iterable[Samples]) -> Iterator[Samples]:
