@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from boltmod.data.analytic import analytic
+from boltmod.data.byte_source import FileSource
 from boltmod.data.file_names import NamedFacts, facts_of
+from boltmod.data.live import LiveRecording, Overload
 from boltmod.data.quantity import parse_offset, parse_rate
 from boltmod.data.raw import SampleFormat
 from boltmod.data.recording import open_recording
-from boltmod.data.stream import PipedRecording
-from boltmod.errors import BoltmodError, ConfigError, DataFormatError
+from boltmod.errors import BoltmodError, ConfigError, DataFormatError, SourceError
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -239,17 +240,21 @@ def test_a_pipe_brings_what_a_file_holds(tmp_path, kind):
     content = rng.integers(0, 40, 3000 * kind.sample_bytes).astype(np.uint8).tobytes()
     path = tmp_path / "x"
     path.write_bytes(content)
-    piped = PipedRecording(Dribble(content + b"\0"), kind)
-    np.testing.assert_allclose(
-        whole(piped, 512), whole(open_recording(path, kind.label)), rtol=1e-4, atol=1e-5
-    )
+    source = FileSource(Dribble(content + b"\0"))
+    with LiveRecording(source, kind, overload=Overload(lossless=True, n_buffered=1)) as piped:
+        windows = whole(piped, 2048)
+    filed = whole(open_recording(path, kind.label))[: 2 * 1024]
+    np.testing.assert_allclose(windows, filed, rtol=1e-4, atol=1e-5)
 
 
 def test_a_pipe_that_brings_nothing():
-    with pytest.raises(DataFormatError) as error:
-        whole(PipedRecording(io.BytesIO(b"abc"), SampleFormat.CI16))
+    with pytest.raises(SourceError) as error, LiveRecording(
+        FileSource(io.BytesIO(b"abc")), SampleFormat.CI16
+    ) as piped:  # fmt: skip
+        whole(piped)
     assert str(error.value) == (
-        "standard input must bring samples, and brought none: check what writes to it"
+        "standard input must bring samples, and brought none (its writer ended): "
+        "check what sends them"
     )
 
 

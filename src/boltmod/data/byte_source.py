@@ -60,10 +60,14 @@ class FileSource:
     def read(self, timeout_s: float) -> bytes | None:
         """As `ByteSource.read`; on Windows, where pipes cannot be asked, it waits for ever."""
         if self._descriptor is None:
-            return self._file.read(_MOST_BYTES)
-        if os.name != "nt" and not select.select([self._descriptor], [], [], timeout_s)[0]:
+            content = self._file.read(_MOST_BYTES)
+        elif os.name != "nt" and not select.select([self._descriptor], [], [], timeout_s)[0]:
             return None
-        return os.read(self._descriptor, _MOST_BYTES)
+        else:
+            content = os.read(self._descriptor, _MOST_BYTES)
+        if not content:
+            self.state = "its writer ended"
+        return content
 
     def close(self) -> None:
         """Leave the file to whoever opened it."""

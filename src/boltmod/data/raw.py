@@ -232,7 +232,7 @@ def check_finite(block: Samples, start: int, name: str) -> None:
     """
     parts = block.view(np.float32)
     with np.errstate(invalid="ignore"):
-        if not len(parts) or (-_LARGEST < parts.min() and parts.max() < _LARGEST):
+        if not len(parts) or (parts.min() > -_LARGEST and parts.max() < _LARGEST):
             return
     finite = (np.abs(parts) < _LARGEST).reshape(-1, 2).all(axis=1)
     first = int(np.argmin(finite))

@@ -10,15 +10,12 @@ from numpy.typing import NDArray
 
 from boltmod.data.analytic import Samples
 from boltmod.data.raw import RawRecording
-from boltmod.data.stream import PipedRecording
 from boltmod.errors import DataFormatError
 from boltmod.model.metadata import InputScaling
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.session import Classifier
 
 _WINDOWS_AT_ONCE = 256
-_PIPED_WINDOWS_AT_ONCE = 16
-"""Few, for whoever listens to a live signal waits for them."""
 
 Planes = NDArray[np.float32]
 
@@ -41,9 +38,7 @@ class Label:
     probability: float | None
 
 
-def label_windows(
-    classifier: Classifier, recording: RawRecording | PipedRecording
-) -> Iterator[Label]:
+def label_windows(classifier: Classifier, recording: RawRecording) -> Iterator[Label]:
     """Classify a recording window by window, in bounded memory.
 
     Args:
@@ -53,14 +48,13 @@ def label_windows(
     Raises:
         DataFormatError: The recording is shorter than a window, or holds what is no number.
     """
-    if recording.n_samples is not None and recording.n_samples < FRAME_LENGTH:
+    if recording.n_samples < FRAME_LENGTH:
         raise DataFormatError(
             f"{recording.name} must hold at least {FRAME_LENGTH} samples, one window, "
             f"not {recording.n_samples}: give a longer recording"
         )
     start = 0
-    n_at_once = _WINDOWS_AT_ONCE if recording.n_samples is not None else _PIPED_WINDOWS_AT_ONCE
-    for windows in _windows(recording.blocks(n_at_once * FRAME_LENGTH)):
+    for windows in _windows(recording.blocks(_WINDOWS_AT_ONCE * FRAME_LENGTH)):
         yield from label_stretch(classifier, windows, start, recording.rate_hz)
         start += windows.size
 
