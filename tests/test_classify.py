@@ -215,12 +215,15 @@ def test_errors_are_one_line_and_exit_1(tmp_path, model_path):
     )
 
 
-def test_classifying_needs_no_torch(tmp_path, samples, model_path):
+def test_classifying_needs_no_torch_nor_anything_else_that_is_slow_to_import(
+    tmp_path, samples, model_path
+):
     code = (
         "import sys; from boltmod.cli.app import app\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "print(sorted({'torch', 'brevitas', 'matplotlib'} & set(sys.modules)))"
+        "slow = {'torch', 'brevitas', 'matplotlib', 'scipy.signal', 'sigmf'}\n"
+        "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "classify", record(tmp_path, samples), "-m", model_path],

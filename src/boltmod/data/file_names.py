@@ -1,4 +1,4 @@
-"""What receivers' programs say in the names of their files: rate, frequency, sample format.
+"""What the names of files say: SigMF's endings, and rate, frequency and sample format.
 
 Source: gqrx (`gqrx_DATE_TIME_FREQUENCY_RATE_fc.raw`), SDR++ (`baseband_FREQUENCYHz_TIME_DATE.wav`),
 hackrf_transfer, SDR# and HDSDR (`PROGRAM_DATE_TIMEZ_FREQUENCYkHz_IQ.wav`), rtl_433
@@ -13,6 +13,9 @@ from pathlib import Path
 
 from boltmod.data.raw import SampleFormat
 
+META_SUFFIX = ".sigmf-meta"
+DATA_SUFFIX = ".sigmf-data"
+ARCHIVE_SUFFIX = ".sigmf"
 _GQRX = re.compile(r"gqrx_\d{8}_\d{6}_(\d{1,12})_(\d{1,12})_fc\.raw", re.ASCII)
 _FREQUENCY = re.compile(r"(\d{1,12}(?:\.\d+)?)(Hz|kHz|MHz|GHz|M|G)", re.ASCII)
 _RATE = re.compile(r"(\d{1,12}(?:\.\d+)?)(k|sps|ksps|Msps)", re.ASCII)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from boltmod.data import sigmf, wav
-from boltmod.data.file_names import facts_of
+from boltmod.data import wav
+from boltmod.data.file_names import ARCHIVE_SUFFIX, DATA_SUFFIX, META_SUFFIX, facts_of
 from boltmod.data.raw import RawRecording, SampleFormat
 
 
@@ -27,10 +27,14 @@ def open_recording(
     named = facts_of(path)
     if sample_format is not None:
         recording = RawRecording(path, SampleFormat.named(sample_format))
-    elif path.suffix in (sigmf.META_SUFFIX, sigmf.DATA_SUFFIX):
-        recording = sigmf.open_sigmf(path)
-    elif path.suffix == sigmf.ARCHIVE_SUFFIX:
-        recording = sigmf.open_archive(path)
+    elif path.suffix in (META_SUFFIX, DATA_SUFFIX):
+        from boltmod.data.sigmf import open_sigmf  # here, for it takes a tenth of a second
+
+        recording = open_sigmf(path)
+    elif path.suffix == ARCHIVE_SUFFIX:
+        from boltmod.data.sigmf import open_archive
+
+        recording = open_archive(path)
     elif path.suffix.lower() == ".wav":
         recording = wav.open_wav(path)
     else:

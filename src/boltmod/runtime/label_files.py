@@ -10,8 +10,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TextIO
 
+from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
-from boltmod.data.sigmf import META_SUFFIX, Annotation, write_annotations
 from boltmod.errors import ConfigError
 from boltmod.files import replacing
 from boltmod.model.onnx_file import Model
@@ -81,6 +81,8 @@ def _write_sigmf(
     path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
 ) -> None:
     """Annotate every window that holds a signal."""
+    from boltmod.data.sigmf import Annotation, write_annotations  # it takes a tenth of a second
+
     annotations = [
         Annotation(label.sample_start, FRAME_LENGTH, label.class_name, label.probability)
         for label in labels
