@@ -281,11 +281,12 @@ def compare(found: list[Way], rounds: int) -> None:
         )
 
 
-def first_label_s(model: Path, samples: Path, tries: int) -> list[float]:
-    """From the start of the process to the first line that names a class."""
+def first_label_s(model: Path, samples: Path, tries: int) -> tuple[list[float], float]:
+    """From the start of the process to the first line that names a class; processor time of all."""
     command = [sys.executable, "-c", "from boltmod.cli.app import main; main()"]
     command += ["classify", "-", "-f", "cf32", "-r", "240k", "-m", str(model)]
     found = []
+    before = os.times()
     for _ in range(tries):
         begun = time.perf_counter()
         with samples.open("rb") as content, subprocess.Popen(
@@ -296,7 +297,9 @@ def first_label_s(model: Path, samples: Path, tries: int) -> list[float]:
             assert running.stdout.readline()
             found.append(time.perf_counter() - begun)
             running.stdout.read()
-    return found
+    after = os.times()
+    cpu_s = sum(after[2:4]) - sum(before[2:4])
+    return sorted(found), cpu_s / tries
 
 
 def main() -> None:
@@ -331,9 +334,11 @@ def main() -> None:
         frames = planes / np.float32(2**0.5)
         recording = RawRecording(samples, SampleFormat.CF32, args.rate)
         print(f"{args.model.name}, {args.frames:,} windows; ratio: its frames/s over classify's")
-        seconds = sorted(first_label_s(args.model, samples, 5))
+        few = folder / "few.cf32"
+        few.write_bytes(samples.read_bytes()[: 16 * 8 * FRAME_LENGTH])
+        seconds, cpu_s = first_label_s(args.model, few, 5)
         print(f"  first label {statistics.median(seconds):.2f} s after the process starts "
-              f"({seconds[0]:.2f} to {seconds[-1]:.2f})")  # fmt: skip
+              f"({seconds[0]:.2f} to {seconds[-1]:.2f}); processor time {cpu_s:.2f} s")  # fmt: skip
         everywhere = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         for n_cores in sorted({1, os.cpu_count() or 1}):
             if everywhere is not None:
