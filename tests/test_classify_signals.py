@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_files_of_signals_say_the_same(band, model_path, tmp_path):
     lines = (tmp_path / "labels.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == printed["windows"]
     notes = sigmf.fromfile(tmp_path / "labels.sigmf-meta").get_annotations()
-    assert len(notes) == len(lines)
+    assert 2 <= len(notes) <= len(lines)
     middles = {
         round((n["core:freq_lower_edge"] + n["core:freq_upper_edge"]) / 2, -3) for n in notes
     }
@@ -100,7 +102,7 @@ def test_nothing_found_is_said(tmp_path, model_path):
     [
         (["--channel", "best"], "channel must be auto or none, not 'best': choose one of them"),
         (["--channel", "none", "--summary"], "channel must not be none where an offset, bandwidth, "
-         "symbol rate or summary is asked for: leave --channel out"),
+         "symbol rate, summary or picture is asked for: leave --channel out"),
         (["--bandwidth", "wide"], "bandwidth must be a positive number of hertz, such as 240k or "
          "2.4M, not 'wide': write it so"),
         (["--channel", "auto", "-o", "x.txt"], "output of signals must end in .jsonl, .csv, "
@@ -135,8 +137,10 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
     ("arguments", "message"),
     [
         ([], "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"),
-        (["-f", "cu8", "--summary"], "channel must be none for a stream, which cannot be read "
-         "twice: record to a file first"),
+        (["-f", "cu8", "--summary"],
+         "rate must be known to select a channel: give it with --rate"),
+        (["-f", "cu8", "-r", "1M", "--summary", "-o", "x.sigmf-meta"],
+         "output of a stream must end in .jsonl or .csv, not 'x.sigmf-meta': rename it"),
         (["-f", "cu8", "-o", "x.txt"],
          "output of a stream must end in .jsonl or .csv, not 'x.txt': rename it"),
     ],
@@ -144,3 +148,66 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
 def test_what_standard_input_cannot(model_path, arguments, message):
     done = run("-", "-m", model_path, *arguments, content=b"")
     assert str(done.exception) == message
+
+
+def test_a_stream_holds_the_signals_that_the_file_holds(band, model_path):
+    options = ("-m", model_path, "--channel", "auto", "--json")
+    document = json.loads(run(band, *options).stdout)
+    piped = run("-", "-f", "cf32", "-r", "100k", *options, content=band.read_bytes())
+    streamed = json.loads(piped.stdout)
+    assert len(streamed["signals"]) == 2
+    for each in streamed["signals"]:
+        same = [
+            other
+            for other in document["signals"]
+            if abs(other["signal"]["offset_hz"] - each["signal"]["offset_hz"]) < 500
+        ]
+        assert len(same) == 1
+        assert each["n_windows"] == pytest.approx(same[0]["n_windows"], abs=3)
+        rate_hz = same[0]["signal"]["symbol_rate_hz"]
+        assert each["signal"]["symbol_rate_hz"] == pytest.approx(rate_hz, rel=1e-3)
+    assert len(streamed["windows"]) == sum(each["n_windows"] for each in streamed["signals"])
+
+
+def test_signals_are_printed_as_they_are_heard(band, model_path):
+    done = run(band, "-m", model_path, "--channel", "auto")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["signal", "start", "class", "probability"]
+    assert lines[1].split()[0] in "12"
+    assert lines[-3].split()[:4] == ["signal", "class", "probability", "windows"]
+
+
+_MEMORY = """
+import resource, sys
+from pathlib import Path
+from boltmod.cli.app import app
+from boltmod.runtime import listener
+listener.PIECE_SAMPLES = 1 << 17
+try:
+    app(["classify", *sys.argv[1:], "--summary", "--json"])
+except SystemExit:
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def test_a_long_recording_takes_no_more_memory_than_a_short_one(tmp_path, model_path):
+    rng = np.random.default_rng(0)
+    piece = (shifted(linear(rng, 100_000, 0.02, QPSK), 0.2) + noise(rng, 100_000, 0.2)) * 25
+    stored = np.round(piece.view(np.float64)).clip(-128, 127).astype(np.int8).tobytes()
+    peaks = []
+    for times in (4, 12):
+        path = tmp_path / f"x{times}.ci8"
+        with path.open("wb") as file:
+            for _ in range(times):
+                file.write(stored)
+        arguments = [str(path), "-m", str(model_path), "-r", "1M"]
+        done = subprocess.run(
+            [sys.executable, "-c", _MEMORY, *arguments], capture_output=True, text=True, check=True
+        )
+        (signal,) = json.loads(done.stdout)["signals"]
+        assert signal["n_windows"] == pytest.approx(
+            times * 100_000 * 0.16 / 1024, abs=0.1 * times * 16
+        )
+        peaks.append(int(done.stderr.split()[-1]))
+    assert peaks[1] < 1.15 * peaks[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
@@ -59,6 +60,10 @@ def classify(  # noqa: PLR0913 (the command's options)
     summary_only: Annotated[
         bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
     ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Write a picture of the band and its signals to a .png file."),
+    ] = None,
     frequency: Annotated[
         str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
     ] = None,
@@ -78,14 +83,13 @@ def classify(  # noqa: PLR0913 (the command's options)
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
 
-    With --channel auto, or any of --offset, --bandwidth, --symbol-rate and --summary, the signals
-    in the band are found and each is filtered and resampled to 8 samples a symbol first.
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary and --picture,
+    the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
     """
     from boltmod.cli.classify_stream import classify_stream
     from boltmod.data.live import Overload
     from boltmod.data.quantity import parse_rate
-    from boltmod.data.recording import open_recording
-    from boltmod.data.stream_address import StreamFacts, is_address
+    from boltmod.data.stream_address import StreamFacts, is_address, open_stream
     from boltmod.runtime import label_files
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
@@ -94,33 +98,26 @@ def classify(  # noqa: PLR0913 (the command's options)
     if channel not in (None, "auto", "none"):
         raise ConfigError(f"channel must be auto or none, not {channel!r}: choose one of them")
     told = [each is not None for each in (offset, bandwidth, symbol_rate)]
-    if channel == "none" and (any(told) or summary_only):
+    if channel == "none" and (any(told) or summary_only or picture):
         raise ConfigError(
-            "channel must not be none where an offset, bandwidth, symbol rate or summary is asked "
-            "for: leave --channel out"
+            "channel must not be none where an offset, bandwidth, symbol rate, summary or picture "
+            "is asked for: leave --channel out"
         )
-    by_signal = channel == "auto" or any(told) or summary_only
+    by_signal = channel == "auto" or any(told) or summary_only or picture is not None
     frequency_hz = None if frequency is None else parse_rate(frequency, "frequency", "hertz")
-    if recording == "-" or is_address(recording):
-        if by_signal:
-            raise ConfigError(
-                "channel must be none for a stream, which cannot be read twice: "
-                "record to a file first"
-            )
-        if timeout is not None and not timeout > 0:
-            raise ConfigError(f"timeout must be above 0 s, not {timeout:g}: leave it out to wait")
-        facts = StreamFacts(sample_format, rate_hz, frequency_hz, gain, topic)
-        overload = Overload(lossless=recording == "-" and not live, patience_s=timeout)
+    is_stream = recording == "-" or is_address(recording)
+    if timeout is not None and not timeout > 0:
+        raise ConfigError(f"timeout must be above 0 s, not {timeout:g}: leave it out to wait")
+    facts = StreamFacts(sample_format, rate_hz, frequency_hz, gain, topic)
+    overload = Overload(lossless=recording == "-" and not live, patience_s=timeout)
+    if is_stream and not by_signal:
         classify_stream(recording, model, facts, overload, output, as_json, threads)
         return
     for name, value in (("gain", gain), ("topic", topic), ("timeout", timeout), ("live", live)):
-        if value:
+        if value and not is_stream:
             raise ConfigError(f"{name} must be left out for a file: only streams have it")
-    source = open_recording(Path(recording), sample_format, rate_hz)
-    if frequency_hz is not None:
-        source = replace(source, centre_hz=frequency_hz)
     if by_signal:
-        from boltmod.cli.classify_signals import classify_signals
+        from boltmod.cli.classify_signals import Asked, classify_signals
         from boltmod.data.quantity import parse_offset
         from boltmod.runtime.signals import Wish
 
@@ -129,8 +126,15 @@ def classify(  # noqa: PLR0913 (the command's options)
             None if bandwidth is None else parse_rate(bandwidth, "bandwidth", "hertz"),
             None if symbol_rate is None else parse_rate(symbol_rate, "symbol rate", "symbols"),
         )
-        classify_signals(source, model, wish, output, summary_only, as_json, threads=threads)
+        heard = (
+            open_stream(recording, facts, overload, sys.stdin.buffer)
+            if is_stream
+            else _opened(recording, sample_format, rate_hz, frequency_hz)
+        )
+        asked = Asked(output, picture, summary_only, as_json, threads)
+        classify_signals(heard, model, wish, asked)
         return
+    source = _opened(recording, sample_format, rate_hz, frequency_hz)
     if output is not None:
         label_files.check_path(output)
     classifier = Classifier(model, threads)
@@ -147,6 +151,15 @@ def classify(  # noqa: PLR0913 (the command's options)
         _print(labels)
     if not as_json:
         _tell(seen, source)
+
+
+def _opened(
+    path: str, sample_format: str | None, rate_hz: float | None, centre_hz: float | None
+) -> RawRecording:
+    from boltmod.data.recording import open_recording
+
+    source = open_recording(Path(path), sample_format, rate_hz)
+    return source if centre_hz is None else replace(source, centre_hz=centre_hz)
 
 
 def _print(labels: Iterable[Label]) -> None:

@@ -69,7 +69,7 @@ def classify_stream(
     with ExitStack() as stack:
         stack.callback(_tell, live, seen)
         stack.enter_context(live)
-        stack.enter_context(_ended_by_signals(live))
+        stack.enter_context(ended_by_signals(live))
         outputs = list(_outputs(stack, live, seen, head, output, as_json))
         for labels in label_live(classifier, live):
             seen.update(label.class_name for label in labels)
@@ -236,7 +236,7 @@ def _log(live: LiveRecording, path: Path) -> Iterator[Output]:
 
 
 @contextmanager
-def _ended_by_signals(live: LiveRecording) -> Iterator[None]:
+def ended_by_signals(live: LiveRecording) -> Iterator[None]:
     """Let Ctrl-C end the stream, not the program, once; what has been read is still labelled."""
     before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Protocol, TextIO
 
 from boltmod.data.raw import RawRecording
 from boltmod.data.sigmf import META_SUFFIX, Annotation, write_annotations
 from boltmod.errors import ConfigError
 from boltmod.runtime.label_files import complete_or_absent
-from boltmod.runtime.signals import Signal, SignalLabel
+from boltmod.runtime.signal_labels import SignalLabel
+from boltmod.runtime.signals import Signal
 
 SUFFIXES = (".jsonl", ".csv", META_SUFFIX)
 
 
+class Writer(Protocol):
+    """Takes labels as they come."""
+
+    def add(self, signal: Signal, labels: Sequence[SignalLabel]) -> None:
+        """Write labels of one signal, in the order of time."""
+
+
 def check_path(path: Path) -> None:
-    """Refuse a file name whose ending names no kind of file that `write` knows.
+    """Refuse a file name whose ending names no kind of file that `writing` knows.
 
     Raises:
         ConfigError: The ending is none of them, or the folder does not exist.
@@ -31,44 +41,96 @@ def check_path(path: Path) -> None:
         raise ConfigError(f"output must lie in a folder that exists, not {path.parent}: make it")
 
 
-def write(
-    path: Path,
-    labels: Sequence[SignalLabel],
-    signals: Sequence[Signal],
-    recording: RawRecording,
-    author: str,
-) -> None:
-    """Write the labels of signals to a file, which appears when it is complete.
+@contextmanager
+def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator[Writer]:
+    """Write labels to a file, which appears when the body is over, and not at all if it fails.
 
     Args:
-        path: A `.jsonl`, `.csv` or `.sigmf-meta` (annotations with frequency edges) file.
-        labels: What was said.
-        signals: What it was said about, number 1 first.
-        recording: Where they are.
+        path: A `.jsonl` or `.csv` file, a line a window, or a `.sigmf-meta` file, an annotation
+            for each run of windows of one class.
+        recording: Where the signals are; None for a stream, which cannot be annotated.
         author: Who says so.
     """
     check_path(path)
     if path.suffix == META_SUFFIX:
-        annotations = [_annotation(each, signals[each.signal - 1], recording) for each in labels]
-        write_annotations(path, recording, annotations, f"modulation classes by {author}")
+        if recording is None:
+            raise ConfigError(
+                f"output of a stream must end in .jsonl or .csv, not {path.name!r}: rename it"
+            )
+        notes = _Annotations(recording)
+        yield notes
+        write_annotations(path, recording, notes.finished(), f"modulation classes by {author}")
         return
     with complete_or_absent(path) as file:
-        if path.suffix == ".csv":
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow([field.name for field in fields(SignalLabel)])
-            table.writerows([list(asdict(each).values()) for each in labels])
-        else:
-            file.writelines(json.dumps(asdict(each), allow_nan=False) + "\n" for each in labels)
+        yield _Table(file) if path.suffix == ".csv" else _Lines(file)
 
 
-def _annotation(label: SignalLabel, signal: Signal, recording: RawRecording) -> Annotation:
-    """Edges are radio frequencies where the centre is known, else offsets from it."""
-    centre_hz = (recording.centre_hz or 0.0) + signal.offset_hz
-    return Annotation(
-        label.sample_start,
-        label.sample_count,
-        label.class_name,
-        label.probability,
-        lower_edge_hz=centre_hz - signal.bandwidth_hz / 2,
-        upper_edge_hz=centre_hz + signal.bandwidth_hz / 2,
-    )
+class _Table:
+    def __init__(self, file: TextIO) -> None:
+        self._table = csv.writer(file, lineterminator="\n")
+        self._table.writerow([field.name for field in fields(SignalLabel)])
+
+    def add(self, signal: Signal, labels: Sequence[SignalLabel]) -> None:
+        self._table.writerows(list(asdict(each).values()) for each in labels)
+
+
+class _Lines:
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def add(self, signal: Signal, labels: Sequence[SignalLabel]) -> None:
+        self._file.writelines(json.dumps(asdict(each), allow_nan=False) + "\n" for each in labels)
+
+
+@dataclass
+class _Run:
+    """Windows of one class that follow each other."""
+
+    start: int
+    end: int
+    label: str
+    probabilities: float
+    n_windows: int
+    edges_hz: tuple[float, float]
+
+    def takes(self, label: SignalLabel) -> bool:
+        return label.class_name == self.label and label.sample_start <= self.end + 1
+
+    def as_annotation(self) -> Annotation:
+        return Annotation(
+            self.start,
+            self.end - self.start,
+            self.label,
+            self.probabilities / self.n_windows,
+            lower_edge_hz=self.edges_hz[0],
+            upper_edge_hz=self.edges_hz[1],
+        )
+
+
+class _Annotations:
+    """Annotations with edges: radio frequencies if the centre is known, else offsets from it."""
+
+    def __init__(self, recording: RawRecording) -> None:
+        self._recording = recording
+        self._open: dict[int, _Run] = {}
+        self._done: list[Annotation] = []
+
+    def add(self, signal: Signal, labels: Sequence[SignalLabel]) -> None:
+        centre_hz = (self._recording.centre_hz or 0.0) + signal.offset_hz
+        edges_hz = (centre_hz - signal.bandwidth_hz / 2, centre_hz + signal.bandwidth_hz / 2)
+        for label in labels:
+            end = min(label.sample_start + label.sample_count, self._recording.n_samples)
+            run = self._open.get(label.signal)
+            if run is not None and run.takes(label):
+                run.end = end
+                run.probabilities += label.probability
+                run.n_windows += 1
+                continue
+            if run is not None:
+                self._done.append(run.as_annotation())
+            self._open[label.signal] = _Run(
+                label.sample_start, end, label.class_name, label.probability, 1, edges_hz
+            )
+
+    def finished(self) -> list[Annotation]:
+        return [*self._done, *(run.as_annotation() for run in self._open.values())]

@@ -1,175 +1,209 @@
 """Signals in a band: where they are in frequency and when in time, by their energy.
 
-Two things give a signal away: power that comes and goes above the quiet level of the same bins
+Two things give a signal away: power that comes and goes above the noise of the same bins
 (bursts, on whatever noise the receiver's filters have shaped), and power that stands out of the
 whole band's quiet level all the time.
-
-Source: Urkowitz, "Energy detection of unknown deterministic signals", Proc. IEEE 55 (1967) 523-531;
-occupied bandwidth as in ITU-R SM.443 (99 % of the power).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from boltmod.runtime.channel.spectrogram import N_BINS, Spectrogram
-
-_BURST_DB = 2.5
-_SHORT_DB = 6.0
-_CONTINUOUS_DB = 8.0
-_LEVEL_OF_QUIET = 0.15
-"""Quantile of the rows that is taken for noise; a burst may last most of a recording."""
-_SMOOTH_BINS = 5
-_OCCUPIED = 0.99
-_MIN_SNR_DB = 0.0
-_MIN_BINS = 3
-_FAR_BELOW_DB = 25.0
-"""A signal so far below the strongest is a spur or a splatter of it."""
+from boltmod.data.analytic import Samples
+from boltmod.runtime.channel import noise
+from boltmod.runtime.channel.boxes import (
+    FAR_BELOW_DB,
+    MIN_BINS,
+    MOST,
+    Box,
+    Piece,
+    bursts_in,
+    occupied,
+    stretch_of,
+)
+from boltmod.runtime.channel.detection import Detection, Found
+from boltmod.runtime.channel.groups import MOSTLY, SPLATTER, grouped
+from boltmod.runtime.channel.humps import MEASURED_SAMPLES, Stretch, apart, are_one
+from boltmod.runtime.channel.noise import is_noise
+from boltmod.runtime.channel.select import Channel, select
+from boltmod.runtime.channel.spectrogram import N_BINS, spectrogram
 
 Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
+
+_CONTINUOUS_DB = 8.0
+_MIN_SNR_DB = 1.0
+_WHOLE_BAND = 0.8
+_WIDE = 12
+_BEYOND = 0.01
+_FLAT = 4.0
+_JUDGED = 1 << 15
+_JUDGED_LEAST = 1000
+_ABOVE = 4.0
+_OVERLAP = 0.2
+_FLOOR = 0.3
+"""Quantile of the bins that is taken for the floor that continuous signals stand on."""
 
 
-@dataclass(frozen=True)
-class Detection:
-    """One signal found; frequencies in cycles a sample, times in samples.
+def detect(samples: Samples, remembered: Floats | None = None) -> list[Detection]:
+    """Find the signals in a piece of a recording, the strongest first.
 
     Args:
-        centre: Middle of its band, -1/2 to 1/2.
-        bandwidth: Width of the band that holds 99 % of its power.
-        spans: When it is on: (first sample, end).
-        snr_db: Its power over that of the noise in its band, while it is on.
+        samples: The piece.
+        remembered: Shape of the noise in what came before, if anything did.
     """
-
-    centre: float
-    bandwidth: float
-    spans: tuple[tuple[int, int], ...]
-    snr_db: float
+    return look(samples, remembered)[0]
 
 
-def detect(seen: Spectrogram) -> list[Detection]:
-    """Find the signals of a recording, the strongest first.
-
-    Bursts come before what is always there: a continuous box that overlaps a burst's band is the
-    floor it stands on, the receiver's own noise for instance, and not a signal of its own.
-    """
+def look(
+    samples: Samples, remembered: Floats | None = None
+) -> tuple[list[Detection], Floats | None]:
+    """As `detect`, and the shape of the noise, to be remembered for the next piece."""
+    seen = spectrogram(samples)
     if len(seen.power) < 2 or not seen.power.any():
-        return []
-    power = seen.power + seen.power.max() * 1e-12
-    quiet = _quiet_level(power)
-    loud = _smooth(_loud_rows(power))
-    # A short recording's levels are uncertain: more is asked of a burst in it.
-    boxes = _bands(loud / quiet, _BURST_DB + _SHORT_DB * max(0.0, 1 - len(power) / 100))
-    floor = np.full(N_BINS, _floor(quiet))
-    for low, high in _bands(quiet / floor, _CONTINUOUS_DB):
-        if not any(low < other_high and other_low < high for other_low, other_high in boxes):
-            boxes.append((low, high))
-    found = [each for box in boxes if (each := _describe(seen, power, quiet, floor, box))]
-    found.sort(key=lambda pair: -pair[1])
-    if not found:
-        return []
-    weakest = found[0][1] * 10 ** (-_FAR_BELOW_DB / 10)
-    return [
+        return [], remembered
+    piece = Piece(samples, seen, noise.measure(seen, remembered, steady=True))
+    boxes = bursts_in(piece)
+    if any(_is_gain(piece, box) for box in boxes):
+        piece = replace(piece, noise=noise.measure(seen, remembered))
+        boxes = bursts_in(piece)
+    bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
+    found = _distinct(piece, bursts, always)
+    weakest = found[0][1] * 10 ** (-FAR_BELOW_DB / 10) if found else 0.0
+    kept = [
         detection
-        for detection, strength in found
+        for detection, strength in found[:MOST]
         if strength >= weakest and detection.snr_db >= _MIN_SNR_DB
     ]
+    return kept, piece.noise.shape
 
 
-def _quiet_level(power: Floats) -> Floats:
-    """What each bin holds when nothing is sent: a low quantile of a mean over some rows and bins.
+def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Found]:
+    """The signals without what is but a part of another, the strongest first.
 
-    Without the mean the quantile of noise, whose power is exponentially distributed, would lie far
-    below its mean.
+    What is always there may be the noise that bursts stand on; else bursts in its band and beside
+    it are its own fluctuations.
     """
-    n_rows = max(1, min(16, len(power) // 8))
-    mean = ndimage.uniform_filter(power, (n_rows, _SMOOTH_BINS), mode=("nearest", "wrap"))
-    return np.asarray(np.quantile(mean, _LEVEL_OF_QUIET, axis=0), np.float64)
+    found = [each for each in always if not _is_floor(piece, each, bursts)]
+    n_always = len(found)
+    for each in sorted(bursts, key=lambda pair: -pair[1]):
+        if any(_overlap(each[0], other[0]) and _covers(other[0], each[0]) for other in found):
+            continue
+        if any(_is_beside(piece, each, other) for other in found[:n_always]):
+            continue
+        found.append(each)
+    return sorted(found, key=lambda pair: -pair[1])
 
 
-def _loud_rows(power: Floats) -> Floats:
-    """Mean spectrum of the rows above the middle between the quietest and the loudest."""
-    level = ndimage.uniform_filter1d(power.sum(axis=1), min(5, len(power)))
-    low, high = np.quantile(level, [_LEVEL_OF_QUIET, 0.99])
-    rows = level >= np.sqrt(low * high)
-    return np.asarray(power[rows].mean(axis=0), np.float64)
+def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:
+    """Whether what is always there is noise wherever no burst is on in its band."""
+    over = [burst for burst in bursts if _overlap(always[0], burst[0])]
+    if not over:
+        return False
+    busy = sorted(span for burst in over for span in burst[0].spans)
+    ends = [0, *(end for _, end in busy)]
+    starts = [*(start for start, _ in busy), piece.seen.n_samples]
+    gaps = [(b - a, a) for a, b in zip(ends, starts, strict=True)]
+    length, first = max(gaps)
+    rate = min(1.0, 1.5 * always[0].bandwidth)
+    if length * rate < _JUDGED_LEAST:
+        return max(power for _, power in over) > _ABOVE * always[1]
+    part = piece.samples[first : first + min(length, int(_JUDGED / rate))]
+    channel = Channel(always[0].centre, always[0].bandwidth / 1.25, rate)
+    return is_noise(np.concatenate(list(select([part], channel))))
 
 
-def _smooth(spectrum: Floats) -> Floats:
-    return np.asarray(ndimage.uniform_filter1d(spectrum, _SMOOTH_BINS, mode="wrap"), np.float64)
+def _is_beside(piece: Piece, found: Found, all_the_time: Found) -> bool:
+    """Whether a burst next to a signal's band is splatter, or a wider moment, of that signal."""
+    (burst, power), (always, whole_power) = found, all_the_time
+    gap = abs(burst.centre - always.centre) - (burst.bandwidth + always.bandwidth) / 2
+    if gap <= always.bandwidth and power < SPLATTER * whole_power:
+        return True
+    if gap > burst.bandwidth / 2:
+        return False
+    start, end = max(burst.spans, key=lambda span: span[1] - span[0])
+    stretch = Stretch(piece.samples[start : min(end, start + MEASURED_SAMPLES)], 0)
+    one, other = (
+        (
+            round((each.centre - each.bandwidth / 2 + 0.5) * N_BINS),
+            round((each.centre + each.bandwidth / 2 + 0.5) * N_BINS),
+        )
+        for each in (burst, always)
+    )
+    return are_one(stretch, one, other)
 
 
-def _floor(quiet: Floats) -> float:
-    """The band's noise: the quiet level that most bins have; unfilled halves do not count."""
-    filled = quiet[quiet > quiet.max() * 1e-9]
-    return float(np.quantile(filled, 0.3))
+def _overlap(one: Detection, other: Detection) -> bool:
+    reach = (one.bandwidth + other.bandwidth) / 2 - abs(one.centre - other.centre)
+    return reach > _OVERLAP * min(one.bandwidth, other.bandwidth)
 
 
-def _bands(ratio: Floats, threshold_db: float) -> list[tuple[int, int]]:
+def _covers(one: Detection, other: Detection) -> bool:
+    """Whether one is on most of the time that the other is."""
+    common = sum(max(0, min(b, d) - max(a, c)) for a, b in one.spans for c, d in other.spans)
+    return common > MOSTLY * sum(d - c for c, d in other.spans)
+
+
+def _is_gain(piece: Piece, box: Box) -> bool:
+    """Whether a box is but louder noise: as wide as the receiver's filters, of the same shape."""
+    low, high = box.bins
+    shape = piece.noise.shape
+    filled = shape > float(np.median(shape[low:high])) * _BEYOND
+    if high - low < _WIDE or filled[low:high].sum() < _WHOLE_BAND * filled.sum():
+        return False
+    rows = np.flatnonzero(box.active) + box.rows[0]
+    ratio = piece.ratio[rows, low:high].mean(axis=0)
+    least, most = np.quantile(ratio, [0.1, 0.9])
+    if most > _FLAT * least:
+        return False
+    first, last = piece.seen.sample_of(int(rows[0])), piece.seen.sample_of(int(rows[-1]) + 1)
+    middle = (first + last) // 2
+    part = piece.samples[max(first, middle - _JUDGED) : min(last, middle + _JUDGED)]
+    return is_noise(part)
+
+
+def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
+    """What stands out of the floor all the time.
+
+    The whole band within a receiver's filters, where nothing else stands out, is doubtful.
+    """
+    shape, filled = piece.noise.shape, piece.noise.filled
+    floor = float(np.quantile(shape[filled], _FLOOR))
+    found = []
+    bands = [(band, False) for band in _bands(shape / floor * filled, _CONTINUOUS_DB)]
+    if not bands and is_alone and filled.mean() < _WHOLE_BAND:
+        bands = [(band, True) for band in _bands(filled * 2.0, 0.0)]
+    everywhere = ((0, piece.seen.n_samples),)
+    for (low, high), is_doubtful in bands:
+        excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
+        stretch = stretch_of(piece, np.arange(len(piece.seen.power)), (low, high))
+        freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
+        for a, b in apart(stretch, excess, freedom):
+            total = float(excess[a:b].sum())
+            first, last = occupied(excess[a:b] / total)
+            width = last + 1 - first
+            noise_power = max(floor * width, total * 1e-10)
+            detection = Detection(
+                (low + a + first + width / 2 - 0.5) / N_BINS - 0.5,
+                width / N_BINS,
+                everywhere,
+                float(10 * np.log10(total / noise_power)),
+                is_doubtful,
+            )
+            found.append((detection, total))
+    return found
+
+
+def _bands(ratio: NDArray[np.floating], threshold_db: float) -> list[tuple[int, int]]:
     """Runs of bins over the threshold, small gaps closed."""
     over = ratio > 10 ** (threshold_db / 10)
-    over = ndimage.binary_closing(np.pad(over, 16), np.ones(13))[16:-16]
+    over = ndimage.binary_closing(np.pad(over, 8), np.ones(5))[8:-8]
     labels, _ = ndimage.label(over)
     return [
         (part[0].start, part[0].stop)
         for part in ndimage.find_objects(labels)
-        if part[0].stop - part[0].start >= _MIN_BINS
+        if part[0].stop - part[0].start >= MIN_BINS
     ]
-
-
-def _describe(
-    seen: Spectrogram, power: Floats, quiet: Floats, floor: Floats, box: tuple[int, int]
-) -> tuple[Detection, float] | None:
-    low, high = box
-    level = power[:, low:high].sum(axis=1)
-    noise = min(float(quiet[low:high].sum()), float(np.quantile(level, _LEVEL_OF_QUIET)))
-    active = _active_rows(level, noise)
-    spectrum = power[active, low:high].mean(axis=0)
-    if active.all():
-        noise = float(floor[low:high].sum())
-        excess = np.maximum(spectrum - floor[low:high], 0)
-    else:
-        excess = np.maximum(spectrum - quiet[low:high], 0)
-    total = float(excess.sum())
-    if total <= 0:
-        return None
-    share = np.cumsum(excess) / total
-    first = int(np.searchsorted(share, (1 - _OCCUPIED) / 2))
-    last = int(np.searchsorted(share, 1 - (1 - _OCCUPIED) / 2))
-    edges = (low + first - N_BINS / 2 - 0.5, low + last - N_BINS / 2 + 0.5)
-    snr_db = 10 * np.log10(total / max(noise, total * 1e-10))
-    detection = Detection(
-        (edges[0] + edges[1]) / 2 / N_BINS,
-        (edges[1] - edges[0]) / N_BINS,
-        _spans(active, seen),
-        float(snr_db),
-    )
-    return detection, total
-
-
-def _active_rows(level: Floats, noise: float) -> Flags:
-    """Rows in which a signal is on: hysteresis between two levels; all if it never goes off."""
-    loud = float(np.quantile(level, 0.95))
-    if loud < 2 * noise:
-        return np.ones(len(level), np.bool_)
-    high, low = noise * (loud / noise) ** 0.5, noise * (loud / noise) ** 0.25
-    labels, n = ndimage.label(ndimage.binary_closing(np.pad(level > low, 4), np.ones(5))[4:-4])
-    keep = np.zeros(n + 1, np.bool_)
-    keep[np.unique(labels[level > high])] = True
-    keep[0] = False
-    return np.asarray(keep[labels], np.bool_)
-
-
-def _spans(active: Flags, seen: Spectrogram) -> tuple[tuple[int, int], ...]:
-    labels, _ = ndimage.label(active)
-    return tuple(
-        (
-            part[0].start * seen.samples_per_row,
-            min(part[0].stop * seen.samples_per_row, seen.n_samples),
-        )
-        for part in ndimage.find_objects(labels)
-    )

@@ -1,8 +1,7 @@
-"""Power over time and frequency of a recording of any length, in bounded memory."""
+"""Power over time and frequency: of a piece of a recording, and of one of any length."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,19 +11,22 @@ from scipy import fft, signal
 from boltmod.data.analytic import Samples
 
 N_BINS = 512
-_MAX_ROWS = 4096
+_FEW_ROWS = 256
+"""A piece of fewer whole rows is measured in overlapping ones, so that its times are finer."""
+_OVERLAP = 4
 _ROWS_AT_ONCE = 256
+_WATERFALL_ROWS = 1024
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Spectrogram:
-    """Mean power of each stretch of time and each bin of frequency.
+    """Power of each stretch of time and each bin of frequency.
 
     Args:
         power: (n_rows, N_BINS), lowest frequency first.
-        samples_per_row: Samples that a row is the mean of.
+        samples_per_row: Samples from a row to the next.
         n_samples: Samples looked at.
     """
 
@@ -37,39 +39,68 @@ class Spectrogram:
         """Middle of each bin, in cycles a sample, from -1/2."""
         return np.asarray(fft.fftshift(fft.fftfreq(N_BINS)), np.float64)
 
+    @property
+    def rows_alone(self) -> float:
+        """Share of the rows that would be independent of each other."""
+        return min(1.0, 2 * self.samples_per_row / N_BINS)
 
-def spectrogram(blocks: Iterable[Samples]) -> Spectrogram:
-    """Measure a recording; rows are merged in pairs whenever they become too many.
+    def sample_of(self, row: int) -> int:
+        """First sample that row tells about more than the one before it does."""
+        middle = (N_BINS - self.samples_per_row) // 2
+        return 0 if row <= 0 else min(row * self.samples_per_row + middle, self.n_samples)
 
-    Args:
-        blocks: The samples; they need not fit into memory.
+
+def spectrogram(samples: Samples) -> Spectrogram:
+    """Measure a piece of a recording.
 
     Returns:
-        At most 4096 rows; none if there are fewer than 512 samples. It does not depend on the
-        blocks.
+        A row every 512 samples, every 128 if there would be few; none if there are fewer than 512.
     """
-    rows: list[Floats] = []
-    pending: list[Floats] = []
-    merged, n_samples = 1, 0
-    held = np.empty(0, np.complex64)
-    for block in blocks:
-        n_samples += len(block)
-        held = np.concatenate([held, block])
+    n = len(samples)
+    step = N_BINS if n >= _FEW_ROWS * N_BINS else N_BINS // _OVERLAP
+    power = np.empty((max(0, (n - N_BINS) // step + 1), N_BINS))
+    if len(power):
+        frames = np.lib.stride_tricks.sliding_window_view(samples, N_BINS)[::step]
+        for start in range(0, len(power), _ROWS_AT_ONCE):
+            power[start : start + _ROWS_AT_ONCE] = _power(frames[start : start + _ROWS_AT_ONCE])
+    return Spectrogram(power, step, n)
+
+
+class Waterfall:
+    """Mean power over time and frequency of a recording of any length, in bounded memory.
+
+    Rows are merged in pairs whenever they become 1024.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Floats] = []
+        self._pending: list[Floats] = []
+        self._held = np.empty(0, np.complex64)
+        self._merged = 1
+        self._n_samples = 0
+
+    def add(self, block: Samples) -> None:
+        """Take what comes next."""
+        self._n_samples += len(block)
+        held = np.concatenate([self._held, block])
         n_new = len(held) // N_BINS
         for start in range(0, n_new, _ROWS_AT_ONCE):
             part = held[start * N_BINS : min(n_new, start + _ROWS_AT_ONCE) * N_BINS]
-            pending.extend(_power(part.reshape(-1, N_BINS)))
-            while len(pending) >= merged:
-                rows.append(np.mean(pending[:merged], axis=0))
-                del pending[:merged]
-                if len(rows) == _MAX_ROWS:
-                    rows = [(a + b) / 2 for a, b in zip(rows[::2], rows[1::2], strict=True)]
-                    merged *= 2
-        held = held[n_new * N_BINS :]
-    if pending:
-        rows.append(np.mean(pending, axis=0))
-    power = np.array(rows).reshape(-1, N_BINS)
-    return Spectrogram(power, merged * N_BINS, n_samples)
+            self._pending.extend(_power(part.reshape(-1, N_BINS)))
+            while len(self._pending) >= self._merged:
+                self._rows.append(np.mean(self._pending[: self._merged], axis=0))
+                del self._pending[: self._merged]
+                if len(self._rows) == _WATERFALL_ROWS:
+                    pairs = zip(self._rows[::2], self._rows[1::2], strict=True)
+                    self._rows = [(a + b) / 2 for a, b in pairs]
+                    self._merged *= 2
+        self._held = held[n_new * N_BINS :].copy()
+
+    def measured(self) -> Spectrogram:
+        """What came so far; the last row may be the mean of fewer samples than the others."""
+        last = [np.mean(self._pending, axis=0)] if self._pending else []
+        power = np.array([*self._rows, *last]).reshape(-1, N_BINS)
+        return Spectrogram(power, self._merged * N_BINS, self._n_samples)
 
 
 def _power(frames: Samples) -> Floats:

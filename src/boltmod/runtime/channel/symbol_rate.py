@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
 from boltmod.data.analytic import Samples
+from boltmod.runtime.channel import keying
 
 _MIN_SAMPLES = 256
 _LOWEST = 0.02
@@ -30,10 +31,12 @@ class SymbolRate:
     Args:
         rate: Symbols a sample.
         prominence: The line's height over the level of its neighbours; above 4.5 it is a line.
+        is_keyed: Whether it was told from the instants at which a carrier is switched.
     """
 
     rate: float
     prominence: float
+    is_keyed: bool = False
 
     @property
     def is_sure(self) -> bool:
@@ -54,6 +57,10 @@ def estimate(samples: Samples, bandwidth: float) -> SymbolRate | None:
     """
     if len(samples) < _MIN_SAMPLES or not np.any(samples):
         return None
+    keyed = keying.symbol_period(samples)
+    if keyed is not None:
+        period, is_clocked = keyed
+        return SymbolRate(1 / period, 2 * _SURE if is_clocked else 0.0, True)
     magnitude = np.abs(samples.astype(np.complex128))
     candidates = []
     for feature in (magnitude**2, np.abs(np.diff(magnitude)) ** 2, np.abs(np.diff(samples)) ** 2):
