@@ -43,6 +43,11 @@ def test_wrong_usage_is_2_and_our_errors_are_1() -> None:
     [
         (DataFormatError("x.h5 must be [HDF5]"), 1, "error: x.h5 must be [HDF5]"),
         (
+            ModuleNotFoundError("no optuna", name="optuna"),
+            1,
+            "error: this needs optuna; install it with: pip install 'boltmod[search]'",
+        ),
+        (
             ModuleNotFoundError("no torch", name="torch.nn"),
             1,
             "error: this needs torch; install it with: pip install 'boltmod[train]'",

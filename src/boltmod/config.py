@@ -363,15 +363,22 @@ def read_recipe(path: Path, scale: float | None = None) -> Recipe:
     return recipe
 
 
-def one_line(error: ValidationError) -> str:
-    """Return what is wrong first, where, and the way out, in one line."""
+def one_line(error: ValidationError, *sections: type[BaseModel]) -> str:
+    """Return what is wrong first, where, and the way out, in one line.
+
+    Args:
+        error: What pydantic found.
+        sections: The table it was found in, and more whose keys a misspelt key may be meant to
+            be; a recipe and its tables if none are given.
+    """
+    table = sections[0].__name__.lower() if sections else "recipe"
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     # A misspelt key also makes the right one look missing: the misspelling is the news.
     first = sorted(error.errors(), key=lambda found: found["type"] not in unknown)[0]
     path = [part for i, part in enumerate(first["loc"]) if not _is_tag(first["loc"], i)]
-    where = ".".join(str(part) for part in path) or "recipe"
+    where = ".".join(str(part) for part in path) or table
     if first["type"] in unknown:
-        return f"{where} is not a known key{_nearest(str(first['loc'][-1]))}"
+        return f"{where} is not a known key{_nearest(str(first['loc'][-1]), sections)}"
     if first["type"] == "missing":
         return f"{where} is missing"
     if first["type"] == "value_error":
@@ -388,8 +395,8 @@ def _is_tag(location: tuple[int | str, ...], place: int) -> bool:
     return place > 0 and isinstance(location[place - 1], int) and location[0] == "phases"
 
 
-def _nearest(key: str) -> str:
-    sections = (
+def _nearest(key: str, sections: tuple[type[BaseModel], ...]) -> str:
+    recipe = (
         Recipe,
         DataSection,
         MixPart,
@@ -398,6 +405,6 @@ def _nearest(key: str) -> str:
         ExportSection,
         EvaluationSection,
     )
-    known = sorted({name for section in sections for name in section.model_fields})
+    known = sorted({name for section in sections or recipe for name in section.model_fields})
     near = difflib.get_close_matches(key, known, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -14,11 +14,17 @@ from boltmod.cli.evaluate import evaluate
 from boltmod.cli.leaderboard import leaderboard
 from boltmod.cli.report import report
 from boltmod.cli.run import run
+from boltmod.cli.search import search
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
-_TRAIN_PACKAGES = {"torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "tomli_w"}
-"""What only `boltmod[train]` installs, by import name."""
+_EXTRAS = {
+    **dict.fromkeys(
+        ("torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "tomli_w"), "train"
+    ),
+    "optuna": "search",
+}
+"""Which extra installs a package that `boltmod` alone does not, by import name."""
 
 app = typer.Typer(
     name="boltmod",
@@ -45,6 +51,7 @@ def _root(
 
 
 app.command()(run)
+app.command()(search)
 app.command()(cost)
 app.command()(classify)
 app.command()(evaluate)
@@ -63,10 +70,11 @@ def main() -> None:
         sys.exit(1)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _TRAIN_PACKAGES:
+        if package not in _EXTRAS:
             raise
         stderr.print(
-            f"error: this needs {package}; install it with: pip install 'boltmod[train]'",
+            f"error: this needs {package}; install it with: "
+            f"pip install 'boltmod[{_EXTRAS[package]}]'",
             style="red",
             markup=False,
         )

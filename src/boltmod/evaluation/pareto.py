@@ -63,11 +63,22 @@ def _document(path: Path, command: str) -> dict[str, Any]:
 
 
 @styled
-def accuracy_over_score(results: tuple[Result, ...]) -> Figure:
+def accuracy_over_score(
+    results: tuple[Result, ...],
+    *,
+    others: tuple[Result, ...] = (),
+    title: str = "Published: real test split. Dotted: the 56 % asked for.",
+) -> Figure:
     """Accuracy over score of all results, the front that no other beats as a line.
 
     One's own runs are orange and named with the frames they were measured on; only published
     results, all measured on the real data, make up the front.
+
+    Args:
+        results: What is shown by name.
+        others: More runs of one's own, faint and without names; with them, one's own results have
+            a front of their own.
+        title: What stands above.
     """
     figure, axes = blank(8.2, 4.6)
     published = tuple(result for result in results if not result.is_own)
@@ -76,6 +87,8 @@ def accuracy_over_score(results: tuple[Result, ...]) -> Figure:
         [result.score for result in front], [100 * result.accuracy for result in front],
         color=BLUE, drawstyle="steps-post", linewidth=1.2, alpha=0.6, zorder=1,
     )  # fmt: skip
+    if others:
+        _draw_others(axes, others, tuple(result for result in results if result.is_own))
     for own, colour in ((False, BLUE), (True, ORANGE)):
         chosen = [result for result in results if result.is_own is own]
         axes.scatter(
@@ -87,10 +100,24 @@ def accuracy_over_score(results: tuple[Result, ...]) -> Figure:
     axes.xaxis.set_major_formatter(lambda score, _: f"{score:g}")
     axes.set_xlabel("score (VGG10 baseline = 1), cheaper to the left")
     axes.set_ylabel("accuracy (%)")
-    axes.set_title("Published: real test split. Dotted: the 56 % asked for.")
+    axes.set_title(title)
     axes.margins(x=0.14, y=0.14)
-    _name_points(axes, results, front)
+    lines = [front]
+    if others:
+        lines.append(ranked(tuple(result for result in results if result.is_own)))
+    _name_points(axes, results, lines)
     return figure
+
+
+def _draw_others(axes: Any, others: tuple[Result, ...], own: tuple[Result, ...]) -> None:
+    axes.scatter(
+        [other.score for other in others], [100 * other.accuracy for other in others],
+        s=14, color=ORANGE, alpha=0.35, linewidths=0, zorder=1, marker="D",
+    )  # fmt: skip
+    axes.plot(
+        [result.score for result in own], [100 * result.accuracy for result in own],
+        color=ORANGE, drawstyle="steps-post", linewidth=1.2, alpha=0.6, zorder=1,
+    )  # fmt: skip
 
 
 _PLACES = (
@@ -101,14 +128,16 @@ _PLACES = (
 """Where a name may stand beside its point: offset in points, alignment; the first that is free."""
 
 
-def _name_points(axes: Any, results: tuple[Result, ...], front: list[Result]) -> None:
+def _name_points(axes: Any, results: tuple[Result, ...], lines: list[list[Result]]) -> None:
     """Write each name where it covers no point, no other name and no line, as far as that goes."""
     axes.figure.draw_without_rendering()
     taken = [_box_around(axes, each.score, each.accuracy) for each in results]
-    for cheaper, dearer in pairwise(front):
-        taken += _step_boxes(axes, cheaper, dearer)
+    for line in lines:
+        for cheaper, dearer in pairwise(line):
+            taken += _step_boxes(axes, cheaper, dearer)
     for result in ranked(results):
-        label = f"{result.name} ({result.measured_on})" if result.is_own else result.name
+        where = f" ({result.measured_on})" if result.is_own and result.measured_on else ""
+        label = f"{result.name}{where}"
         point = (result.score, 100 * result.accuracy)
         for dx, dy, horizontal, vertical in _PLACES:
             text = axes.annotate(

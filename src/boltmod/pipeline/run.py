@@ -96,7 +96,7 @@ def run(
     recipe = read_recipe(recipe_path, scale)
     files = RunFolder(folder)
     if is_first():
-        _claim(recipe, files)
+        claim(recipe, files)
     network, trained = run_phases(recipe, files, observer, processes)
     if not is_first():
         raise SystemExit(0)
@@ -128,12 +128,9 @@ def run(
     )
 
 
-def _claim(recipe: Recipe, files: RunFolder) -> None:
+def claim(recipe: Recipe, files: RunFolder) -> None:
     """Write down recipe and environment; a folder belongs to one recipe."""
-    config = registry.parse(recipe.network.name, recipe.network.parameters)
-    document = recipe.model_dump(mode="json", exclude_none=True)
-    document["network"] = registry.describe(config)
-    text = tomli_w.dumps(document)
+    text = tomli_w.dumps(recipe_document(recipe))
     if files.recipe.exists() and files.recipe.read_text(encoding="utf-8") != text:
         raise ConfigError(
             f"{files.path}: holds the run of another recipe, or of another version of boltmod; "
@@ -142,6 +139,14 @@ def _claim(recipe: Recipe, files: RunFolder) -> None:
     if not files.recipe.exists():
         write_text(files.recipe, text)
         write_json(files.environment, environment())
+
+
+def recipe_document(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe with every default written out, the network's too, as TOML holds it."""
+    config = registry.parse(recipe.network.name, recipe.network.parameters)
+    document: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
+    document["network"] = registry.describe(config)
+    return document
 
 
 def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify) -> None:

@@ -1,0 +1,1 @@
+"""Searching for networks: many recipes tried, accuracy against cost."""
