@@ -218,7 +218,11 @@ def test_sigmf_with_empty_samples(tmp_path, samples):
     )
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"global": {}}', '{"global": {"core:v": 1}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", "null", "{}", '{"captures": [], "annotations": []}', '{"global": {}}',
+     '{"global": {"core:v": 1}}'],
+)  # fmt: skip
 def test_metadata_that_are_none(tmp_path, samples, text):
     meta = write_sigmf(tmp_path, samples)
     meta.write_text(text)

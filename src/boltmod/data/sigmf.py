@@ -258,7 +258,9 @@ def _read_meta(meta_path: Path) -> dict[str, Any]:
 def _check_meta(text: bytes, meta_path: Path) -> dict[str, Any]:
     try:
         meta = json.loads(text.decode("utf-8"))
-        sigmf.SigMFFile(meta).validate()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            sigmf.validate.validate(meta)
     except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(

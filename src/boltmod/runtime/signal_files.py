@@ -8,14 +8,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
+from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
-from boltmod.data.sigmf import META_SUFFIX, Annotation, write_annotations
 from boltmod.errors import ConfigError
 from boltmod.runtime.label_files import complete_or_absent
 from boltmod.runtime.signal_labels import SignalLabel
 from boltmod.runtime.signals import Signal
+
+if TYPE_CHECKING:
+    from boltmod.data.sigmf import Annotation
 
 SUFFIXES = (".jsonl", ".csv", META_SUFFIX)
 
@@ -53,6 +56,8 @@ def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator
     """
     check_path(path)
     if path.suffix == META_SUFFIX:
+        from boltmod.data.sigmf import write_annotations
+
         if recording is None:
             raise ConfigError(
                 f"output of a stream must end in .jsonl or .csv, not {path.name!r}: rename it"
@@ -97,6 +102,8 @@ class _Run:
         return label.class_name == self.label and label.sample_start <= self.end + 1
 
     def as_annotation(self) -> Annotation:
+        from boltmod.data.sigmf import Annotation
+
         return Annotation(
             self.start,
             self.end - self.start,

@@ -34,6 +34,8 @@ from boltmod.runtime.channel.spectrogram import N_BINS, spectrogram
 
 Floats = NDArray[np.float64]
 
+_NOTHING = 1e-60
+"""Power too small for arithmetic with it."""
 _CONTINUOUS_DB = 8.0
 _MIN_SNR_DB = 1.0
 _WHOLE_BAND = 0.8
@@ -63,7 +65,7 @@ def look(
 ) -> tuple[list[Detection], Floats | None]:
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
     seen = spectrogram(samples)
-    if len(seen.power) < 2 or not seen.power.any():
+    if len(seen.power) < 2 or seen.power.max() < _NOTHING:
         return [], remembered
     piece = Piece(samples, seen, noise.measure(seen, remembered, steady=True))
     boxes = bursts_in(piece)

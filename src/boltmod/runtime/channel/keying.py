@@ -48,8 +48,9 @@ def symbol_period(samples: Samples) -> tuple[float, bool] | None:
 
 def _flattened(level: Floats) -> Floats:
     """A level whose variations far above its middle are made small, those of fading for one."""
-    low, high = level.min(), np.quantile(level, 0.9)
-    return np.asarray(level / np.maximum(level + (low + high) / 2, 1e-300), np.float64)
+    level = np.maximum(level, 0)  # a moving mean may end a little below
+    middle = (level.min() + np.quantile(level, 0.9)) / 2
+    return np.asarray(level / (level + middle) if middle > 0 else level, np.float64)
 
 
 def _edges(level: Floats) -> Floats | None:

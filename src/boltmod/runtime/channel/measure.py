@@ -26,6 +26,7 @@ _OCCUPIED = 0.99
 _TONE_SEGMENT = 8192
 _TONE_SHARE = 0.9
 _TONE_BINS = 5
+_CLICK_CELLS = 6
 _KEYED_SPANS = 4
 _KEYED_GAP = 2
 """Gaps in lengths of the longest span."""
@@ -61,7 +62,7 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
         found: The signal.
 
     Returns:
-        None if it is but a tone, or noise that a receiver's filter has shaped.
+        None if it is but a tone, a click, or noise that a receiver's filter has shaped.
     """
     if found.bandwidth < _NARROW:
         found = _narrowed(samples, start, found)
@@ -72,6 +73,8 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
     if always and _is_tone(alone):
         return None
     bandwidth = found.bandwidth / rate
+    if _is_click(alone, bandwidth):
+        return None
     line = symbol_rate.estimate(alone, bandwidth)
     seen: Carrier | None = carrier.find(alone, bandwidth)
     if found.is_doubtful and not (line is not None and line.is_sure) and is_noise(alone):
@@ -134,6 +137,13 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
         centre=found.centre + float(edges.mean()),
         bandwidth=float(edges[1] - edges[0]) + 2 * step,
     )
+
+
+def _is_click(alone: Samples, bandwidth: float) -> bool:
+    """Whether most of the power comes within the time of a few symbols."""
+    power = np.abs(alone.astype(np.complex128)) ** 2
+    n_lasting = power.sum() ** 2 / (power**2).sum()
+    return bool(n_lasting * bandwidth < _CLICK_CELLS)
 
 
 def _is_tone(alone: Samples) -> bool:

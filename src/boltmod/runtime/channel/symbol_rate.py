@@ -80,7 +80,7 @@ def _strongest_line(feature: Floats, lowest: float, highest: float) -> SymbolRat
     level = np.repeat(level, 4)[: len(spectrum)]
     first = max(int(np.ceil(lowest * n_fft)), 24)
     last = min(int(highest * n_fft), len(spectrum) - 2)
-    if last <= first:
+    if last <= first or not spectrum.any():
         return None
     ratio = spectrum[first:last] / np.maximum(level[first:last], spectrum.max() * 1e-9)
     best = first + int(ratio.argmax())
