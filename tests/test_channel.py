@@ -211,6 +211,18 @@ def test_the_carrier_is_found_by_its_line(points, power):
     assert carrier.offset == pytest.approx(0.0123, abs=2e-5)
 
 
+def test_windows_follow_a_carrier_that_drifts():
+    rng = np.random.default_rng(1)
+    drift = 0.002 * np.arange(N) / N
+    wave = linear(rng, N, 0.1, BPSK) * np.exp(2j * np.pi * np.cumsum(0.1 + drift))
+    heard = list(Listener(Held(wave + noise(rng, N, 0.2)), Wish()).windows())
+    for window in np.concatenate([each.samples for each in heard]):
+        spectrum = np.abs(np.fft.fft(window.astype(complex) ** 2, 8192))
+        near = np.abs(np.fft.fftfreq(8192)) < 0.05
+        offset = np.fft.fftfreq(8192)[near][spectrum[near].argmax()] / 2
+        assert abs(offset) < 2e-4
+
+
 def test_what_has_no_carrier():
     rng = np.random.default_rng(1)
     assert find_carrier(noise(rng, 40_000, 1.0).astype(np.complex64), 0.3) is None

@@ -18,6 +18,7 @@ from boltmod.data.analytic import Samples
 from boltmod.data.live import LiveRecording
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.runtime.channel.carrier import steadied
 from boltmod.runtime.channel.detect import look
 from boltmod.runtime.channel.detection import Detection
 from boltmod.runtime.channel.measure import Measured, measure
@@ -289,7 +290,10 @@ class Listener:
             heard = np.mean(np.abs(cut) ** 2, axis=1) >= least
             kept = [max(0, round(s)) for s, is_heard in zip(group, heard, strict=True) if is_heard]
             if kept:
-                yield Windows(signal, kept, round(length), cut[heard])
+                cut = cut[heard]
+                if measured.carrier_power > 1:
+                    cut = steadied(cut, measured.carrier_power)
+                yield Windows(signal, kept, round(length), cut)
         if len(starts):
             track.done = max(track.done, int(np.ceil(starts[-1] + length)))
 

@@ -28,6 +28,9 @@ _MARGIN = 3.0
 """A line's power over what chance would give once in a million."""
 _LEAST_SHARE = 0.15
 """Share of the power that a line of the signal itself must have."""
+_DRIFT = 0.02
+_CLEAR = 40.0
+"""A window's line over the level of its neighbours, in power."""
 _BALANCE = 4.0
 """How unequal the sidebands of a carrier may be."""
 
@@ -67,6 +70,31 @@ def find(samples: Samples, bandwidth: float) -> Carrier | None:
         if offset is not None:
             return Carrier(offset / power, power)
     return None
+
+
+def steadied(windows: Samples, power: int) -> Samples:
+    """Take out what is left of a carrier's offset in each window, as it drifts from one to another.
+
+    Args:
+        windows: (n, 1024), around their carrier.
+        power: In which power of the signal its line is.
+
+    Returns:
+        The windows; those without a clear line within 0.02 cycles a sample as they were.
+    """
+    n = windows.shape[1]
+    magnitude = np.abs(windows)
+    powered = magnitude * np.exp(1j * power * np.angle(windows.astype(np.complex128)))
+    n_fft = 4 * n
+    spectrum = np.abs(fft.fft(powered * signal.windows.hann(n, sym=False), n_fft, axis=1)) ** 2
+    frequency = fft.fftfreq(n_fft)
+    near = np.flatnonzero(np.abs(frequency) <= power * _DRIFT)
+    best = spectrum[:, near].argmax(axis=1)
+    line = spectrum[np.arange(len(windows)), near[best]]
+    is_clear = line > _CLEAR * np.median(spectrum[:, near], axis=1)
+    offset = np.where(is_clear, frequency[near[best]] / power, 0.0)
+    turn = np.exp(-2j * np.pi * offset[:, np.newaxis] * np.arange(n))
+    return np.asarray(windows * turn, np.complex64)
 
 
 def _line(segments: NDArray[np.complex128], power: int, bandwidth: float) -> float | None:
