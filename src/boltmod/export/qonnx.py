@@ -79,10 +79,10 @@ def export(
 
 
 def _forget_origin(graph: onnx.GraphProto) -> None:
-    """Drop the exporter's notes on each node: stack traces, with paths, as large as the weights."""
-    for node in graph.node:
-        del node.metadata_props[:]
-        node.ClearField("doc_string")
+    """Drop the exporter's notes: stack traces, with paths, as large as the weights."""
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
 
 
 @contextlib.contextmanager
