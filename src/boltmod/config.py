@@ -90,10 +90,6 @@ class DataSection(Section):
         """Whether some frames are none of the 24 classes."""
         return any(part.unknown > 0 for part in self.mix)
 
-    def with_mix(self, mix: tuple[MixPart, ...]) -> DataSection:
-        """Return the same data with other profiles, if there are any."""
-        return self.model_copy(update={"mix": mix}) if mix else self
-
 
 class NetworkSection(BaseModel):
     """Which network, and its parameters (the network's own configuration checks them)."""
@@ -155,7 +151,6 @@ class Optimisation(Section):
         gradient_clip: Largest norm of the gradient; 0 does not clip.
         label_smoothing: Share of a label spread over all classes.
         minimum_snr: Overrides `data.minimum_snr` in this phase.
-        mix: Overrides `data.mix` in this phase.
         keep: Which weights the phase ends with, by accuracy on the validation frames.
         precision: Arithmetic, in Lightning Fabric's words.
         distill: The teacher, if there is one.
@@ -172,7 +167,6 @@ class Optimisation(Section):
     gradient_clip: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     minimum_snr: int | None = Field(None, ge=-20, le=30)
-    mix: tuple[MixPart, ...] = ()
     keep: Literal["best", "last"] = "best"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     distill: Distillation | None = None
@@ -323,8 +317,6 @@ class Recipe(Section):
         names = [phase.name for phase in self.phases]
         if len(set(names)) < len(names):
             raise ValueError("phases must have different names")
-        if not self.data.mix and any(phase.mix for phase in self.phases):
-            raise ValueError("mix of a phase must override a mix under [data], and there is none")
         known: set[str] = set()
         for phase in self.phases:
             teacher = phase.distill.phase if phase.distill else None

@@ -249,7 +249,7 @@ def _pruned(
 def _calibration_frames(recipe: Recipe, stage: Stage) -> Tensor:
     settings = stage.settings.model_copy(update={"batch_size": _CALIBRATION_FRAMES})
     source = open_source(
-        recipe.data.with_mix(stage.settings.mix),
+        recipe.data,
         seed=recipe.seed,
         batch_size=settings.batch_size,
         minimum_snr=recipe.data.minimum_snr,
@@ -262,7 +262,7 @@ def _calibration_frames(recipe: Recipe, stage: Stage) -> Tensor:
 def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSource:
     floor = settings.minimum_snr
     return open_source(
-        recipe.data.with_mix(settings.mix),
+        recipe.data,
         seed=recipe.seed,
         batch_size=recipe.data.scaled_batch_size(settings.batch_size),
         minimum_snr=recipe.data.minimum_snr if floor is None else floor,

@@ -343,7 +343,7 @@ FIELD = replace(
     ),
     channel=Channel(
         carrier_offset_std=0.0,
-        carrier_offset=(-0.3, 0.3),
+        carrier_offset=(-0.1, 0.1),
         samples_per_symbol=(5.0, 12.0),
         timing_drift=(-50.0, 50.0),
         phase_noise_std=(0.0, 0.01),
