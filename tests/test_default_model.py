@@ -1,0 +1,46 @@
+"""The network that comes with the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from boltmod.config import read_recipe
+from boltmod.modulation import CLASSES_AND_UNKNOWN, UNKNOWN_ID
+from boltmod.runtime.default_model import NAME, default_model
+from boltmod.runtime.session import Classifier
+from boltmod.signal.generator import generate
+from boltmod.signal.profile import FIELD
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_network_is_small_and_says_where_it_comes_from() -> None:
+    assert len((files("boltmod") / "networks" / NAME).read_bytes()) < 200_000
+    model = default_model()
+    assert model.classes == CLASSES_AND_UNKNOWN
+    assert model.metadata.provenance["recipe"] == read_recipe(ROOT / "recipes" / "field.toml").name
+    assert 0.5 < float(model.metadata.provenance["temperature"]) < 2
+
+
+def test_the_network_knows_field_frames_of_every_family_and_what_is_none() -> None:
+    ids = torch.tensor([0, 3, 4, 8, 12, 19, 21, 22, 23, UNKNOWN_ID]).repeat_interleave(24)
+    frames = generate(ids, torch.full((240,), 24), 77, profile=FIELD).numpy()
+    found = Classifier(default_model(), threads=1).logits(frames).argmax(1)
+    right = (found == ids.numpy()).reshape(10, 24).mean(1)
+    assert np.all(right > 0.5), right
+    assert right.mean() > 0.8
+
+
+def test_loading_it_needs_no_torch() -> None:
+    code = (
+        "import sys; from boltmod.runtime.default_model import default_model; "
+        "from boltmod.runtime.session import Classifier; Classifier(default_model()); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
