@@ -44,8 +44,8 @@ LOWEST_SNR = -6
 
 def main() -> None:
     arguments = parser().parse_args()
-    model = default_model()
-    classifier = Classifier(model)
+    classifier = Classifier(default_model())
+    model = classifier.model
     temperature = float(model.metadata.provenance["temperature"])
     print(f"{model.name}: {model.proto.ByteSize():,} bytes, temperature {temperature:.3f}")
     cells = arguments.frames_per_cell

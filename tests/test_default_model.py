@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from boltmod.config import read_recipe
+from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES_AND_UNKNOWN, UNKNOWN_ID
-from boltmod.runtime.default_model import NAME, default_model
+from boltmod.runtime.default_model import default_model
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import FIELD
@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_network_is_small_and_says_where_it_comes_from() -> None:
-    assert len((files("boltmod") / "networks" / NAME).read_bytes()) < 200_000
-    model = default_model()
+    assert default_model().stat().st_size < 200_000
+    model = load(default_model())
     assert model.classes == CLASSES_AND_UNKNOWN
     assert model.metadata.provenance["recipe"] == read_recipe(ROOT / "recipes" / "field.toml").name
     assert 0.5 < float(model.metadata.provenance["temperature"]) < 2

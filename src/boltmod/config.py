@@ -86,6 +86,13 @@ class DataSection(Section):
         return self
 
     @property
+    def hardest(self) -> DataSection:
+        """The same data, of several profiles the one with the most unknown frames alone."""
+        if not self.mix:
+            return self
+        return self.model_copy(update={"mix": (max(self.mix, key=lambda part: part.unknown),)})
+
+    @property
     def has_unknown(self) -> bool:
         """Whether some frames are none of the 24 classes."""
         return any(part.unknown > 0 for part in self.mix)
@@ -274,7 +281,8 @@ class ExportSection(Section):
         frames: Frames both classify.
         tolerance: Largest difference of a class score, in standard deviations of all scores.
         calibrate: Whether probabilities are made to mean what they say: a temperature is fitted on
-            the validation frames and multiplied into the last layer.
+            the validation frames (of several profiles those of the one with the most unknown
+            frames) and multiplied into the last layer.
         unquantised: Whether a floating-point model is wanted: its cost is that of 32-bit operands.
     """
 

@@ -29,7 +29,14 @@ def classify(  # noqa: PLR0913 (the command's options)
             "rtl_tcp://HOST:PORT.",
         ),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="The classifier, an ONNX file.")],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The classifier, an ONNX file; boltmod's own if not, which looks for signals.",
+        ),
+    ] = None,
     sample_format: Annotated[
         str | None,
         typer.Option(
@@ -91,6 +98,7 @@ def classify(  # noqa: PLR0913 (the command's options)
     from boltmod.data.quantity import parse_rate
     from boltmod.data.stream_address import StreamFacts, is_address, open_stream
     from boltmod.runtime import label_files
+    from boltmod.runtime.default_model import default_model
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
 
@@ -104,6 +112,11 @@ def classify(  # noqa: PLR0913 (the command's options)
             "is asked for: leave --channel out"
         )
     by_signal = channel == "auto" or any(told) or summary_only or picture is not None
+    if model is None:
+        model = default_model()
+        # It has learned signals that stand alone; of a stream that needs the sample rate.
+        can_select = rate_hz is not None or not (recording == "-" or is_address(recording))
+        by_signal = by_signal or (channel is None and can_select)
     frequency_hz = None if frequency is None else parse_rate(frequency, "frequency", "hertz")
     is_stream = recording == "-" or is_address(recording)
     if timeout is not None and not timeout > 0:
@@ -129,7 +142,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         heard = (
             open_stream(recording, facts, overload, sys.stdin.buffer)
             if is_stream
-            else _opened(recording, sample_format, rate_hz, frequency_hz)
+            else _with_rate(_opened(recording, sample_format, rate_hz, frequency_hz), any(told))
         )
         asked = Asked(output, picture, summary_only, as_json, threads)
         classify_signals(heard, model, wish, asked)
@@ -160,6 +173,17 @@ def _opened(
 
     source = open_recording(Path(path), sample_format, rate_hz)
     return source if centre_hz is None else replace(source, centre_hz=centre_hz)
+
+
+def _with_rate(source: RawRecording, is_told: bool) -> RawRecording:
+    """Count in samples where the rate is unknown, unless something was told in hertz."""
+    if source.rate_hz is not None or is_told:
+        return source
+    stderr.print(
+        "the sample rate is unknown: hertz are cycles a sample, seconds are samples; "
+        "give it with --rate"
+    )
+    return replace(source, rate_hz=1.0)
 
 
 def _print(labels: Iterable[Label]) -> None:

@@ -194,6 +194,11 @@ def _show(console: Console, verdicts: list[Verdict]) -> None:
     console.print(table)
 
 
+def _hertz(value: float) -> str:
+    """A frequency; of a recording without a sample rate it is a share of one."""
+    return f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.4f}"
+
+
 def _cells(verdict: Verdict) -> list[str]:
     signal = verdict.signal
     on = sum(end - start for start, end in signal.spans)
@@ -203,9 +208,9 @@ def _cells(verdict: Verdict) -> list[str]:
         verdict.class_name or "(too short)",
         "" if verdict.probability is None else f"{verdict.probability:.3f}",
         str(verdict.n_windows),
-        f"~{signal.offset_hz:,.0f} Hz" if carrier_hz is None else f"{carrier_hz:,.1f} Hz",
-        f"{signal.bandwidth_hz:,.0f} Hz",
-        f"{signal.symbol_rate_hz:,.1f}" + ("" if signal.symbol_rate_is_sure else " (guess)"),
+        f"~{_hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{_hertz(carrier_hz)} Hz",
+        f"{_hertz(signal.bandwidth_hz)} Hz",
+        _hertz(signal.symbol_rate_hz) + ("" if signal.symbol_rate_is_sure else " (guess)"),
         "" if signal.snr_db is None else f"{signal.snr_db:.1f} dB",
         f"{on:,} samples",
     ]

@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from boltmod import __version__
-from boltmod.config import Recipe, read_recipe
+from boltmod.config import DataSection, Recipe, read_recipe
 from boltmod.cost import inference_cost
+from boltmod.data import source
 from boltmod.data.source import open_source
 from boltmod.errors import ConfigError
 from boltmod.evaluation.frames import Frames, file_frames, twin_frames
@@ -151,18 +152,11 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
 
 def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify) -> None:
     notify("exporting and verifying", 0, 0)
-    source = open_source(
-        recipe.data,
-        seed=recipe.seed,
-        batch_size=_BATCH,
-        minimum_snr=recipe.data.minimum_snr,
-        device=torch.device("cpu"),
-    )
-    frames = source.validation().iq_planes[: recipe.export.frames]
+    frames = _validation(recipe, recipe.data).iq_planes[: recipe.export.frames]
     provenance = _provenance(recipe, files)
     if recipe.export.calibrate:
         notify("fitting the temperature", 0, 0)
-        temperature = calibrated(network, source.validation())
+        temperature = calibrated(network, _validation(recipe, recipe.data.hardest))
         provenance["temperature"] = f"{temperature:.4f}"
     classes = registry.parse(recipe.network.name, recipe.network.parameters).classes
     facts = Metadata(classes=classes, input_scaling="unit_std", provenance=provenance)
@@ -184,6 +178,16 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
         "trained_on": _trained_on(recipe),
         "seed": str(recipe.seed),
     }
+
+
+def _validation(recipe: Recipe, data: DataSection) -> source.Frames:
+    return open_source(
+        data,
+        seed=recipe.seed,
+        batch_size=_BATCH,
+        minimum_snr=data.minimum_snr,
+        device=torch.device("cpu"),
+    ).validation()
 
 
 def _trained_on(recipe: Recipe) -> str:
@@ -220,7 +224,7 @@ def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
     """
     if recipe.data.path is not None:
         return file_frames(recipe.data.path, "test")
-    part = max(recipe.data.mix, key=lambda part: part.unknown, default=recipe.data)
+    part = next(iter(recipe.data.hardest.mix), recipe.data)
     profile = profile_from(part.profile, part.parameters)
     cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
     unknown = recipe.data.has_unknown

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
-
-from boltmod.model.onnx_file import Model, load
+from importlib.resources import files
+from pathlib import Path
 
 NAME = "field.onnx"
 
 
-def default_model() -> Model:
-    """The network of recipes/field.toml, as it was trained for this version."""
-    with as_file(files("boltmod") / "networks" / NAME) as path:
-        return load(path)
+def default_model() -> Path:
+    """The file of the network that recipes/field.toml makes."""
+    return Path(str(files("boltmod") / "networks" / NAME))

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.runtime.centre import centred, filled
 from boltmod.runtime.listener import Windows
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.signals import Signal
 from boltmod.runtime.windows import scale
+
+_FLOOR = 0.01
+"""Least probability that a window gives a class when a signal's windows are taken together."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class Verdict:
 
     Args:
         signal: The signal.
-        class_name: The class of the highest mean probability; None if no window was whole.
+        class_name: The class that makes the windows most probable together; None if no window was
+            whole.
         probability: Mean probability of that class over the windows.
         n_windows: Windows looked at.
         n_windows_by_class: How many of them were given each class.
@@ -66,19 +71,23 @@ class Tally:
     n_windows: int = 0
     by_class: Counter[str] = field(default_factory=Counter)
     shares: NDArray[np.float64] | None = None
+    log_shares: NDArray[np.float64] | None = None
 
     def add(self, class_name: str, probabilities: NDArray[np.float32]) -> None:
         """Count one window in."""
         self.n_windows += 1
         self.by_class[class_name] += 1
         new = probabilities.astype(np.float64)
+        # The floor keeps one window that is something else from deciding against all others.
+        logs = np.log(new + _FLOOR)
         self.shares = new if self.shares is None else self.shares + new
+        self.log_shares = logs if self.log_shares is None else self.log_shares + logs
 
     def verdict(self, signal: Signal) -> Verdict:
         """Decide what the signal is over all its windows."""
-        if self.shares is None:
+        if self.shares is None or self.log_shares is None:
             return Verdict(signal, None, None, 0, {})
-        best = int(np.argmax(self.shares))
+        best = int(np.argmax(self.log_shares))
         return Verdict(
             signal,
             self.classes[best],
@@ -102,7 +111,8 @@ def label(
     Returns:
         A label for each window that is not constant.
     """
-    planes, is_constant = scale(windows.samples, classifier.model.metadata.input_scaling)
+    samples = centred(filled(windows.samples))
+    planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
     labels = []
     rows = classifier.probabilities(planes)
     for start, row, constant in zip(windows.starts, rows, is_constant, strict=True):
