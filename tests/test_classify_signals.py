@@ -118,8 +118,11 @@ def test_wrong_options(band, model_path, arguments, message):
 def test_a_rate_is_needed_for_a_channel(tmp_path, model_path):
     path = tmp_path / "x.cf32"
     path.write_bytes(bytes(80_000))
-    done = run(path, "-m", model_path, "--summary")
+    done = run(path, "-m", model_path, "--bandwidth", "10k")
     assert str(done.exception) == ("rate must be known to select a channel: give it with --rate")
+    done = run(path, "-m", model_path, "--summary")
+    assert done.exit_code == 0
+    assert "the sample rate is unknown: hertz are cycles a sample" in done.stderr
 
 
 def test_standard_input_gives_what_the_file_gives(band, model_path):
