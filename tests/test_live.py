@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
+from boltmod.cli.classify_signals import Asked, classify_signals
 from boltmod.cli.live_table import LiveTable, si
 from boltmod.data.byte_source import FileSource
 from boltmod.data.live import LiveRecording, Overload
@@ -31,6 +32,7 @@ from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFou
 from boltmod.runtime.live import LiveLabel, label_live
 from boltmod.runtime.occupancy import occupancy
 from boltmod.runtime.session import Classifier
+from boltmod.runtime.signals import Wish
 
 zmq = pytest.importorskip("zmq")
 
@@ -651,3 +653,18 @@ def test_multiples():
     assert [si(value) for value in (0.5, 999, 1500, -25e3, 2.4e6, 1.42e9)] == [
         "0.5 ", "999 ", "1.5 k", "-25 k", "2.4 M", "1.42 G",
     ]  # fmt: skip
+
+
+def test_signals_of_a_stream_that_is_too_fast_are_not_passed_over_in_silence(model_path, capsys):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=1 << 20).astype(np.float32).tobytes()
+    live = LiveRecording(
+        Pieces([noise] * 8), SampleFormat.CF32, rate_hz=1e6, overload=Overload(n_buffered=16)
+    )
+    classify_signals(live, model_path, Wish(), Asked(as_json=True))
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n_dropped"] == live.n_dropped > 0
+    assert (
+        f"{live.n_dropped:,} of 4,096 times 1024 samples dropped so far: the stream is faster than "
+        "they can be looked at" in " ".join(said.err.split())
+    )

@@ -75,6 +75,7 @@ def classify_signals(
             stack.enter_context(ended_by_signals(source))
         spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
         writers = list(_writers(stack, source, asked, classifier.model.name, spool))
+        drops = _Drops(source)
         for windows in listener.windows():
             number = windows.signal.number
             if waterfall is not None and len(kept.get(number, ())) < 1:
@@ -83,6 +84,7 @@ def classify_signals(
             labels = label(classifier, windows, tally, source.rate_hz or 1.0)
             for writer in writers:
                 writer.add(windows.signal, labels)
+            drops.say_when_doubled()
         verdicts = [
             tallies.get(each.number, Tally(classifier.classes)).verdict(each)
             for each in listener.signals
@@ -94,6 +96,7 @@ def classify_signals(
         from boltmod.evaluation.recording_picture import draw
 
         save(draw(source, waterfall.measured(), verdicts, kept), asked.picture)
+    drops.say()
     if asked.as_json:
         return
     _show(stdout, verdicts)
@@ -120,6 +123,32 @@ def _writers(
         yield _Spooled(spool)
     elif not asked.summary_only:
         yield _Rows()
+
+
+class _Drops:
+    """Says that a stream is too fast: at once, whenever it is twice as bad, and at the end."""
+
+    def __init__(self, source: RawRecording | LiveRecording) -> None:
+        self._source = source
+        self._said = 0
+
+    @property
+    def _n_dropped(self) -> int:
+        return getattr(self._source, "n_dropped", 0)
+
+    def say_when_doubled(self) -> None:
+        if self._n_dropped > 2 * self._said:
+            self.say()
+
+    def say(self) -> None:
+        if self._n_dropped > self._said:
+            self._said = self._n_dropped
+            n_seen = getattr(self._source, "n_seen", 0)
+            stderr.print(
+                f"{self._said:,} of {n_seen:,} times 1024 samples dropped so far: the stream is "
+                "faster than they can be looked at",
+                style="bold red", markup=False,
+            )  # fmt: skip
 
 
 class _Rows:
@@ -163,6 +192,9 @@ def _document(
         "centre_hz": source.centre_hz,
         "signals": [asdict(each) for each in verdicts],
     }
+    n_dropped = getattr(source, "n_dropped", None)
+    if n_dropped is not None:
+        document["n_dropped"] = n_dropped
     for name, path in (("output", asked.output), ("picture", asked.picture)):
         if path is not None:
             document[name] = str(path)
