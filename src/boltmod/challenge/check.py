@@ -256,7 +256,7 @@ def _agreement(submission: _Submission, measured: Measured | None) -> Criterion:
         agreement = compare(submission.network, submission.model, frames, _TOLERANCE)
     except BoltmodError as error:
         return Criterion(name, False, str(error))
-    return Criterion(name, True, f"same class on all {agreement.frames} frames of the twin")
+    return Criterion(name, True, f"frames of the twin: {agreement.words}")
 
 
 def _split(measured: Measured | None) -> Criterion:

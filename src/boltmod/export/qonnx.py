@@ -68,7 +68,8 @@ def export(
         How well they agree.
 
     Raises:
-        ExportMismatchError: A class differs, or a score by more than the tolerance. No file.
+        ExportMismatchError: Scores or classes differ by more than ties explain (see `compare`). No
+            file.
     """
     proto = trace(network, facts)
     agreement = compare(network, Model(proto, facts, path), iq_planes, tolerance)

@@ -16,6 +16,10 @@ from boltmod.model.onnx_file import Model
 
 _BATCH = 64
 
+_MOST_TIES = 0.01
+"""Share of frames that may change class, all scores within the tolerance: two classes score alike
+there, and one sum taken in another order decides between them."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -35,6 +39,15 @@ class Agreement:
     largest_difference: float
     identical_scores: int
 
+    @property
+    def words(self) -> str:
+        """How well they agree, in words."""
+        which = "all" if self.same_class == self.frames else f"{self.same_class} of"
+        return (
+            f"same class as the network on {which} {self.frames} frames, scores within "
+            f"{self.largest_difference:.1e} standard deviations"
+        )
+
 
 def compare(network: nn.Module, model: Model, iq_planes: Tensor, tolerance: float) -> Agreement:
     """Run a network in torch and its exported model in ONNX Runtime on the same frames.
@@ -46,7 +59,8 @@ def compare(network: nn.Module, model: Model, iq_planes: Tensor, tolerance: floa
         tolerance: Largest difference of a score, in standard deviations of all scores.
 
     Raises:
-        ExportMismatchError: A class differs, or a score by more than the tolerance.
+        ExportMismatchError: A score differs by more than the tolerance, or more than a hundredth
+            of the frames change class.
     """
     ours = _in_torch(network, iq_planes)
     theirs = _in_onnx_runtime(model, iq_planes.numpy())
@@ -57,10 +71,11 @@ def compare(network: nn.Module, model: Model, iq_planes: Tensor, tolerance: floa
         largest_difference=float(difference.max()),
         identical_scores=int((difference < 1e-4).sum()),
     )
-    if agreement.same_class < agreement.frames or agreement.largest_difference > tolerance:
+    changed = agreement.frames - agreement.same_class
+    if changed > _MOST_TIES * agreement.frames or agreement.largest_difference > tolerance:
         raise ExportMismatchError(
-            f"the exported model and the network must agree on all {agreement.frames} frames, "
-            f"not on {agreement.same_class} with scores {agreement.largest_difference:.2g} "
+            f"the exported model and the network must agree on {agreement.frames} frames, but for "
+            f"ties, not on {agreement.same_class} with scores {agreement.largest_difference:.2g} "
             f"standard deviations apart (tolerance {tolerance:g}); no model was written"
         )
     return agreement

@@ -161,12 +161,7 @@ def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify
     classes = registry.parse(recipe.network.name, recipe.network.parameters).classes
     facts = Metadata(classes=classes, input_scaling="unit_std", provenance=provenance)
     agreement = export(network, facts, frames, recipe.export.tolerance, files.model)
-    notify(
-        f"exported: same class as the network on all {agreement.frames} frames, scores within "
-        f"{agreement.largest_difference:.1e} standard deviations",
-        0,
-        0,
-    )
+    notify(f"exported: {agreement.words}", 0, 0)
 
 
 def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
