@@ -78,7 +78,7 @@ def test_registry_reports_what_is_wrong() -> None:
     with pytest.raises(ConfigError) as caught:
         registry.parse("resnet", {})
     assert str(caught.value) == (
-        "network.name must be one of aaronnet, bacalhaunet, boltnet, imperial, teacher, vgg10, "
+        "network.name must be one of aaronnet, bacalhaunet, boltnet, fieldnet, imperial, teacher, "
         "not resnet"
     )
     with pytest.raises(ConfigError) as caught:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-_MAPPED_BYTES = 1 << 28
+_MAPPED_BYTES = 1 << 26
 """How much is read before the pages are let go; they stay in the system's cache."""
 
 
