@@ -79,7 +79,7 @@ def test_registry_reports_what_is_wrong() -> None:
         registry.parse("resnet", {})
     assert str(caught.value) == (
         "network.name must be one of aaronnet, bacalhaunet, boltnet, fieldnet, imperial, teacher, "
-        "not resnet"
+        "vgg10, not resnet"
     )
     with pytest.raises(ConfigError) as caught:
         registry.parse("bacalhaunet", {"chanels": [1]})
