@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,19 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
+def test_a_phase_that_ended_untold_is_not_trained_again(
+    recipe: Recipe, finished: RunFolder, tmp_path: Path
+) -> None:
+    again = RunFolder(tmp_path / "again")
+    shutil.copytree(finished.path, again.path)
+    last = max(again.checkpoints.iterdir())
+    (last / "phase.json").unlink()
+    watcher = Watcher()
+    run_phases(recipe, again, watcher)
+    assert watcher.epochs == []
+    assert timeless(metrics(again)) == timeless(metrics(finished))
+
+
 def test_two_processes_train_as_one_run(recipe_path: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "boltmod", "run", str(recipe_path), "--processes", "2"]
     subprocess.run([*command, "--out", str(tmp_path / "two")], check=True, capture_output=True)
@@ -122,10 +136,11 @@ def test_two_processes_train_as_one_run(recipe_path: Path, tmp_path: Path) -> No
 
 
 def test_half_precision_trains_single_precision_weights(recipe: Recipe, tmp_path: Path) -> None:
-    phases = [p.model_copy(update={"precision": "bf16-mixed"}) for p in recipe.phases]
+    single = recipe.phases[0]
+    half = single.model_copy(update={"precision": "bf16-mixed"})
     networks = []
-    for name, settings in (("half", phases), ("single", recipe.phases)):
-        chosen = recipe.model_copy(update={"phases": settings})
+    for name, phase in (("half", half), ("single", single)):
+        chosen = recipe.model_copy(update={"phases": [phase]})
         network, _ = run_phases(chosen, RunFolder(tmp_path / name), Watcher())
         networks.append(network.state_dict()["dense.weight"])
     assert networks[0].dtype == torch.float32

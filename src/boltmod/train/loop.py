@@ -112,7 +112,11 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
     Raises:
         CheckpointError: The folder's checkpoint was made with another recipe or is damaged.
     """
-    found = _found(task)
+    found = _found(task, task.final)
+    if found is not None:
+        # Interrupted after its end, before anybody took note of it.
+        return Progress(**found.state["progress"])
+    found = _found(task, task.latest)
     # The optimiser comes after the weights: Brevitas puts new parameters in place on loading.
     optimiser = make_optimiser(task.network, task.phase)
     progress = Progress()
@@ -329,15 +333,14 @@ def _save(
     checkpoint.save(Checkpoint(task.network.state_dict(), tensors, task.masks, state), path)
 
 
-def _found(task: Task) -> Checkpoint | None:
-    """Return the checkpoint to go on from, its weights restored; None to begin anew."""
-    if not task.latest.exists():
+def _found(task: Task, path: Path) -> Checkpoint | None:
+    """Return an earlier run's checkpoint, its weights restored; None if there is none."""
+    if not path.exists():
         return None
-    found = checkpoint.load(task.latest)
+    found = checkpoint.load(path)
     if found.state["identity"] != dict(task.identity):
         raise CheckpointError(
-            f"{task.latest}: was made with another recipe; choose another run folder, "
-            "or delete this one"
+            f"{path}: was made with another recipe; choose another run folder, or delete this one"
         )
-    checkpoint.restore(task.network, found, task.latest)
+    checkpoint.restore(task.network, found, path)
     return found
