@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
-from boltmod.nn import quantizers, quick_steps
+from boltmod.nn import quantizers
+from boltmod.nn.layers import ConvNormAct
 from boltmod.nn.network_config import NetworkConfig
 
 Thinning = Literal["none", "before", "between"]
@@ -147,21 +148,6 @@ class _Numbers:
         return quantizers.signed_act(
             self.bits(width), return_scale=return_scale, power_of_two=self._config.power_of_two
         )
-
-
-class ConvNormAct(nn.Module):
-    """Convolution, batch normalisation, activation."""
-
-    def __init__(self, conv: nn.Module, act: nn.Module) -> None:
-        super().__init__()
-        self.conv = conv
-        self.norm = quick_steps.BatchNorm1d(conv.out_channels)  # type: ignore[arg-type]
-        self.act = act
-
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
-        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
-        y: Tensor = self.act(self.norm(self.conv(x)))
-        return y
 
 
 class BoltBlock(nn.Module):

@@ -27,7 +27,22 @@ class BitWidths:
     sums: int | None = None
 
 
-class ConvNormRelu(nn.Module):
+class ConvNormAct(nn.Module):
+    """Convolution, batch normalisation, activation."""
+
+    def __init__(self, conv: nn.Module, act: nn.Module) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = quick_steps.BatchNorm1d(conv.out_channels)  # type: ignore[arg-type]
+        self.act = act
+
+    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
+        y: Tensor = self.act(self.norm(self.conv(x)))
+        return y
+
+
+class ConvNormRelu(ConvNormAct):
     """Convolution, batch normalisation, ReLU.
 
     The names of the parameters are the same with and without quantisation, so that a floating-point
@@ -45,8 +60,7 @@ class ConvNormRelu(nn.Module):
         padding: int | None = None,
         bits: BitWidths,
     ) -> None:
-        super().__init__()
-        self.conv = quantizers.conv1d(
+        conv = quantizers.conv1d(
             in_channels,
             out_channels,
             kernel_size,
@@ -55,13 +69,7 @@ class ConvNormRelu(nn.Module):
             padding=padding,
             weight_bit_width=bits.weight,
         )
-        self.norm = quick_steps.BatchNorm1d(out_channels)
-        self.act = quantizers.relu(bits.act)
-
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
-        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
-        y: Tensor = self.act(self.norm(self.conv(x)))
-        return y
+        super().__init__(conv, quantizers.relu(bits.act))
 
 
 class DenseNormRelu(nn.Module):
