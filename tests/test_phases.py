@@ -156,22 +156,3 @@ def test_scaled_batches_shrink_to_no_less_than_128() -> None:
     assert DataSection(scale=0.01).scaled_batch_size(1024) == 128
     assert DataSection(scale=0.01).scaled_batch_size(100) == 100
     assert DataSection().scaled_batch_size(1024) == 1024
-
-
-def test_the_learning_rate_follows_the_root_of_the_batch() -> None:
-    assert DataSection().scaled_learning_rate(0.01, 1024) == 0.01
-    assert DataSection(scale=0.25).scaled_learning_rate(0.01, 1024) == 0.005
-    assert DataSection(scale=0.01).scaled_learning_rate(0.01, 100) == 0.01
-
-
-@pytest.mark.parametrize(
-    "phase", [{"name": "plain", "kind": "train"}, FEEDBACK | {"smallest_fraction": 0.4}]
-)
-def test_a_scaled_phase_trains_at_the_scaled_rate(phase: dict[str, Any], tmp_path: Path) -> None:
-    steady = {"schedule": "constant", "learning_rate": 0.01, "batch_size": 256}
-    made = recipe(phase | steady)
-    made = made.model_copy(update={"data": made.data.model_copy(update={"scale": 0.5})})
-    run_phases(made, RunFolder(tmp_path), Watcher())
-    rates = [r["learning_rate"] for r in metrics(RunFolder(tmp_path)) if r["event"] == "epoch"]
-    assert rates == [pytest.approx(0.01 * 0.5**0.5)] * len(rates)
-    assert rates

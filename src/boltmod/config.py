@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -51,8 +50,7 @@ class DataSection(Section):
         mix: Several profiles in place of one.
         frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
         scale: Share of those frames that an epoch really sees, to shorten a recipe for a small
-            machine; `boltmod run --scale` sets it. Batches shrink with it (`scaled_batch_size`), and
-            the learning rate with them (`scaled_learning_rate`).
+            machine; `boltmod run --scale` sets it. Batches shrink with it (`scaled_batch_size`).
         validation_frames: Frames set apart from the *training* part to choose checkpoints by.
         minimum_snr: Lowest SNR label trained on; tests always use all 26.
     """
@@ -74,15 +72,6 @@ class DataSection(Section):
         train at all; batches go down to 128, where batch normalisation still measures well.
         """
         return min(batch_size, max(_SMALLEST_SCALED_BATCH, round(batch_size * self.scale)))
-
-    def scaled_learning_rate(self, learning_rate: float, batch_size: int) -> float:
-        """Learning rate at this scale: lower by the square root of what the batches shrank by.
-
-        Source: S. Malladi et al., "On the SDEs and Scaling Rules for Adaptive Gradient
-        Algorithms", NeurIPS 2022: a step of Adam is as noisy as before when its rate goes with the
-        square root of the batch.
-        """
-        return learning_rate * math.sqrt(self.scaled_batch_size(batch_size) / batch_size)
 
     @model_validator(mode="after")
     def _path_goes_with_hdf5(self) -> DataSection:

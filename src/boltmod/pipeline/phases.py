@@ -124,27 +124,24 @@ def _run_stage(
         extra = {"lowered": _lower(recipe, stage, state, source, run, fabric)}
         state.network.to(fabric.device)
     teacher, teacher_identity = _teacher(recipe, stage, run, fabric)
-    asked = stage.settings
-    rate = recipe.data.scaled_learning_rate(asked.learning_rate, asked.batch_size)
-    settings = asked.model_copy(update={"learning_rate": rate})
     task = Task(
         network=state.network,
         source=source,
-        phase=settings,
+        phase=stage.settings,
         folder=stage.folder(run),
         identity=identity(recipe, stage) | teacher_identity,
         masks=state.masks,
         config=state.config,
         teacher=teacher,
     )
-    if isinstance(settings, FeedbackPhase):
-        progress, standing = run_feedback(task, settings, fabric, observer)
+    if isinstance(stage.settings, FeedbackPhase):
+        progress, standing = run_feedback(task, stage.settings, fabric, observer)
         state.masks, extra = standing.masks, {"attempts": standing.attempts}
-    elif settings.epochs == 0:
+    elif stage.settings.epochs == 0:
         progress = Progress()
         finish_with(task, fabric, progress)
     else:
-        observer.phase_begins(stage.name, settings.epochs * source.frames_per_epoch)
+        observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
         progress = train(task, fabric, observer)
     reached = accuracy(state.network, source.validation())
     record = _phase_record(stage, state, progress, reached)
