@@ -1,7 +1,9 @@
 """BoltNet: boltmod's own family of small networks, every number in it quantised.
 
-Neighbouring samples are averaged first, which costs additions alone; a few long filters look at
-what is left; blocks of depthwise-separable convolutions follow, each thinned out where it is told;
+Neighbouring samples are averaged first, which costs additions alone; beside the averages stand, where
+wanted, their power and their products with what came a symbol or so earlier, in which the carrier's
+phase is gone: a handful of multiplications a sample without a single weight; a few long filters look
+at all of this; blocks of depthwise-separable convolutions follow, each thinned out where it is told;
 a global maximum, an average, or both beside each other, stand for the frame; a dense layer, or two
 thin ones, decide.
 
@@ -9,7 +11,9 @@ Made to be fused: every convolution is followed by a normalisation and a quantis
 merges into thresholds; residual sums add integers of one scale; maximum and average are brought to
 one grid before the dense layer, which makes the scales of what they came from thresholds as well.
 
-Sources: depthwise-separable blocks under a global maximum: BacalhauNet (see bacalhaunet.py); the
+Sources: depthwise-separable blocks under a global maximum: BacalhauNet (see bacalhaunet.py);
+products with the past as features: differential detection, J. Proakis, "Digital Communications",
+section 4.5; the
 fusion of normalisation and quantiser: Y. Umuroglu, M. Jahre, "Streamlined Deployment for Quantized
 Neural Networks", arXiv 1709.04060.
 """
@@ -26,7 +30,7 @@ from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 from boltmod.nn.layers import ConvNormAct
 from boltmod.nn.network_config import NetworkConfig
 
@@ -44,6 +48,9 @@ class BoltNetConfig(NetworkConfig):
 
     Args:
         pool: Received samples averaged into one before the first convolution; 1 keeps them all.
+        lags: Products of averages fed beside them: 0 is an average's power, one number; k its product
+            with the conjugate of the average k earlier, two numbers. A symbol is about 8 samples.
+        product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
         stem_stride: Its stride.
@@ -60,7 +67,8 @@ class BoltNetConfig(NetworkConfig):
         input_bit_width: Bits of a received sample.
         input_full_scale: Amplitude at which samples clip.
         learned_input_scale: Whether training may move that amplitude.
-        average_bit_width: Bits of an average of received samples.
+        factor_bit_width: Bits of an average that is multiplied.
+        average_bit_width: Bits of what the first convolution takes: averages, products.
         weight_bit_width: Bits of a weight.
         act_bit_width: Bits of an activation.
         dense_act_bit_width: Bits of the dense layers' inputs.
@@ -69,6 +77,8 @@ class BoltNetConfig(NetworkConfig):
     """
 
     pool: Literal[1, 2, 4, 8] = 4
+    lags: tuple[int, ...] = ()
+    product_pool: Literal[1, 2, 4] = 1
     stem_channels: int = 16
     stem_kernel_size: int = 9
     stem_stride: int = 1
@@ -83,6 +93,7 @@ class BoltNetConfig(NetworkConfig):
     input_bit_width: int = 8
     input_full_scale: float = 3.0
     learned_input_scale: bool = False
+    factor_bit_width: int = 8
     average_bit_width: int = 6
     weight_bit_width: int = 5
     act_bit_width: int = 5
@@ -100,11 +111,11 @@ class BoltNetConfig(NetworkConfig):
         _check_lists(self)
         _check_sizes(self)
         _check_bits(self)
-        thinning = self.pool * self.stem_stride * prod(self.strides)
+        thinning = self.pool * self.product_pool * self.stem_stride * prod(self.strides)
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
         if thinning > FRAME_LENGTH:
             raise ConfigError(
-                f"network.pool, strides and max_pools must leave one sample of {FRAME_LENGTH}, "
+                f"network.pool, product_pool, strides and max_pools must leave one sample of {FRAME_LENGTH}, "
                 f"not thin them by {thinning}; take some away"
             )
 
@@ -148,6 +159,44 @@ class _Numbers:
         return quantizers.signed_act(
             self.bits(width), return_scale=return_scale, power_of_two=self._config.power_of_two
         )
+
+
+class LagProducts(nn.Module):
+    """A complex signal, its power and its products with its own past, side by side.
+
+    Args:
+        lags: How far back; see `BoltNetConfig`.
+        pool: How many of them are averaged into one.
+        bit_width: Bits of each, all brought to one scale; None for floating point.
+        numbers: How they are quantised.
+    """
+
+    def __init__(self, lags: tuple[int, ...], pool: int, numbers: _Numbers, bit_width: int) -> None:
+        super().__init__()
+        self.lags = lags
+        self.n_planes = 2 + sum(1 if lag == 0 else 2 for lag in lags)
+        self.pool = nn.AvgPool1d(pool) if pool > 1 else nn.Identity()
+        self.norm = quick_steps.BatchNorm1d(self.n_planes, affine=False)
+        self.act = numbers.signed(bit_width)
+
+    def forward(self, x: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
+        """Map (batch, 2, time) to (batch, n_planes, time / pool)."""
+        planes = [x]
+        for lag in self.lags:
+            planes += _lag_product(x, lag)
+        y: Tensor = self.act(self.norm(self.pool(torch.cat(planes, 1))))
+        return y
+
+
+def _lag_product(x: Tensor, lag: int) -> list[Tensor]:
+    """Return z[n]·conj(z[n − lag]) as real and imaginary plane; real alone where lag is 0."""
+    if lag == 0:
+        squares = x.square()
+        return [squares[:, :1] + squares[:, 1:]]
+    i, q = x[:, :1], x[:, 1:]
+    past = nn.functional.pad(x, (lag, 0))[:, :, :-lag]
+    past_i, past_q = past[:, :1], past[:, 1:]
+    return [i * past_i + q * past_q, q * past_i - i * past_q]
 
 
 class BoltBlock(nn.Module):
@@ -214,11 +263,7 @@ class BoltNet(nn.Module):
             learned=config.learned_input_scale,
             power_of_two=config.power_of_two,
         )
-        self.pool: nn.Module = nn.Identity()
-        if config.pool > 1:
-            self.pool = nn.Sequential(
-                nn.AvgPool1d(config.pool), numbers.signed(config.average_bit_width)
-            )
+        self.pool = _pool(config, numbers)
         self.stem = _stem(config, numbers)
         self.blocks = _blocks(config, numbers, self.stem[-1].act)  # type: ignore[arg-type]
         n_features = config.channels[-1] * (2 if config.features == "max_and_mean" else 1)
@@ -244,14 +289,29 @@ class BoltNet(nn.Module):
         return torch.cat([largest, nn.functional.avg_pool1d(x, length)], 1)
 
 
+def _pool(config: BoltNetConfig, numbers: _Numbers) -> nn.Module:
+    """Return what stands before the first convolution: averages and their products."""
+    if not config.lags and config.pool * config.product_pool == 1:
+        return nn.Identity()
+    if not config.lags:
+        average = nn.AvgPool1d(config.pool * config.product_pool)
+        return nn.Sequential(average, numbers.signed(config.average_bit_width))
+    average = nn.AvgPool1d(config.pool)
+    products = LagProducts(
+        config.lags, config.product_pool, numbers, config.average_bit_width
+    )
+    return nn.Sequential(average, numbers.signed(config.factor_bit_width), products)
+
+
 def _stem(config: BoltNetConfig, numbers: _Numbers) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
+    planes = 2 + sum(1 if lag == 0 else 2 for lag in config.lags)
     if config.stem_filters == 0:
-        plain = numbers.conv(2, config.stem_channels, size, stride=stride)
+        plain = numbers.conv(planes, config.stem_channels, size, stride=stride)
         return nn.Sequential(ConvNormAct(plain, numbers.relu()))
-    filters = numbers.conv(2, 2 * config.stem_filters, size, stride=stride, groups=2)
-    mixture = numbers.conv(2 * config.stem_filters, config.stem_channels, 1)
+    filters = numbers.conv(planes, planes * config.stem_filters, size, stride=stride, groups=planes)
+    mixture = numbers.conv(planes * config.stem_filters, config.stem_channels, 1)
     # I and Q keep their signs until they are mixed: without them the phase would be lost.
     return nn.Sequential(
         ConvNormAct(filters, numbers.signed(config.act_bit_width)),
@@ -318,12 +378,13 @@ def _check_sizes(config: BoltNetConfig) -> None:
         _must(name, values, "at least 1", lambda value: value >= 1)
     for name in ("stem_kernel_size", "kernel_sizes"):
         _must(name, sizes[name], "odd", lambda value: value % 2 == 1)
+    _must("lags", config.lags, "at least 0", lambda value: value >= 0)
     for name in ("stem_filters", "dense_rank"):
         _must(name, (getattr(config, name),), "at least 0", lambda value: value >= 0)
 
 
 def _check_bits(config: BoltNetConfig) -> None:
-    for name in ("input", "average", "weight", "act", "dense_act"):
+    for name in ("input", "factor", "average", "weight", "act", "dense_act"):
         width = getattr(config, f"{name}_bit_width")
         _must(f"{name}_bit_width", (width,), "2 to 8", lambda value: 2 <= value <= 8)
 
