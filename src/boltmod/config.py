@@ -193,13 +193,14 @@ class Pruning(Optimisation):
         layers: Which layers lose weights.
         scope: Who competes: all weights (`global`), those of all convolutions and those of all
             dense layers apart (`kind`), or each layer's own (`layer`).
-        measure: A weight's own magnitude (`absolute`), or its ratio to the root mean square of
-            what is left of its layer (`relative`).
+        measure: A weight's own magnitude (`absolute`), its ratio to the root mean square of what
+            is left of its layer (`relative`), or by how much the loss would rise without it, for
+            the score that it costs (`loss_per_cost`, measured on the validation frames).
     """
 
     layers: Literal["all", "convolutions", "dense"] = "all"
     scope: Literal["global", "kind", "layer"] = "global"
-    measure: Literal["absolute", "relative"] = "relative"
+    measure: Literal["absolute", "relative", "loss_per_cost"] = "relative"
 
 
 class PrunePhase(Pruning):
@@ -220,6 +221,8 @@ class PrunePhase(Pruning):
     def _one_rule(self) -> PrunePhase:
         if (self.fraction is None) == (self.threshold is None):
             raise ValueError("either fraction or threshold must be given, not both")
+        if self.threshold is not None and self.measure == "loss_per_cost":
+            raise ValueError('measure = "loss_per_cost" must go with fraction, not with threshold')
         return self
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 Scope = Literal["global", "kind", "layer"]
-Measure = Literal["absolute", "relative"]
+Measure = Literal["absolute", "relative", "loss_per_cost"]
 Layers = Literal["all", "convolutions", "dense"]
 
 
@@ -39,6 +39,7 @@ def smallest(
     *,
     measure: Measure = "relative",
     layers: Layers = "all",
+    saliency: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Return masks that zero `fraction` of the weights that are not zero yet.
 
@@ -49,13 +50,14 @@ def smallest(
         scope: `layer` zeroes that share of each tensor; `kind` lets the weights of all
             convolutions compete, and those of all dense layers; `global` lets all compete.
         measure: `absolute` compares magnitudes; `relative` compares them after division by the
-            root mean square of what is left of their tensor.
+            root mean square of what is left of their tensor; `loss_per_cost` compares `saliency`.
         layers: Which layers lose weights. No tensor loses its last weight.
+        saliency: What each weight is worth, by parameter name (see `saliency.loss_per_cost`).
 
     Returns:
         A mask for every prunable tensor, none of them keeping what `masks` had zeroed.
     """
-    kept, strength = _standing(network, masks, measure)
+    kept, strength = _standing(network, masks, measure, saliency)
     weights = prunable(network)
     rivals: dict[str, list[str]] = {}
     for name, weight in weights.items():
@@ -112,7 +114,10 @@ def sparsity(masks: Mapping[str, Tensor]) -> float:
 
 
 def _standing(
-    network: nn.Module, masks: Mapping[str, Tensor], measure: Measure
+    network: nn.Module,
+    masks: Mapping[str, Tensor],
+    measure: Measure,
+    saliency: Mapping[str, Tensor] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return which weights are left, and how strong each weight is, by parameter name."""
     kept, strength = {}, {}
@@ -121,6 +126,9 @@ def _standing(
         left = masks[name].to(weight.device).bool() if name in masks else magnitude >= 0
         if measure == "relative":
             magnitude = magnitude / magnitude[left].square().mean().sqrt().clamp_min(1e-12)
+        if measure == "loss_per_cost":
+            assert saliency is not None
+            magnitude = saliency[name]
         kept[name], strength[name] = left, magnitude
     return kept, strength
 

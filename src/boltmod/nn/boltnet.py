@@ -1,11 +1,11 @@
 """BoltNet: boltmod's own family of small networks, every number in it quantised.
 
-Neighbouring samples are averaged first, which costs additions alone; beside the averages stand, where
-wanted, their power and their products with what came a symbol or so earlier, in which the carrier's
-phase is gone: a handful of multiplications a sample without a single weight; a few long filters look
-at all of this; blocks of depthwise-separable convolutions follow, each thinned out where it is told;
-a global maximum, an average, or both beside each other, stand for the frame; a dense layer, or two
-thin ones, decide.
+Neighbouring samples are averaged first, which costs additions alone. Beside the averages stand,
+where wanted, their power and their products with what came a symbol or so earlier, in which the
+carrier's phase is gone: a handful of multiplications a sample and no weight. A few long filters
+look at all of this; blocks of depthwise-separable convolutions follow, each thinned out where it is
+told; a global maximum, an average, or both beside each other, stand for the frame; a dense layer,
+or two thin ones, decide.
 
 Made to be fused: every convolution is followed by a normalisation and a quantiser, which hardware
 merges into thresholds; residual sums add integers of one scale; maximum and average are brought to
@@ -48,8 +48,9 @@ class BoltNetConfig(NetworkConfig):
 
     Args:
         pool: Received samples averaged into one before the first convolution; 1 keeps them all.
-        lags: Products of averages fed beside them: 0 is an average's power, one number; k its product
-            with the conjugate of the average k earlier, two numbers. A symbol is about 8 samples.
+        lags: Products of averages fed beside them: 0 is an average's power, one number; k its
+            product with the conjugate of the average k earlier, two numbers. A symbol is about 8
+            received samples.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
@@ -115,8 +116,8 @@ class BoltNetConfig(NetworkConfig):
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
         if thinning > FRAME_LENGTH:
             raise ConfigError(
-                f"network.pool, product_pool, strides and max_pools must leave one sample of {FRAME_LENGTH}, "
-                f"not thin them by {thinning}; take some away"
+                "network.pool, product_pool, strides and max_pools must leave one sample of "
+                f"{FRAME_LENGTH}, not thin them by {thinning}; take some away"
             )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from boltmod.compress import prune
+from boltmod.compress import prune, saliency
 from boltmod.config import FeedbackPhase
 from boltmod.files import write_json
 from boltmod.pipeline.metrics import ATTEMPTS, RunObserver
@@ -56,6 +56,7 @@ def run_feedback(
         masks = prune.smallest(
             task.network, at.masks, at.fraction, phase.scope,
             measure=phase.measure, layers=phase.layers,
+            saliency=saliency.measured(task.network, phase.measure, task.source),
         )  # fmt: skip
         if prune.sparsity(masks) <= prune.sparsity(at.masks):
             break

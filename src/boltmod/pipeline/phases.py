@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from boltmod.compress import bit_width, prune
+from boltmod.compress import bit_width, prune, saliency
 from boltmod.config import FeedbackPhase, LowerPhase, Optimisation, PrunePhase, Recipe
 from boltmod.cost import inference_cost
 from boltmod.cost.inference_cost import Cost
@@ -226,7 +226,8 @@ def _prepare(
         state = State(quantised, state.masks, config)
     if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()
-        masks = _pruned(network, state.masks, stage.settings)
+        source = _source(recipe, stage.settings, fabric)
+        masks = _pruned(network, state.masks, stage.settings, source)
         prune.apply(network, masks)
         state = State(network, masks, state.config)
     state.network.to(fabric.device)
@@ -234,7 +235,7 @@ def _prepare(
 
 
 def _pruned(
-    network: nn.Module, masks: Mapping[str, Tensor], phase: PrunePhase
+    network: nn.Module, masks: Mapping[str, Tensor], phase: PrunePhase, source: FrameSource
 ) -> dict[str, Tensor]:
     if phase.threshold is not None:
         return prune.below(
@@ -242,7 +243,13 @@ def _pruned(
         )
     assert phase.fraction is not None
     return prune.smallest(
-        network, masks, phase.fraction, phase.scope, measure=phase.measure, layers=phase.layers
+        network,
+        masks,
+        phase.fraction,
+        phase.scope,
+        measure=phase.measure,
+        layers=phase.layers,
+        saliency=saliency.measured(network, phase.measure, source),
     )
 
 

@@ -1,0 +1,110 @@
+"""What a weight is worth: how much the loss would rise without it, for the cost that it saves.
+
+Source: Y. LeCun, J. Denker, S. Solla, "Optimal Brain Damage", NIPS 1989: at a minimum of the loss,
+w²/2 times its second derivative; for which the mean square of the gradient stands here (the
+empirical Fisher information).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from boltmod.compress.prune import Measure, prunable
+from boltmod.cost.score import score
+from boltmod.data.source import FrameSource
+from boltmod.nn import quantizers
+
+_FLOAT_BITS = 32
+_BATCH = 64
+
+
+def measured(network: nn.Module, measure: Measure, source: FrameSource) -> dict[str, Tensor] | None:
+    """Return what `prune.smallest` wants of a network, on a source's validation frames."""
+    if measure != "loss_per_cost":
+        return None
+    frames = source.validation()
+    device = next(network.parameters()).device
+    return loss_per_cost(network, frames.iq_planes.to(device), frames.class_ids.to(device))
+
+
+def loss_per_cost(
+    network: nn.Module, iq_planes: Float[Tensor, "n 2 1024"], class_ids: Int64[Tensor, n]
+) -> dict[str, Tensor]:
+    """Return every prunable weight's expected rise of the loss for the score that it costs.
+
+    Only ratios mean something: the common factors are left out.
+
+    Args:
+        network: The network; left as it was found.
+        iq_planes: Frames to measure on; some thousands.
+        class_ids: Their classes.
+
+    Returns:
+        A number a weight, by parameter name, in the shape of the parameter.
+    """
+    weights = prunable(network)
+    squares = _squared_gradients(network, weights, iq_planes, class_ids)
+    prices = weight_prices(network, iq_planes[:1])
+    return {
+        name: weight.detach().square() * squares[name] / prices[name]
+        for name, weight in weights.items()
+    }
+
+
+@torch.no_grad()
+def weight_prices(network: nn.Module, frame: Float[Tensor, "1 2 1024"]) -> dict[str, float]:
+    """Return what one weight that is not zero adds to the challenge's score, by parameter name.
+
+    Args:
+        network: The network; its layers run one after the other.
+        frame: Any frame.
+    """
+    prices: dict[str, float] = {}
+    input_bits = _FLOAT_BITS
+
+    def note(name: str, layer: nn.Module, _: Any, output: Any) -> None:
+        nonlocal input_bits
+        if name not in names:
+            input_bits = quantizers.bit_width(layer) or input_bits
+            return
+        bits = quantizers.bit_width(layer) or _FLOAT_BITS
+        positions = output.shape[-1] if output.ndim == 3 else 1
+        prices[f"{name}.weight"] = score(bits * input_bits * positions, bits)
+
+    names = {name.removesuffix(".weight") for name in prunable(network)}
+    acts = {n for n, m in network.named_modules() if getattr(m, "act_quant", None) is not None}
+    hooks = [
+        module.register_forward_hook(partial(note, name))
+        for name, module in network.named_modules()
+        if name in names | acts
+    ]
+    was_training = network.training
+    network.eval()(frame)
+    network.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return prices
+
+
+def _squared_gradients(
+    network: nn.Module,
+    weights: Mapping[str, nn.Parameter],
+    iq_planes: Tensor,
+    class_ids: Tensor,
+) -> dict[str, Tensor]:
+    was_training = network.training
+    network.eval()
+    sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for frames, ids in zip(iq_planes.split(_BATCH), class_ids.split(_BATCH), strict=True):
+        loss = nn.functional.cross_entropy(network(frames), ids)
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        for total, gradient in zip(sums.values(), gradients, strict=True):
+            total += gradient.square()
+    network.train(was_training)
+    return sums
