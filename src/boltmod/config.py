@@ -313,10 +313,13 @@ class Recipe(Section):
         name: The network's name in reports and in the exported model.
         seed: Training frames and first weights; validation frames have `seed + 1`, test frames
             `seed + 2`.
+        start: What to go on from in place of fresh weights: a run folder, a phase's folder in its
+            checkpoints, a .safetensors file, or the ONNX file of a published network.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     seed: int = Field(2018, ge=0, lt=2**31 - 2)
+    start: Path | None = None
     network: NetworkSection
     data: DataSection = DataSection()
     phases: tuple[Phase, ...] = Field(min_length=1)

@@ -101,8 +101,9 @@ def _squared_gradients(
     was_training = network.training
     network.eval()
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    for frames, ids in zip(iq_planes.split(_BATCH), class_ids.split(_BATCH), strict=True):
-        loss = nn.functional.cross_entropy(network(frames), ids)
+    for start in range(0, len(class_ids), _BATCH):
+        part = slice(start, start + _BATCH)
+        loss = nn.functional.cross_entropy(network(iq_planes[part]), class_ids[part])
         gradients = torch.autograd.grad(loss, list(weights.values()))
         for total, gradient in zip(sums.values(), gradients, strict=True):
             total += gradient.square()

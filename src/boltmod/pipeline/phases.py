@@ -24,19 +24,20 @@ from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
 from boltmod.files import write_json
 from boltmod.model.metadata import Metadata
-from boltmod.model.onnx_file import Model
+from boltmod.model.onnx_file import Model, load
 from boltmod.modulation import UNKNOWN
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
 from boltmod.pipeline.processes import open_fabric
-from boltmod.pipeline.stages import Stage, identity, stages
+from boltmod.pipeline.stages import Stage, identity, stages, start_file
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import calibrate, transfer
 from boltmod.train.distill import Teacher, checkpoint_file, network_teacher, onnx_teacher
 from boltmod.train.loop import Progress, Task, accuracy, finish_with, train
+from boltmod.train.published import import_weights
 
 _CALIBRATION_FRAMES = 1024
 
@@ -95,6 +96,11 @@ def run_phases(
         )
     first = open_fabric(processes).is_global_zero
     state = _fresh(recipe, config)
+    if state.quantised and any(not stage.quantised for stage in stages(recipe)):
+        raise ConfigError(
+            f"start: {recipe.start} is quantised, phases without quantisers cannot follow it; "
+            "take quantised = false out"
+        )
     trained = False
     with MetricsFile(run) if first else nullcontext() as metrics:
         watching = observer if metrics is None else Tee(metrics, observer)
@@ -207,7 +213,32 @@ def _teacher(
 
 def _fresh(recipe: Recipe, config: NetworkConfig) -> State:
     torch.manual_seed(recipe.seed)
+    if recipe.start is not None:
+        return _begun(start_file(recipe.start), config)
     return State(registry.build(config.in_float()), {}, config.in_float())
+
+
+def _begun(path: Path, config: NetworkConfig) -> State:
+    """Return the network that a recipe starts from, with the recipe's own bits."""
+    if path.suffix == ".onnx":
+        network = registry.build(config)
+        import_weights(load(path), network)
+        weights = prune.prunable(network).items()
+        return State(network, {name: (weight != 0).float() for name, weight in weights}, config)
+    found = checkpoint.open_network(path)
+    own = replace(config, quantised=found.config.quantised)
+    network = registry.build(own)
+    shapes, wanted = (
+        {name: tuple(parameter.shape) for name, parameter in each.named_parameters()}
+        for each in (found.network, network)
+    )
+    if shapes != wanted:
+        raise ConfigError(
+            f"start: {path} holds a network of another shape than [network] describes; "
+            "give both the same shape (bits may differ)"
+        )
+    transfer(found.network, network)
+    return State(network, found.masks, own)
 
 
 def _restored(path: Path) -> State:
@@ -222,7 +253,8 @@ def _prepare(
         quantised = registry.build(config)
         transfer(state.network, quantised)
         frames = _calibration_frames(recipe, stage)
-        calibrate(state.network.cpu(), quantised, frames, trained=stage.number > 0)
+        trained = stage.number > 0 or recipe.start is not None
+        calibrate(state.network.cpu(), quantised, frames, trained=trained)
         state = State(quantised, state.masks, config)
     if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()

@@ -10,6 +10,7 @@ from typing import Any
 
 from boltmod.config import Phase, Recipe, TrainPhase, stage_names
 from boltmod.run_folder import RunFolder
+from boltmod.train.distill import checkpoint_file
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,20 @@ def stages(recipe: Recipe) -> list[Stage]:
     return result
 
 
+def start_file(path: Path) -> Path:
+    """Return the file that a recipe's `start` stands for.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    return path if path.suffix == ".onnx" else checkpoint_file(path)
+
+
 def identity(recipe: Recipe, stage: Stage) -> dict[str, Any]:
     """Return what must not have changed since a checkpoint was made."""
     document = recipe.model_dump(mode="json", include={"seed", "network", "data"})
     document["phase"] = stage.settings.model_dump(mode="json")
+    if recipe.start is not None:
+        document["start"] = hashlib.sha256(start_file(recipe.start).read_bytes()).hexdigest()
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
     return {"recipe": recipe.name, "stage": stage.number, "sha256": digest}
