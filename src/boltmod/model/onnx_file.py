@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from boltmod.errors import ModelFormatError
 from boltmod.model import metadata as model_metadata
+from boltmod.model import shipped
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 
@@ -69,18 +70,20 @@ def load(path: Path | str) -> Model:
     """Read a classifier from an `.onnx` file.
 
     Args:
-        path: The file. It must hold its own weights: no other file is opened, no code is run.
+        path: The file, or the name of a network that comes with the package. It must hold its
+            own weights: no other file is opened, no code is run.
 
     Raises:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
             frames of shape (1 or any, 2, 1024).
     """
-    path = Path(path)
+    path = shipped.find(Path(path))
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelFormatError(
-            f"{path} must be a readable file, which it is not ({error.strerror}): check the name"
+            f"{path} must be a readable file, which it is not ({error.strerror}): check the name "
+            f"(networks that come with boltmod: {', '.join(shipped.names())})"
         ) from None
     try:
         proto = onnx.load_model_from_string(content)
