@@ -1,17 +1,24 @@
-"""The network that comes with the package."""
+"""The networks that come with the package."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from typer.testing import CliRunner
 
+from boltmod.cli.app import app
 from boltmod.config import read_recipe
+from boltmod.cost import inference_cost
+from boltmod.evaluation.frames import twin_frames
+from boltmod.evaluation.metrics import evaluate
+from boltmod.model import shipped
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES_AND_UNKNOWN, UNKNOWN_ID
+from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, UNKNOWN_ID
 from boltmod.runtime.default_model import default_model
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
@@ -44,3 +51,30 @@ def test_loading_it_needs_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_boltnet_is_small_cheap_and_right() -> None:
+    path = shipped.path_of("boltnet")
+    assert path.stat().st_size < 200_000
+    model = load("boltnet")
+    assert model.classes == CLASSES
+    cost = inference_cost.count(model)
+    assert cost.strict is not None
+    assert cost.score <= cost.strict.score < 0.0060
+    frames = twin_frames(8, 4321)
+    found = evaluate(Classifier(model, threads=1).logits, frames.batches, data=frames.words)
+    assert found.accuracy > 0.54
+
+
+def test_a_file_of_the_same_name_comes_first(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shipped.find(Path("boltnet")) == shipped.path_of("boltnet")
+    assert shipped.find(Path("boltnets")) == Path("boltnets")
+    (tmp_path / "boltnet").touch()
+    assert shipped.find(Path("boltnet")) == Path("boltnet")
+
+
+def test_commands_know_it_by_name() -> None:
+    result = CliRunner().invoke(app, ["cost", "boltnet", "field", "--json"])
+    assert result.exit_code == 0, result.output
+    assert "boltnet" in result.output

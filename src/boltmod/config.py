@@ -160,6 +160,9 @@ class Optimisation(Section):
         minimum_snr: Overrides `data.minimum_snr` in this phase.
         keep: Which weights the phase ends with, by accuracy on the validation frames.
         precision: Arithmetic, in Lightning Fabric's words.
+        norm_frames: Training frames over which the statistics of batch normalisation are measured
+            anew at the end of every epoch; 0 leaves them as running averages of the last steps,
+            which small quantised networks are sensitive to.
         distill: The teacher, if there is one.
     """
 
@@ -176,6 +179,7 @@ class Optimisation(Section):
     minimum_snr: int | None = Field(None, ge=-20, le=30)
     keep: Literal["best", "last"] = "best"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    norm_frames: int = Field(0, ge=0)
     distill: Distillation | None = None
 
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def cost(
-    models: Annotated[list[Path], typer.Argument(help="ONNX files, or names of networks that come along: field, boltnet.")],
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="ONNX files, or names of networks that come along: field, boltnet."),
+    ],
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print a line of comma-separated values a layer.")
     ] = False,

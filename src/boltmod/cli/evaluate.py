@@ -40,7 +40,9 @@ class Split(StrEnum):
 
 
 def evaluate(  # noqa: PLR0913  one parameter an option
-    model: Annotated[Path, typer.Argument(help="The classifier: an ONNX file, or field or boltnet.")],
+    model: Annotated[
+        Path, typer.Argument(help="The classifier: an ONNX file, or field or boltnet.")
+    ],
     data: Annotated[
         str,
         typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -150,12 +151,41 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
             if now - saved > CHECKPOINT_SECONDS:
                 _save(task, fabric, progress, optimiser, task.latest)
                 saved = time.monotonic()
+        settle(task.network, task.source, task.phase.norm_frames)
         # Batch normalisation has seen other frames in every process: the first one's counts.
         reached = fabric.broadcast(accuracy(task.network, validation))
         _end_epoch(task, fabric, progress, optimiser, reached, observer)
         saved = time.monotonic()
     _finish(task, fabric, progress)
     return progress
+
+
+@torch.no_grad()
+def settle(network: nn.Module, source: FrameSource, n_frames: int) -> None:
+    """Measure the statistics of batch normalisation anew, each frame counting the same.
+
+    Args:
+        network: The network; nothing but those statistics changes.
+        source: Whose first training frames are taken.
+        n_frames: How many, in whole batches; 0 leaves everything as it is.
+
+    Source: Y. Wu, J. Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576, section 3.
+    """
+    n_batches = n_frames // source.batch_size
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
+    if n_batches == 0 or not norms:
+        return
+    was_training, device = network.training, next(network.parameters()).device
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    for iq_planes, _ in islice(source.batches(0), n_batches):
+        network(iq_planes.to(device))
+    network.train(was_training)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 @torch.no_grad()
