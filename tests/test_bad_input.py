@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from boltmod.data.raw import SampleFormat
@@ -47,6 +47,10 @@ def test_there_is_no_signal_in(tmp_path, kind):
     times=st.integers(1, 60),
     sample_format=st.sampled_from(SampleFormat),
     rate_hz=st.sampled_from([1e-3, 1.0, 48e3, 1e9, 1e15]),
+)  # fmt: skip
+@example(  # a signalling NaN, which warns even where it is printed
+    content=b"\x00\x00\x00\x00\x7f\x80\x00\x01\x00\x00\x00\x00", times=2,
+    sample_format=SampleFormat.CF32_BE, rate_hz=1e-3,
 )  # fmt: skip
 def test_any_bytes_as_any_samples(tmp_path, content, times, sample_format, rate_hz):
     path = tmp_path / "x.raw"

@@ -216,7 +216,8 @@ def test_single_layers_have_their_own_bits() -> None:
         ({"act_bit_width": 9}, "network.act_bit_width must be 2 to 8, not 9"),
         (
             {"pool": 8, "stem_stride": 8, "strides": [2, 2, 2, 2]},
-            "network.pool, strides and max_pools must leave one sample of 1024, not thin them by "
+            "network.pool, product_pool, strides and max_pools must leave one sample of 1024, "
+            "not thin them by "
             "8192; take some away",
         ),
         ({"pool": 3}, "network (boltnet): pool must be 1, 2, 4 or 8, not 3"),

@@ -234,9 +234,12 @@ def check_finite(block: Samples, start: int, name: str) -> None:
     with np.errstate(invalid="ignore"):
         if not len(parts) or (parts.min() > -_LARGEST and parts.max() < _LARGEST):
             return
-    finite = (np.abs(parts) < _LARGEST).reshape(-1, 2).all(axis=1)
-    first = int(np.argmin(finite))
+    # A signalling NaN warns wherever it is touched, even where it is printed.
+    with np.errstate(invalid="ignore"):
+        finite = (np.abs(parts) < _LARGEST).reshape(-1, 2).all(axis=1)
+        first = int(np.argmin(finite))
+        found = f"{block[first]}"
     raise DataFormatError(
-        f"{name} must hold finite samples, not {block[first]} at sample "
+        f"{name} must hold finite samples, not {found} at sample "
         f"{start + first}: give its true format, or record again"
     )
