@@ -4,7 +4,7 @@
         --picture pareto.png --models FOLDER
 
 Each phase's network is exported, counted and measured on frames of the twin that no training saw,
-as `boltmod evaluate` would. Prints a table, highest cost first; draws all of them; with --models
+as `boltmod evaluate` would. Prints a table, in the order given; draws all of them; with --models
 leaves the exported networks as RUN-PHASE.onnx.
 """
 

@@ -39,9 +39,7 @@ def test_there_is_no_signal_in(tmp_path, kind):
     assert find_signals(open_recording(tmp_path / "x.cf32", rate_hz=1e5), Wish()) == []
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@CAREFULLY
 @given(
     content=st.binary(max_size=300),
     times=st.integers(1, 60),
@@ -63,9 +61,7 @@ def test_any_bytes_as_any_samples(tmp_path, content, times, sample_format, rate_
         assert each.bandwidth_hz > 0
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@CAREFULLY
 @given(content=st.binary(max_size=200), suffix=st.sampled_from([".wav", ".sigmf-meta", ".sigmf"]))
 def test_any_bytes_as_any_file(tmp_path, content, suffix):
     path = tmp_path / f"x{suffix}"

@@ -231,11 +231,10 @@ def check_finite(block: Samples, start: int, name: str) -> None:
         DataFormatError: One is not a number, infinite, or beyond 1e15.
     """
     parts = block.view(np.float32)
+    # A signalling NaN warns wherever it is touched, even where it is printed.
     with np.errstate(invalid="ignore"):
         if not len(parts) or (parts.min() > -_LARGEST and parts.max() < _LARGEST):
             return
-    # A signalling NaN warns wherever it is touched, even where it is printed.
-    with np.errstate(invalid="ignore"):
         finite = (np.abs(parts) < _LARGEST).reshape(-1, 2).all(axis=1)
         first = int(np.argmin(finite))
         found = f"{block[first]}"

@@ -175,18 +175,22 @@ class LagProducts(nn.Module):
     def __init__(self, lags: tuple[int, ...], pool: int, numbers: _Numbers, bit_width: int) -> None:
         super().__init__()
         self.lags = lags
-        self.n_planes = 2 + sum(1 if lag == 0 else 2 for lag in lags)
         self.pool = nn.AvgPool1d(pool) if pool > 1 else nn.Identity()
-        self.norm = quick_steps.BatchNorm1d(self.n_planes, affine=False)
+        self.norm = quick_steps.BatchNorm1d(_n_planes(lags), affine=False)
         self.act = numbers.signed(bit_width)
 
     def forward(self, x: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
-        """Map (batch, 2, time) to (batch, n_planes, time / pool)."""
+        """Map (batch, 2, time) to (batch, planes, time / pool)."""
         planes = [x]
         for lag in self.lags:
             planes += _lag_product(x, lag)
         y: Tensor = self.act(self.norm(self.pool(torch.cat(planes, 1))))
         return y
+
+
+def _n_planes(lags: tuple[int, ...]) -> int:
+    """Return how many planes a signal and its products are."""
+    return 2 + sum(1 if lag == 0 else 2 for lag in lags)
 
 
 def _lag_product(x: Tensor, lag: int) -> list[Tensor]:
@@ -311,7 +315,7 @@ def _pool(config: BoltNetConfig, numbers: _Numbers) -> nn.Module:
 def _stem(config: BoltNetConfig, numbers: _Numbers) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
-    planes = 2 + sum(1 if lag == 0 else 2 for lag in config.lags)
+    planes = _n_planes(config.lags)
     if config.stem_filters == 0:
         plain = numbers.conv(planes, config.stem_channels, size, stride=stride)
         return nn.Sequential(ConvNormAct(plain, numbers.relu()))

@@ -111,8 +111,9 @@ def run_phases(
                 continue
             trained = True
             fabric = open_fabric(processes, stage.settings.precision)
-            state = _prepare(recipe, config, stage, state, fabric)
-            _run_stage(recipe, stage, state, fabric, run, watching)
+            source = _source(recipe, stage.settings, fabric)
+            state = _prepare(recipe, config, stage, state, source, fabric)
+            _run_stage(recipe, stage, state, source, fabric, run, watching)
     return state.network.cpu(), trained
 
 
@@ -120,11 +121,11 @@ def _run_stage(
     recipe: Recipe,
     stage: Stage,
     state: State,
+    source: FrameSource,
     fabric: Fabric,
     run: RunFolder,
     observer: RunObserver,
 ) -> None:
-    source = _source(recipe, stage.settings, fabric)
     extra: dict[str, Any] = {}
     if isinstance(stage.settings, LowerPhase):
         extra = {"lowered": _lower(recipe, stage, state, source, run, fabric)}
@@ -247,7 +248,12 @@ def _restored(path: Path) -> State:
 
 
 def _prepare(
-    recipe: Recipe, config: NetworkConfig, stage: Stage, state: State, fabric: Fabric
+    recipe: Recipe,
+    config: NetworkConfig,
+    stage: Stage,
+    state: State,
+    source: FrameSource,
+    fabric: Fabric,
 ) -> State:
     if stage.quantised and not state.quantised:
         quantised = registry.build(config)
@@ -258,7 +264,6 @@ def _prepare(
         state = State(quantised, state.masks, config)
     if isinstance(stage.settings, PrunePhase):
         network = state.network.cpu()
-        source = _source(recipe, stage.settings, fabric)
         masks = _pruned(network, state.masks, stage.settings, source)
         prune.apply(network, masks)
         state = State(network, masks, state.config)
