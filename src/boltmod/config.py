@@ -51,6 +51,8 @@ class DataSection(Section):
         frames_per_epoch: Training frames an epoch sees; 0 means all of a file's training part.
         scale: Share of those frames that an epoch really sees, to shorten a recipe for a small
             machine; `boltmod run --scale` sets it. Batches shrink with it (`scaled_batch_size`).
+        keep_epochs: Epochs whose frames stay in memory, 4 KiB a frame, with the teacher's answers;
+            later epochs and phases see them again. 0 draws every epoch anew.
         validation_frames: Frames set apart from the *training* part to choose checkpoints by.
         minimum_snr: Lowest SNR label trained on; tests always use all 26.
     """
@@ -62,6 +64,7 @@ class DataSection(Section):
     mix: tuple[MixPart, ...] = ()
     frames_per_epoch: int = Field(100_000, ge=0)
     scale: float = Field(1.0, gt=0, le=1)
+    keep_epochs: int = Field(0, ge=0)
     validation_frames: int = Field(4992, ge=24)
     minimum_snr: int = Field(-20, ge=-20, le=30)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from boltmod.config import DataSection
 from boltmod.data.loader import WHOLE, Share, random_batches
+from boltmod.data.memory import Memory
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.errors import ConfigError
@@ -310,6 +311,39 @@ class FileSource:
         )
 
 
+@dataclass(frozen=True)
+class KeptSource:
+    """Another source's frames, those of the first epochs kept and seen again.
+
+    Args:
+        source: Where they come from.
+        memory: Where they stay.
+        kind: What tells them from another source's.
+    """
+
+    source: FrameSource
+    memory: Memory
+    kind: object
+
+    @property
+    def frames_per_epoch(self) -> int:
+        """Training frames an epoch sees, whole batches of them."""
+        return self.source.frames_per_epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Frames a step, those of all processes together."""
+        return self.source.batch_size
+
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (iq_planes, class_ids) of every step of an epoch from `first_step` on."""
+        return self.memory.batches(self.source, self.kind, epoch, first_step)
+
+    def validation(self) -> Frames:
+        """Return the source's own."""
+        return self.source.validation()
+
+
 def open_source(
     data: DataSection,
     *,
@@ -318,8 +352,9 @@ def open_source(
     minimum_snr: int,
     device: torch.device,
     share: Share = WHOLE,
+    memory: Memory | None = None,
 ) -> FrameSource:
-    """Return the frames a recipe asks for.
+    """Return the frames a recipe asks for, kept in `memory` if there is one.
 
     Raises:
         ConfigError: The profile does not exist, the file has too few frames, or the processes
@@ -331,6 +366,20 @@ def open_source(
             f"batch_size must be a multiple of the {share.n_ranks} processes, not {batch_size}; "
             "choose another batch_size or another --processes"
         )
+    source = _open(data, seed, batch_size, minimum_snr, device, share)
+    if memory is None:
+        return source
+    return KeptSource(source, memory, (batch_size, minimum_snr))
+
+
+def _open(
+    data: DataSection,
+    seed: int,
+    batch_size: int,
+    minimum_snr: int,
+    device: torch.device,
+    share: Share,
+) -> FrameSource:
     if data.mix:
         return MixedSource(
             parts=tuple(

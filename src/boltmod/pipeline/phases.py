@@ -19,6 +19,7 @@ from boltmod.config import FeedbackPhase, LowerPhase, Optimisation, PrunePhase, 
 from boltmod.cost import inference_cost
 from boltmod.cost.inference_cost import Cost
 from boltmod.data.loader import Share
+from boltmod.data.memory import Memory
 from boltmod.data.source import FrameSource, open_source
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
@@ -102,6 +103,8 @@ def run_phases(
             "take quantised = false out"
         )
     trained = False
+    kept = recipe.data.keep_epochs
+    memory = Memory(kept, recipe.seed) if kept else None
     with MetricsFile(run) if first else nullcontext() as metrics:
         watching = observer if metrics is None else Tee(metrics, observer)
         for stage in stages(recipe):
@@ -111,13 +114,13 @@ def run_phases(
                 continue
             trained = True
             fabric = open_fabric(processes, stage.settings.precision)
-            source = _source(recipe, stage.settings, fabric)
+            source = _source(recipe, stage.settings, fabric, memory)
             state = _prepare(recipe, config, stage, state, source, fabric)
-            _run_stage(recipe, stage, state, source, fabric, run, watching)
+            _run_stage(recipe, stage, state, source, fabric, run, watching, memory)
     return state.network.cpu(), trained
 
 
-def _run_stage(
+def _run_stage(  # noqa: PLR0913
     recipe: Recipe,
     stage: Stage,
     state: State,
@@ -125,6 +128,7 @@ def _run_stage(
     fabric: Fabric,
     run: RunFolder,
     observer: RunObserver,
+    memory: Memory | None,
 ) -> None:
     extra: dict[str, Any] = {}
     if isinstance(stage.settings, LowerPhase):
@@ -140,6 +144,7 @@ def _run_stage(
         masks=state.masks,
         config=state.config,
         teacher=teacher,
+        memory=memory,
     )
     if isinstance(stage.settings, FeedbackPhase):
         progress, standing = run_feedback(task, stage.settings, fabric, observer)
@@ -303,7 +308,9 @@ def _calibration_frames(recipe: Recipe, stage: Stage) -> Tensor:
     return frames
 
 
-def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSource:
+def _source(
+    recipe: Recipe, settings: Optimisation, fabric: Fabric, memory: Memory | None
+) -> FrameSource:
     floor = settings.minimum_snr
     return open_source(
         recipe.data,
@@ -312,6 +319,7 @@ def _source(recipe: Recipe, settings: Optimisation, fabric: Fabric) -> FrameSour
         minimum_snr=recipe.data.minimum_snr if floor is None else floor,
         device=fabric.device,
         share=Share(fabric.global_rank, fabric.world_size),
+        memory=memory,
     )
 
 

@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from boltmod.config import Optimisation
+from boltmod.data.memory import Memory
 from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
 from boltmod.nn import registry
@@ -80,6 +81,7 @@ class Task:
         masks: Pruned weights, by parameter name.
         config: The network's configuration, kept in its checkpoints.
         teacher: Whom the network learns from, with `phase.distill`.
+        memory: Where the source keeps its frames, if it does: the teacher's answers stay there too.
     """
 
     network: nn.Module
@@ -90,6 +92,7 @@ class Task:
     masks: Mapping[str, Tensor]
     config: NetworkConfig
     teacher: Teacher | None = None
+    memory: Memory | None = None
 
     @property
     def latest(self) -> Path:
@@ -134,7 +137,8 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
         for iq_planes, class_ids in task.source.batches(progress.epoch, progress.step):
             rate = learning_rate(task.phase, _steps_done(task, progress), _steps_per_epoch(task))
             _set_learning_rate(wrapped, rate)
-            loss, hits = _step(task, fabric, model, wrapped, (iq_planes, class_ids))
+            taught = _taught(task, progress, iq_planes)
+            loss, hits = _step(task, fabric, model, wrapped, (iq_planes, class_ids), taught)
             with torch.no_grad():
                 for name, mask in masks.items():
                     parameters[name].mul_(mask)
@@ -235,6 +239,7 @@ def _step(
     model: Any,
     optimiser: Any,
     batch: tuple[Tensor, Tensor],
+    taught: Tensor | None,
 ) -> tuple[float, int]:
     model.train()
     iq_planes, class_ids = (t.to(fabric.device) for t in batch)
@@ -242,7 +247,7 @@ def _step(
     answers = model(iq_planes)
     # A network with auxiliary classifiers answers several times in training, the true answer first.
     scores = answers[0] if isinstance(answers, tuple) else answers
-    loss = _loss(task, answers if isinstance(answers, tuple) else (answers,), iq_planes, class_ids)
+    loss = _loss(task, answers if isinstance(answers, tuple) else (answers,), class_ids, taught)
     fabric.backward(loss)
     if task.phase.gradient_clip > 0:
         fabric.clip_gradients(model, optimiser, max_norm=task.phase.gradient_clip)
@@ -255,16 +260,29 @@ def _step(
     return float(sums[0]) / fabric.world_size, int(sums[1])
 
 
-def _loss(task: Task, answers: tuple[Tensor, ...], iq_planes: Tensor, class_ids: Tensor) -> Tensor:
+def _taught(task: Task, progress: Progress, iq_planes: Tensor) -> Tensor | None:
+    """Return what the teacher says of a batch; None without one."""
+    teacher = task.teacher
+    if task.phase.distill is None or teacher is None:
+        return None
+    if task.memory is None:
+        return teacher(iq_planes)
+    place = task.memory.places(progress.epoch, _steps_per_epoch(task))[progress.step]
+    return task.memory.answer(task.identity["teacher"], place, lambda: teacher(iq_planes))
+
+
+def _loss(
+    task: Task, answers: tuple[Tensor, ...], class_ids: Tensor, taught: Tensor | None
+) -> Tensor:
     losses = [
         nn.functional.cross_entropy(
             scores.float(), class_ids, label_smoothing=task.phase.label_smoothing
         )
         for scores in answers
     ]
-    if task.phase.distill is not None and task.teacher is not None:
+    if task.phase.distill is not None and taught is not None:
         losses[0] = distillation_loss(
-            answers[0].float(), task.teacher(iq_planes).float(), losses[0], task.phase.distill
+            answers[0].float(), taught.float(), losses[0], task.phase.distill
         )
     return torch.stack(losses).sum()
 
