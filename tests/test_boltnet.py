@@ -45,6 +45,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
         **RESIDUAL, "pool": 2, "product_pool": 4, "lags": [4, 0], "stem_filters": 2,
         "power_of_two": True,
     },
+    "learned scales": {
+        **RESIDUAL, "learned_weight_scales": True, "per_channel": True, "weight_bit_width": 3,
+    },
     "few bits": {
         **RESIDUAL, "input_bit_width": 3, "average_bit_width": 3, "weight_bit_width": 2,
         "act_bit_width": 3, "dense_act_bit_width": 4,

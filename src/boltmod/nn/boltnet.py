@@ -74,6 +74,7 @@ class BoltNetConfig(NetworkConfig):
         act_bit_width: Bits of an activation.
         dense_act_bit_width: Bits of the dense layers' inputs.
         per_channel: Whether each output channel of a convolution has a weight scale of its own.
+        learned_weight_scales: Whether the scales of weights are learned, as activations' are.
         power_of_two: Whether every scale, of weights and activations, is a power of two.
     """
 
@@ -100,6 +101,7 @@ class BoltNetConfig(NetworkConfig):
     act_bit_width: int = 5
     dense_act_bit_width: int = 6
     per_channel: bool = False
+    learned_weight_scales: bool = False
     power_of_two: bool = False
 
     def __post_init__(self) -> None:
@@ -140,6 +142,7 @@ class _Numbers:
             weight_bit_width=self.bits(self._config.weight_bit_width),
             per_channel=self._config.per_channel,
             power_of_two=self._config.power_of_two,
+            learned_scale=self._config.learned_weight_scales,
         )
 
     def linear(self, in_features: int, out_features: int, *, bias: bool) -> nn.Module:
@@ -149,6 +152,7 @@ class _Numbers:
             weight_bit_width=self.bits(self._config.weight_bit_width),
             bias=bias,
             power_of_two=self._config.power_of_two,
+            learned_scale=self._config.learned_weight_scales,
         )
 
     def relu(self) -> nn.Module:
@@ -281,6 +285,7 @@ class BoltNet(nn.Module):
         self.norm = nn.BatchNorm1d(n_features)
         self.features_act = numbers.signed(config.dense_act_bit_width, return_scale=True)
         self.dense = _dense(config, numbers, n_features)
+        quantizers.fit_weight_scales(self)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""

@@ -1,7 +1,7 @@
 """Quantisers: the only file that names Brevitas.
 
 Every quantiser is uniform with zero point 0, as the challenge demands: integers times one scale.
-Weights take their scale from their largest magnitude; activations learn theirs.
+Weights take their scale from their largest magnitude, or learn it; activations learn theirs.
 
 Source: A. Pappalardo, "Xilinx/brevitas", doi 10.5281/zenodo.3333552; the learned scale follows
 S. Esser et al., "Learned Step Size Quantization", ICLR 2020.
@@ -47,6 +47,16 @@ _WEIGHT_QUANTISERS = {
     (True, True): Int8WeightPerChannelFixedPoint,
 }
 """Quantisers of weights, by (per channel, powers of two)."""
+
+
+def _learned(quantiser: Any) -> Any:
+    """Return a weight quantiser whose scale is learned, from the largest magnitude on."""
+    name = f"Learned{quantiser.__name__}"
+    return type(name, (quantiser,), {"scaling_impl_type": ScalingImplType.PARAMETER_FROM_STATS})
+
+
+_LEARNED_WEIGHT_QUANTISERS = {key: _learned(each) for key, each in _WEIGHT_QUANTISERS.items()}
+"""The same with learned scales."""
 
 _FIXED_POINT_ACTS = {
     Uint8ActPerTensorFloatMaxInit: Uint8ActPerTensorFixedPointMaxInit,
@@ -106,6 +116,7 @@ def conv1d(  # noqa: PLR0913
     padding: int | None = None,
     per_channel: bool = False,
     power_of_two: bool = False,
+    learned_scale: bool = False,
 ) -> nn.Module:
     """Return a 1-D convolution without bias.
 
@@ -119,6 +130,7 @@ def conv1d(  # noqa: PLR0913
         padding: Zeros before and behind; half the kernel if None.
         per_channel: Whether every output channel has a scale of its own.
         power_of_two: Whether its scales are powers of two.
+        learned_scale: Whether its scales are learned (`fit_weight_scales` finds where to begin).
     """
     geometry = {
         "kernel_size": kernel_size,
@@ -129,12 +141,12 @@ def conv1d(  # noqa: PLR0913
     }
     if weight_bit_width is None:
         return quick_steps.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
-    quantiser = _WEIGHT_QUANTISERS[per_channel, power_of_two]
+    quantisers = _LEARNED_WEIGHT_QUANTISERS if learned_scale else _WEIGHT_QUANTISERS
     layer: nn.Module = _QuantConv1d(
         in_channels,
         out_channels,
         **geometry,
-        weight_quant=quantiser,
+        weight_quant=quantisers[per_channel, power_of_two],
         weight_bit_width=weight_bit_width,
     )
     return layer
@@ -147,6 +159,7 @@ def linear(
     weight_bit_width: int | None,
     bias: bool = True,
     power_of_two: bool = False,
+    learned_scale: bool = False,
 ) -> nn.Module:
     """Return a dense layer; its bias, if any, lies on the grid of its accumulator (32 bits).
 
@@ -156,15 +169,17 @@ def linear(
         weight_bit_width: Bits of a weight; None for floating point.
         bias: Whether it adds one.
         power_of_two: Whether its scale is a power of two.
+        learned_scale: Whether its scale is learned (`fit_weight_scales` finds where to begin).
     """
     if weight_bit_width is None:
         return nn.Linear(in_features, out_features, bias=bias)
+    quantisers = _LEARNED_WEIGHT_QUANTISERS if learned_scale else _WEIGHT_QUANTISERS
     layer: nn.Module = qnn.QuantLinear(
         in_features,
         out_features,
         bias=bias,
         bias_quant=Int32Bias if bias else None,
-        weight_quant=_WEIGHT_QUANTISERS[False, power_of_two],
+        weight_quant=quantisers[False, power_of_two],
         weight_bit_width=weight_bit_width,
     )
     return layer
@@ -244,6 +259,45 @@ def learned_scale(module: nn.Module) -> nn.Parameter | None:
     scaling = getattr(getattr(fused, "tensor_quant", None), "scaling_impl", None)
     value = getattr(scaling, "value", None)
     return value if isinstance(value, nn.Parameter) else None
+
+
+def learned_weight_scale(module: nn.Module) -> nn.Parameter | None:
+    """Return the parameter that holds a layer's weight ranges, if it learns them."""
+    quantiser = getattr(getattr(module, "weight_quant", None), "tensor_quant", None)
+    value = getattr(getattr(quantiser, "scaling_impl", None), "value", None)
+    return value if isinstance(value, nn.Parameter) else None
+
+
+@torch.no_grad()
+def fit_weight_scales(network: nn.Module) -> None:
+    """Set learned weight ranges to where rounding and clipping change the weights least.
+
+    The range is the share of the largest magnitude, from a quarter to all of it, that has the
+    smallest mean squared error; zeros do not count, for every scale holds them.
+    """
+    for module in network.modules():
+        ranges = learned_weight_scale(module)
+        if ranges is None:
+            continue
+        weight = module.weight.detach()
+        rows = weight.flatten(1) if ranges.ndim > 0 and len(ranges) > 1 else weight.reshape(1, -1)
+        highest = 2 ** (int(module.weight_quant.bit_width()) - 1) - 1
+        largest = rows.abs().amax(1, keepdim=True).clamp_min(_SMALLEST_RANGE)
+        candidates = torch.linspace(0.25, 1.0, 31)
+        errors = torch.stack([_rounding_error(rows, largest * c, highest) for c in candidates])
+        best = (largest[:, 0] * candidates[errors.argmin(0)]).reshape(ranges.shape)
+        ranges.copy_(best)
+        # Otherwise Brevitas would begin with the largest magnitude.
+        module.weight_quant.tensor_quant.scaling_impl.init_done = True
+
+
+def _rounding_error(rows: Tensor, ranges: Tensor, highest: int) -> Tensor:
+    steps = ranges / highest
+    rounded = (rows / steps).round().clamp(-highest, highest) * steps
+    return (rounded - rows).square().sum(1)
+
+
+_SMALLEST_RANGE = 1e-6
 
 
 @torch.no_grad()

@@ -235,7 +235,11 @@ def _begun(path: Path, config: NetworkConfig) -> State:
     own = replace(config, quantised=found.config.quantised)
     network = registry.build(own)
     shapes, wanted = (
-        {name: tuple(parameter.shape) for name, parameter in each.named_parameters()}
+        {
+            name: tuple(parameter.shape)
+            for name, parameter in each.named_parameters()
+            if "weight_quant" not in name
+        }
         for each in (found.network, network)
     )
     if shapes != wanted:

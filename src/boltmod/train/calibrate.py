@@ -7,7 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from boltmod.nn.quantizers import learned_scale, set_learned_range
+from boltmod.nn.quantizers import (
+    fit_weight_scales,
+    learned_scale,
+    set_learned_range,
+)
 
 _QUANTILE = 0.999
 _SMALLEST = 1e-3
@@ -15,11 +19,15 @@ _SAMPLES = 200_000
 
 
 def transfer(source: nn.Module, target: nn.Module) -> None:
-    """Copy every weight of a floating-point network into its quantised twin, by name."""
+    """Copy every weight of a network into one of the same shape but other bits, by name.
+
+    Learned weight scales are fitted to the weights.
+    """
     weights = source.state_dict()
     state = target.state_dict()
     state.update({name: tensor for name, tensor in weights.items() if name in state})
     target.load_state_dict(state)
+    fit_weight_scales(target)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
-from boltmod.nn.quantizers import learned_scale
+from boltmod.nn.quantizers import learned_scale, learned_weight_scale
 from boltmod.train import checkpoint
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.distill import Teacher, distillation_loss
@@ -211,9 +211,14 @@ def make_optimiser(network: nn.Module, phase: Optimisation) -> torch.optim.Optim
     """Return the phase's optimiser.
 
     Weights of convolutions and dense layers decay; biases and normalisation do not; learned
-    activation ranges do not and move at a tenth of the learning rate.
+    ranges do not and move at a tenth of the learning rate.
     """
-    scales = {id(p) for m in network.modules() if (p := learned_scale(m)) is not None}
+    scales = {
+        id(p)
+        for find in (learned_scale, learned_weight_scale)
+        for m in network.modules()
+        if (p := find(m)) is not None
+    }
     weights: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     ranges: list[nn.Parameter] = []

@@ -1,0 +1,104 @@
+"""Learned weight scales: where they begin, that they train, that checkpoints keep them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from boltmod.config import TrainPhase
+from boltmod.nn import quantizers, registry
+from boltmod.nn.boltnet import BoltNetConfig
+from boltmod.train import checkpoint
+from boltmod.train.checkpoint import Checkpoint
+from boltmod.train.loop import make_optimiser
+
+
+def conv(bits: int, *, learned: bool, per_channel: bool = True) -> nn.Module:
+    return quantizers.conv1d(
+        4, 6, 9, stride=1, groups=1, weight_bit_width=bits,
+        per_channel=per_channel, learned_scale=learned,
+    )  # fmt: skip
+
+
+def small() -> nn.Module:
+    shape = {"stem_channels": 4, "channels": [4], "kernel_sizes": [3], "strides": [1],
+             "max_pools": ["none"], "weight_bit_width": 3, "per_channel": True,
+             "learned_weight_scales": True}  # fmt: skip
+    return registry.build(registry.parse("boltnet", shape))
+
+
+def rounded(layer: nn.Module) -> Tensor:
+    weight = layer.quant_weight()
+    assert isinstance(weight, tuple)
+    found: Tensor = weight.value.detach()  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("bits", [2, 3, 5])
+def test_fitted_scales_change_weights_less_than_the_largest_magnitude(
+    bits: int, per_channel: bool
+) -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(6, 4, 9) * torch.rand(6, 1, 1)
+    errors = []
+    for learned in (False, True):
+        layer = conv(bits, learned=learned, per_channel=per_channel)
+        with torch.no_grad():
+            layer.weight.copy_(weight)  # type: ignore[operator]
+        quantizers.fit_weight_scales(layer)
+        errors.append(float((rounded(layer) - weight).square().sum()))
+    assert errors[1] < errors[0]
+
+
+def test_zeros_stay_zeros_and_levels_are_few() -> None:
+    layer = conv(3, learned=True)
+    with torch.no_grad():
+        layer.weight[:, ::2] = 0  # type: ignore[index]
+        layer.weight[2] = 0  # type: ignore[index]
+    quantizers.fit_weight_scales(layer)
+    values = rounded(layer)
+    assert torch.all(values[:, ::2] == 0)
+    assert torch.all(values[2] == 0)
+    for row in values:
+        assert len(row.abs().unique()) <= 4
+
+
+def test_scales_train_slower_than_weights_and_do_not_decay() -> None:
+    network = small()
+    optimiser = make_optimiser(
+        network, TrainPhase(kind="train", name="t", epochs=1, weight_decay=0.1)
+    )
+    scales = [quantizers.learned_weight_scale(m) for m in network.modules()]
+    wanted = {id(scale) for scale in scales if scale is not None}
+    assert len(wanted) == 4
+    (group,) = [g for g in optimiser.param_groups if wanted & {id(p) for p in g["params"]}]
+    assert wanted < {id(p) for p in group["params"]}
+    assert group["rate"] < 1
+    assert group["weight_decay"] == 0
+
+
+def test_a_checkpoint_keeps_learned_scales(tmp_path: Path) -> None:
+    network = small().train()
+    optimiser = make_optimiser(network, TrainPhase(kind="train", name="t", epochs=1))
+    before = quantizers.learned_weight_scale(network.stem[0].conv)  # type: ignore[index, union-attr]
+    assert before is not None
+    begun = before.detach().clone()
+    for _ in range(3):
+        optimiser.zero_grad()
+        scores = network(torch.randn(32, 2, 1024))
+        nn.functional.cross_entropy(scores, torch.arange(32) % 24).backward()
+        optimiser.step()
+    assert not torch.equal(before, begun)
+    network.eval()
+    config = network.config
+    assert isinstance(config, BoltNetConfig)
+    path = tmp_path / "final.safetensors"
+    state = {"network": registry.describe(config)}
+    checkpoint.save(Checkpoint(network.state_dict(), {}, {}, state), path)
+    found = checkpoint.open_network(path).network.eval()
+    frames = torch.randn(8, 2, 1024)
+    assert torch.equal(found(frames), network(frames))
