@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from boltmod.nn.quantizers import learned_weight_scale
+
 Scope = Literal["global", "kind", "layer"]
 Measure = Literal["absolute", "relative", "loss_per_cost"]
 Layers = Literal["all", "convolutions", "dense"]
@@ -20,13 +22,17 @@ Layers = Literal["all", "convolutions", "dense"]
 def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return the weights of convolutions and dense layers, by their name in the network.
 
-    Left out are fixed weights and those of layers that serve training alone.
+    Left out are fixed weights, learned scales, and those of layers that serve training alone.
     """
     aside = tuple(f"{name}." for name in getattr(network, "training_only", ()))
+    scales = {id(learned_weight_scale(module)) for module in network.modules()}
     return {
         name: parameter
         for name, parameter in network.named_parameters()
-        if parameter.ndim > 1 and parameter.requires_grad and not name.startswith(aside)
+        if parameter.ndim > 1
+        and parameter.requires_grad
+        and not name.startswith(aside)
+        and id(parameter) not in scales
     }
 
 
