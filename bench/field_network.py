@@ -23,8 +23,8 @@ from typer.testing import CliRunner
 from boltmod.cli.app import app
 from boltmod.evaluation.frames import EVALUATION_SEED, from_snr, twin_frames
 from boltmod.evaluation.metrics import Batch, Evaluation, LogitsFn, evaluate
+from boltmod.model import shipped
 from boltmod.modulation import CLASSES_AND_UNKNOWN
-from boltmod.runtime.default_model import default_model
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import FIELD, TWIN
 
@@ -44,7 +44,7 @@ LOWEST_SNR = -6
 
 def main() -> None:
     arguments = parser().parse_args()
-    classifier = Classifier(default_model())
+    classifier = Classifier(shipped.path_of("field"))
     model = classifier.model
     temperature = float(model.metadata.provenance["temperature"])
     print(f"{model.name}: {model.proto.ByteSize():,} bytes, temperature {temperature:.3f}")

@@ -53,7 +53,7 @@ def networks(runs: list[Path], beside: list[Path]) -> Iterator[tuple[str, Model]
     for path in beside:
         yield path.stem, load(path)
     for run in runs:
-        for phase in sorted(RunFolder(run).checkpoints.glob("[0-9]*-*/final.safetensors")):
+        for phase in RunFolder(run).finished:
             found = open_network(phase)
             if found.config.quantised:
                 facts = Metadata(classes=found.config.classes)

@@ -19,7 +19,6 @@ from boltmod.evaluation.metrics import evaluate
 from boltmod.model import shipped
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, UNKNOWN_ID
-from boltmod.runtime.default_model import default_model
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import FIELD
@@ -28,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_the_network_is_small_and_says_where_it_comes_from() -> None:
-    assert default_model().stat().st_size < 200_000
-    model = load(default_model())
+    assert shipped.path_of("field").stat().st_size < 200_000
+    model = load(shipped.path_of("field"))
     assert model.classes == CLASSES_AND_UNKNOWN
     assert model.metadata.provenance["recipe"] == read_recipe(ROOT / "recipes" / "field.toml").name
     assert 0.5 < float(model.metadata.provenance["temperature"]) < 2
@@ -38,7 +37,7 @@ def test_the_network_is_small_and_says_where_it_comes_from() -> None:
 def test_the_network_knows_field_frames_of_every_family_and_what_is_none() -> None:
     ids = torch.tensor([0, 3, 4, 8, 12, 19, 21, 22, 23, UNKNOWN_ID]).repeat_interleave(24)
     frames = generate(ids, torch.full((240,), 24), 77, profile=FIELD).numpy()
-    found = Classifier(default_model(), threads=1).logits(frames).argmax(1)
+    found = Classifier(shipped.path_of("field"), threads=1).logits(frames).argmax(1)
     right = (found == ids.numpy()).reshape(10, 24).mean(1)
     assert np.all(right > 0.5), right
     assert right.mean() > 0.8
@@ -46,8 +45,8 @@ def test_the_network_knows_field_frames_of_every_family_and_what_is_none() -> No
 
 def test_loading_it_needs_no_torch() -> None:
     code = (
-        "import sys; from boltmod.runtime.default_model import default_model; "
-        "from boltmod.runtime.session import Classifier; Classifier(default_model()); "
+        "import sys; from boltmod.model import shipped; "
+        "from boltmod.runtime.session import Classifier; Classifier(shipped.path_of('field')); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -37,6 +37,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def finished(self) -> list[Path]:
+        """What its finished phases ended with, in their order."""
+        return sorted(self.checkpoints.glob("[0-9]*-*/final.safetensors"))
+
+    @property
     def model(self) -> Path:
         """The exported network (QONNX)."""
         return self.path / "model.onnx"

@@ -106,7 +106,7 @@ def _check_cost(cost: Cost, written: dict[str, Any], path: Path) -> None:
 
 
 def _last_checkpoint(files: RunFolder) -> Path:
-    finished = sorted(files.checkpoints.glob("*/final.safetensors"))
+    finished = files.finished
     if not finished:
         raise ConfigError(
             f"{files.path} must be a finished run, and lacks its last checkpoint: let it finish"

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from boltmod.runtime.windows import Label
 
 
+_DEFAULT = "field"
+"""The shipped network that is taken where none is named: it knows the field, and unknown."""
+
+
 def classify(  # noqa: PLR0913 (the command's options)
     recording: Annotated[
         str,
@@ -97,8 +101,8 @@ def classify(  # noqa: PLR0913 (the command's options)
     from boltmod.data.live import Overload
     from boltmod.data.quantity import parse_rate
     from boltmod.data.stream_address import StreamFacts, is_address, open_stream
+    from boltmod.model import shipped
     from boltmod.runtime import label_files
-    from boltmod.runtime.default_model import default_model
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
 
@@ -113,7 +117,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         )
     by_signal = channel == "auto" or any(told) or summary_only or picture is not None
     if model is None:
-        model = default_model()
+        model = shipped.path_of(_DEFAULT)
         # It has learned signals that stand alone; of a stream that needs the sample rate.
         can_select = rate_hz is not None or not (recording == "-" or is_address(recording))
         by_signal = by_signal or (channel is None and can_select)

@@ -19,6 +19,7 @@ from boltmod.compress.prune import Measure, prunable
 from boltmod.cost.score import score
 from boltmod.data.source import FrameSource
 from boltmod.nn import quantizers
+from boltmod.nn.mode import evaluating
 
 _FLOAT_BITS = 32
 _BATCH = 64
@@ -84,9 +85,8 @@ def weight_prices(network: nn.Module, frame: Float[Tensor, "1 2 1024"]) -> dict[
         for name, module in network.named_modules()
         if name in names | acts
     ]
-    was_training = network.training
-    network.eval()(frame)
-    network.train(was_training)
+    with evaluating(network):
+        network(frame)
     for hook in hooks:
         hook.remove()
     return prices
@@ -98,14 +98,12 @@ def _squared_gradients(
     iq_planes: Tensor,
     class_ids: Tensor,
 ) -> dict[str, Tensor]:
-    was_training = network.training
-    network.eval()
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    for start in range(0, len(class_ids), _BATCH):
-        part = slice(start, start + _BATCH)
-        loss = nn.functional.cross_entropy(network(iq_planes[part]), class_ids[part])
-        gradients = torch.autograd.grad(loss, list(weights.values()))
-        for total, gradient in zip(sums.values(), gradients, strict=True):
-            total += gradient.square()
-    network.train(was_training)
+    with evaluating(network):
+        for start in range(0, len(class_ids), _BATCH):
+            part = slice(start, start + _BATCH)
+            loss = nn.functional.cross_entropy(network(iq_planes[part]), class_ids[part])
+            gradients = torch.autograd.grad(loss, list(weights.values()))
+            for total, gradient in zip(sums.values(), gradients, strict=True):
+                total += gradient.square()
     return sums

@@ -26,6 +26,7 @@ from boltmod.model import metadata
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.nn.mode import evaluating
 
 
 def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
@@ -35,14 +36,12 @@ def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
         network: The network; put in evaluation mode and back.
         facts: Class names, input scaling and provenance to write into the model.
     """
-    was_training = network.training
-    with tempfile.TemporaryDirectory(prefix="boltmod-") as folder, _quiet():
+    with evaluating(network), tempfile.TemporaryDirectory(prefix="boltmod-") as folder, _quiet():
         from brevitas.export import export_qonnx
 
         path = Path(folder) / "network.onnx"
-        export_qonnx(network.eval(), torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
+        export_qonnx(network, torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
         cleaned: onnx.ModelProto = cleanup_model(ModelWrapper(str(path))).model
-    network.train(was_training)
     _forget_origin(cleaned.graph)
     proto: onnx.ModelProto = metadata.write(cleaned, facts)
     return proto

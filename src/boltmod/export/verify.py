@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from boltmod.errors import ExportMismatchError
 from boltmod.model.lowering import lower
 from boltmod.model.onnx_file import Model
+from boltmod.nn.mode import evaluating
 
 _BATCH = 64
 
@@ -83,10 +84,8 @@ def compare(network: nn.Module, model: Model, iq_planes: Tensor, tolerance: floa
 
 @torch.no_grad()
 def _in_torch(network: nn.Module, iq_planes: Tensor) -> NDArray[np.float32]:
-    was_training = network.training
-    network.eval()
-    scores = torch.cat([network(part) for part in torch.split(iq_planes, _BATCH)])
-    network.train(was_training)
+    with evaluating(network):
+        scores = torch.cat([network(part) for part in torch.split(iq_planes, _BATCH)])
     result: NDArray[np.float32] = scores.numpy()
     return result
 

@@ -279,16 +279,15 @@ def fit_weight_scales(network: nn.Module) -> None:
         ranges = learned_weight_scale(module)
         if ranges is None:
             continue
-        weight = module.weight.detach()
-        rows = weight.flatten(1) if ranges.ndim > 0 and len(ranges) > 1 else weight.reshape(1, -1)
-        highest = 2 ** (int(module.weight_quant.bit_width()) - 1) - 1
+        proxy, weight = _quantiser(module), module.get_parameter("weight").detach()
+        rows = weight.flatten(1) if ranges.numel() > 1 else weight.reshape(1, -1)
+        highest = 2 ** (int(proxy.bit_width()) - 1) - 1
         largest = rows.abs().amax(1, keepdim=True).clamp_min(_SMALLEST_RANGE)
         candidates = torch.linspace(0.25, 1.0, 31)
         errors = torch.stack([_rounding_error(rows, largest * c, highest) for c in candidates])
-        best = (largest[:, 0] * candidates[errors.argmin(0)]).reshape(ranges.shape)
-        ranges.copy_(best)
+        ranges.copy_((largest[:, 0] * candidates[errors.argmin(0)]).reshape(ranges.shape))
         # Otherwise Brevitas would begin with the largest magnitude.
-        module.weight_quant.tensor_quant.scaling_impl.init_done = True
+        proxy.tensor_quant.scaling_impl.init_done = True
 
 
 def _rounding_error(rows: Tensor, ranges: Tensor, highest: int) -> Tensor:

@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from boltmod.nn.mode import in_mode
 from boltmod.nn.quantizers import (
     fit_weight_scales,
     learned_scale,
@@ -68,10 +69,8 @@ def calibrate(
         for name, module in floating.named_modules()
         if name in learned
     ]
-    was_training = floating.training
-    floating.train(not trained)
-    floating(iq_planes)
-    floating.train(was_training)
+    with in_mode(floating, training=not trained):
+        floating(iq_planes)
     for hook in hooks:
         hook.remove()
     for name, value in ranges.items():

@@ -99,7 +99,7 @@ def checkpoint_file(path: Path) -> Path:
         return path
     if (path / "final.safetensors").is_file():
         return path / "final.safetensors"
-    finished = sorted(RunFolder(path).checkpoints.glob("[0-9]*-*/final.safetensors"))
+    finished = RunFolder(path).finished
     if not finished:
         raise CheckpointError(
             f"{path}: holds no finished phase to learn from; name a run folder, a phase's folder "

@@ -18,6 +18,7 @@ from boltmod.data.memory import Memory
 from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
 from boltmod.nn import registry
+from boltmod.nn.mode import evaluating, in_mode
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import learned_scale, learned_weight_scale
 from boltmod.train import checkpoint
@@ -179,15 +180,14 @@ def settle(network: nn.Module, source: FrameSource, n_frames: int) -> None:
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
     if n_batches == 0 or not norms:
         return
-    was_training, device = network.training, next(network.parameters()).device
+    device = next(network.parameters()).device
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
-    network.train()
-    for iq_planes, _ in islice(source.batches(0), n_batches):
-        network(iq_planes.to(device))
-    network.train(was_training)
+    with in_mode(network, training=True):
+        for iq_planes, _ in islice(source.batches(0), n_batches):
+            network(iq_planes.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -195,15 +195,13 @@ def settle(network: nn.Module, source: FrameSource, n_frames: int) -> None:
 @torch.no_grad()
 def accuracy(network: nn.Module, frames: Frames) -> float:
     """Return the share of frames a network classifies right."""
-    was_training = network.training
-    network.eval()
     device = next(network.parameters()).device
     hits = 0
-    for start in range(0, len(frames.class_ids), _VALIDATION_BATCH):
-        part = slice(start, start + _VALIDATION_BATCH)
-        scores = network(frames.iq_planes[part].to(device))
-        hits += int((scores.argmax(1) == frames.class_ids[part].to(device)).sum())
-    network.train(was_training)
+    with evaluating(network):
+        for start in range(0, len(frames.class_ids), _VALIDATION_BATCH):
+            part = slice(start, start + _VALIDATION_BATCH)
+            scores = network(frames.iq_planes[part].to(device))
+            hits += int((scores.argmax(1) == frames.class_ids[part].to(device)).sum())
     return hits / len(frames.class_ids)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from boltmod.data.source import Frames
 from boltmod.errors import ConfigError
+from boltmod.nn.mode import evaluating
 
 _SMALLEST, _LARGEST = 0.05, 20.0
 _STEPS = 60
@@ -65,10 +66,8 @@ def calibrated(network: nn.Module, frames: Frames) -> float:
             "export.calibrate must have a network that ends in a dense layer, "
             f"not {type(network).__name__}; leave it out"
         )
-    was_training = network.training
-    network.eval()
-    scores = torch.cat([network(part) for part in torch.split(frames.iq_planes, _BATCH)])
-    network.train(was_training)
+    with evaluating(network):
+        scores = torch.cat([network(part) for part in torch.split(frames.iq_planes, _BATCH)])
     temperature = fit(scores, frames.class_ids)
     last.weight.div_(temperature)
     if last.bias is not None:
