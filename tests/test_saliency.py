@@ -13,7 +13,7 @@ from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
-from boltmod.nn import registry
+from boltmod.nn import quantizers, registry
 from boltmod.pipeline.phases import run_phases
 from boltmod.run_folder import RunFolder
 from test_phases import last_phase, recipe
@@ -90,3 +90,23 @@ def test_a_recipe_prunes_by_it(tmp_path: Path) -> None:
 def test_it_has_no_threshold() -> None:
     with pytest.raises(ValueError, match="must go with fraction"):
         PrunePhase(name="p", kind="prune", epochs=1, threshold=0.1, measure="loss_per_cost")
+
+
+def test_weights_that_a_learned_scale_clips_are_not_worthless() -> None:
+    torch.manual_seed(3)
+    network = registry.build(
+        registry.parse(
+            "boltnet",
+            {"stem_channels": 4, "channels": [4], "kernel_sizes": [3], "strides": [1],
+             "max_pools": ["none"], "per_channel": True, "learned_weight_scales": True},
+        )
+    )  # fmt: skip
+    layer = network.stem[0].conv  # type: ignore[index, union-attr]
+    ranges = quantizers.learned_weight_scale(layer)
+    assert ranges is not None
+    with torch.no_grad():
+        ranges.mul_(0.5)
+    clipped = layer.weight.detach().abs() > ranges.detach()
+    assert clipped.any()
+    worth = loss_per_cost(network, torch.randn(48, 2, 1024), torch.arange(48) % 24)
+    assert (worth["stem.0.conv.weight"][clipped] > 0).all()

@@ -98,12 +98,35 @@ def _squared_gradients(
     iq_planes: Tensor,
     class_ids: Tensor,
 ) -> dict[str, Tensor]:
+    """Return the sums of squared gradients of weights as they are used.
+
+    A learned scale clips the largest weights: by the stored weight their gradient is zero, and they
+    would seem worthless.
+    """
+    used: dict[str, Tensor] = dict(weights)
+
+    def note(name: str, _: nn.Module, __: Any, quantised: Any) -> None:
+        used[name] = getattr(quantised, "value", quantised)
+
+    hooks = [
+        layer.register_forward_hook(partial(note, name))
+        for name in weights
+        if (layer := _weight_quantiser(network, name)) is not None
+    ]
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     with evaluating(network):
         for start in range(0, len(class_ids), _BATCH):
             part = slice(start, start + _BATCH)
             loss = nn.functional.cross_entropy(network(iq_planes[part]), class_ids[part])
-            gradients = torch.autograd.grad(loss, list(weights.values()))
+            gradients = torch.autograd.grad(loss, [used[name] for name in weights])
             for total, gradient in zip(sums.values(), gradients, strict=True):
                 total += gradient.square()
+    for hook in hooks:
+        hook.remove()
     return sums
+
+
+def _weight_quantiser(network: nn.Module, weight: str) -> nn.Module | None:
+    layer = network.get_submodule(weight.rpartition(".")[0])
+    proxy = getattr(layer, "weight_quant", None)
+    return proxy if isinstance(proxy, nn.Module) else None
