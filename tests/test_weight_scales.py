@@ -102,3 +102,12 @@ def test_a_checkpoint_keeps_learned_scales(tmp_path: Path) -> None:
     found = checkpoint.open_network(path).network.eval()
     frames = torch.randn(8, 2, 1024)
     assert torch.equal(found(frames), network(frames))
+
+
+def test_fewer_bits_have_scales_of_their_own() -> None:
+    torch.manual_seed(2)
+    layer, fresh = conv(5, learned=True), conv(3, learned=True)
+    fresh.load_state_dict(layer.state_dict())
+    quantizers.fit_weight_scales(fresh)
+    quantizers.set_bit_width(layer, 3)
+    assert torch.equal(rounded(layer), rounded(fresh))

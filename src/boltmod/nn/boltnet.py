@@ -285,7 +285,6 @@ class BoltNet(nn.Module):
         self.norm = nn.BatchNorm1d(n_features)
         self.features_act = numbers.signed(config.dense_act_bit_width, return_scale=True)
         self.dense = _dense(config, numbers, n_features)
-        quantizers.fit_weight_scales(self)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""

@@ -149,6 +149,7 @@ def conv1d(  # noqa: PLR0913
         weight_quant=quantisers[per_channel, power_of_two],
         weight_bit_width=weight_bit_width,
     )
+    fit_weight_scales(layer)
     return layer
 
 
@@ -182,6 +183,7 @@ def linear(
         weight_quant=quantisers[False, power_of_two],
         weight_bit_width=weight_bit_width,
     )
+    fit_weight_scales(layer)
     return layer
 
 
@@ -328,7 +330,8 @@ def bit_width(module: nn.Module) -> int | None:
 def set_bit_width(module: nn.Module, width: int) -> None:
     """Give a quantised layer's weights, or an activation's values, another number of bits.
 
-    The weights themselves and the learned range stay as they are.
+    The weights themselves and an activation's learned range stay as they are; learned ranges of
+    weights are fitted anew.
 
     Raises:
         ConfigError: The module has no quantiser.
@@ -344,6 +347,7 @@ def set_bit_width(module: nn.Module, width: int) -> None:
         proxy.init_tensor_quant()
     proxy.to(next(iter(learned.values())).device if learned else "cpu")
     module.load_state_dict(learned)
+    fit_weight_scales(module)
 
 
 def _act_quantiser(quantiser: Any, power_of_two: bool) -> dict[str, Any]:
