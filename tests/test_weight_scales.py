@@ -12,6 +12,7 @@ from boltmod.config import TrainPhase
 from boltmod.nn import quantizers, registry
 from boltmod.nn.boltnet import BoltNetConfig
 from boltmod.train import checkpoint
+from boltmod.train.calibrate import transfer
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.loop import make_optimiser
 
@@ -111,3 +112,24 @@ def test_fewer_bits_have_scales_of_their_own() -> None:
     quantizers.fit_weight_scales(fresh)
     quantizers.set_bit_width(layer, 3)
     assert torch.equal(rounded(layer), rounded(fresh))
+
+
+def test_learned_scales_come_along_to_a_network_of_the_same_bits() -> None:
+    network, same, fewer = small(), small(), small()
+    quantizers.set_bit_width(fewer.stem[0].conv, 2)  # type: ignore[index, union-attr]
+    with torch.no_grad():
+        for module in network.modules():
+            scale = quantizers.learned_weight_scale(module)
+            if scale is not None:
+                scale.mul_(0.7)
+    for other in (same, fewer):
+        transfer(network.eval(), other)
+    frames = torch.randn(8, 2, 1024)
+    assert torch.equal(same.eval()(frames), network(frames))
+    kept, fitted = (
+        quantizers.learned_weight_scale(each.stem[0].conv)  # type: ignore[index, union-attr]
+        for each in (network, fewer)
+    )
+    assert kept is not None
+    assert fitted is not None
+    assert not torch.equal(kept, fitted)

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from boltmod.nn.mode import in_mode
 from boltmod.nn.quantizers import (
+    bit_width,
     fit_weight_scales,
     learned_scale,
+    learned_weight_scale,
     set_learned_range,
 )
 
@@ -22,13 +24,20 @@ _SAMPLES = 200_000
 def transfer(source: nn.Module, target: nn.Module) -> None:
     """Copy every weight of a network into one of the same shape but other bits, by name.
 
-    Learned weight scales are fitted to the weights.
+    Learned weight scales come along where both have them, at the same bits; otherwise they are
+    fitted to the weights.
     """
     weights = source.state_dict()
     state = target.state_dict()
     state.update({name: tensor for name, tensor in weights.items() if name in state})
     target.load_state_dict(state)
-    fit_weight_scales(target)
+    theirs = dict(source.named_modules())
+    for name, layer in target.named_modules():
+        if learned_weight_scale(layer) is None:
+            continue
+        known = learned_weight_scale(theirs[name]) is not None
+        if not known or bit_width(theirs[name]) != bit_width(layer):
+            fit_weight_scales(layer)
 
 
 @torch.no_grad()
