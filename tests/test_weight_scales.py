@@ -24,10 +24,10 @@ def conv(bits: int, *, learned: bool, per_channel: bool = True) -> nn.Module:
     )  # fmt: skip
 
 
-def small() -> nn.Module:
+def small(*, learned: bool = True) -> nn.Module:
     shape = {"stem_channels": 4, "channels": [4], "kernel_sizes": [3], "strides": [1],
              "max_pools": ["none"], "weight_bit_width": 3, "per_channel": True,
-             "learned_weight_scales": True}  # fmt: skip
+             "learned_weight_scales": learned}  # fmt: skip
     return registry.build(registry.parse("boltnet", shape))
 
 
@@ -133,3 +133,10 @@ def test_learned_scales_come_along_to_a_network_of_the_same_bits() -> None:
     assert kept is not None
     assert fitted is not None
     assert not torch.equal(kept, fitted)
+
+
+def test_a_network_that_learned_no_scales_goes_on_as_it_was() -> None:
+    plain, learned = small(learned=False).eval(), small().eval()
+    transfer(plain, learned)
+    frames = torch.randn(8, 2, 1024)
+    assert torch.equal(learned(frames), plain(frames))

@@ -271,11 +271,13 @@ def learned_weight_scale(module: nn.Module) -> nn.Parameter | None:
 
 
 @torch.no_grad()
-def fit_weight_scales(network: nn.Module) -> None:
+def fit_weight_scales(network: nn.Module, *, smallest: float = 0.25) -> None:
     """Set learned weight ranges to where rounding and clipping change the weights least.
 
-    The range is the share of the largest magnitude, from a quarter to all of it, that has the
-    smallest mean squared error; zeros do not count, for every scale holds them.
+    Args:
+        network: The network, or one layer.
+        smallest: Ranges tried are this share of the largest magnitude, up to all of it; 1 gives
+            the scales of a layer that learns none.
     """
     for module in network.modules():
         ranges = learned_weight_scale(module)
@@ -285,7 +287,7 @@ def fit_weight_scales(network: nn.Module) -> None:
         rows = weight.flatten(1) if ranges.numel() > 1 else weight.reshape(1, -1)
         highest = 2 ** (int(proxy.bit_width()) - 1) - 1
         largest = rows.abs().amax(1, keepdim=True).clamp_min(_SMALLEST_RANGE)
-        candidates = torch.linspace(0.25, 1.0, 31)
+        candidates = torch.linspace(smallest, 1.0, 31)
         errors = torch.stack([_rounding_error(rows, largest * c, highest) for c in candidates])
         ranges.copy_((largest[:, 0] * candidates[errors.argmin(0)]).reshape(ranges.shape))
         # Otherwise Brevitas would begin with the largest magnitude.

@@ -24,8 +24,8 @@ _SAMPLES = 200_000
 def transfer(source: nn.Module, target: nn.Module) -> None:
     """Copy every weight of a network into one of the same shape but other bits, by name.
 
-    Learned weight scales come along where both have them, at the same bits; otherwise they are
-    fitted to the weights.
+    Learned weight scales come along where both have them, at the same bits; those of a layer that
+    learned none become learned; for other bits they are fitted to the weights.
     """
     weights = source.state_dict()
     state = target.state_dict()
@@ -35,9 +35,10 @@ def transfer(source: nn.Module, target: nn.Module) -> None:
     for name, layer in target.named_modules():
         if learned_weight_scale(layer) is None:
             continue
-        known = learned_weight_scale(theirs[name]) is not None
-        if not known or bit_width(theirs[name]) != bit_width(layer):
+        if bit_width(theirs[name]) != bit_width(layer):
             fit_weight_scales(layer)
+        elif learned_weight_scale(theirs[name]) is None:
+            fit_weight_scales(layer, smallest=1.0)
 
 
 @torch.no_grad()
