@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from boltmod.config import TrainPhase
+from boltmod.compress.bit_width import Figures, lower
+from boltmod.config import LowerPhase, TrainPhase
 from boltmod.nn import quantizers, registry
 from boltmod.nn.boltnet import BoltNetConfig
 from boltmod.train import checkpoint
@@ -140,3 +141,18 @@ def test_a_network_that_learned_no_scales_goes_on_as_it_was() -> None:
     transfer(plain, learned)
     frames = torch.randn(8, 2, 1024)
     assert torch.equal(learned(frames), plain(frames))
+
+
+def test_bits_that_are_tried_and_kept_leave_the_scales_as_they_were() -> None:
+    network = small()
+    with torch.no_grad():
+        for module in network.modules():
+            scale = quantizers.learned_weight_scale(module)
+            if scale is not None:
+                scale.mul_(0.7)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    figures = iter([Figures(0.5, 100, 1.0), *[Figures(0.1, 50, 0.5)] * 100])
+    phase = LowerPhase.model_validate({"kind": "lower", "name": "lower", "largest_loss": 0.01})
+    assert lower(network, phase, lambda _: next(figures)) == []
+    after = network.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())

@@ -107,9 +107,12 @@ def _tried(
 ) -> Figures:
     """Return what the network would be worth with so many bits in one place."""
     before = bit_width(module) or bits
+    state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     set_bit_width(module, bits)
     figures = measure(network)
     set_bit_width(module, before)
+    # Learned scales were fitted to the bits tried.
+    module.load_state_dict(state)
     return figures
 
 
