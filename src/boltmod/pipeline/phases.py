@@ -35,6 +35,7 @@ from boltmod.pipeline.processes import open_fabric
 from boltmod.pipeline.stages import Stage, identity, stages, start_file
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
+from boltmod.train.allocator import keep_freed_memory
 from boltmod.train.calibrate import calibrate, transfer
 from boltmod.train.distill import Teacher, checkpoint_file, network_teacher, onnx_teacher
 from boltmod.train.loop import Progress, Task, accuracy, finish_with, train
@@ -95,6 +96,7 @@ def run_phases(
             "network must have an output for unknown where data.mix draws such frames, and only "
             "there: set network.unknown and data.mix.unknown to agree"
         )
+    keep_freed_memory()
     first = open_fabric(processes).is_global_zero
     state = _fresh(recipe, config)
     if state.quantised and any(not stage.quantised for stage in stages(recipe)):

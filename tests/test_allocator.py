@@ -1,0 +1,34 @@
+"""Freed memory that stays in the process is not asked of the system again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import resource, sys
+import torch
+from boltmod.train.allocator import keep_freed_memory
+if sys.argv[1] == "kept":
+    assert keep_freed_memory()
+for _ in range(20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(4_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc")
+def test_large_tensors_come_from_memory_that_is_there_already() -> None:
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, "-c", CODE, how], check=True, capture_output=True
+            ).stdout
+        )
+        for how in ("given back", "kept")
+    }
+    assert faults["kept"] < 100
+    assert faults["given back"] > faults["kept"]
