@@ -143,9 +143,9 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
         (["-f", "cu8", "--summary"],
          "rate must be known to select a channel: give it with --rate"),
         (["-f", "cu8", "-r", "1M", "--summary", "-o", "x.sigmf-meta"],
-         "output of a stream must end in .jsonl or .csv, not 'x.sigmf-meta': rename it"),
+         "output of a stream must end in .jsonl, .csv, not 'x.sigmf-meta': rename it"),
         (["-f", "cu8", "-o", "x.txt"],
-         "output of a stream must end in .jsonl or .csv, not 'x.txt': rename it"),
+         "output of a stream must end in .jsonl, .csv, not 'x.txt': rename it"),
     ],
 )  # fmt: skip
 def test_what_standard_input_cannot(model_path, arguments, message):

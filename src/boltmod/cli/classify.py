@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from boltmod.cli.terminal import JsonOption, emit, stderr, stdout
 from boltmod.errors import ConfigError
+from boltmod.files import check_target
 
 if TYPE_CHECKING:
     from boltmod.data.raw import RawRecording
@@ -153,7 +154,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         return
     source = _opened(recording, sample_format, rate_hz, frequency_hz)
     if output is not None:
-        label_files.check_path(output)
+        check_target(output, label_files.SUFFIXES)
     classifier = Classifier(model, threads)
     seen: Counter[str | None] = Counter()
     labels = _counted(label_windows(classifier, source), seen)

@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from boltmod.cli.terminal import stderr, stdout
+from boltmod.cli.terminal import PlainTable, stderr, stdout
+from boltmod.files import check_target
 
 if TYPE_CHECKING:
     from boltmod.data.live import LiveRecording
@@ -57,7 +58,7 @@ def classify_signals(
     from boltmod.runtime.signal_labels import Tally, label
 
     if asked.output is not None:
-        signal_files.check_path(asked.output)
+        check_target(asked.output, signal_files.SUFFIXES, "output of signals")
     if asked.picture is not None:
         from boltmod.evaluation.recording_picture import check_path
 
@@ -155,16 +156,10 @@ class _Rows:
     """A line of text a window, under a heading."""
 
     def __init__(self) -> None:
-        self._is_begun = False
+        self._table = PlainTable(_HEADING)
 
     def add(self, signal: Signal, labels: Sequence[SignalLabel]) -> None:
-        lines = [_row(each) for each in labels]
-        if lines and not self._is_begun:
-            lines.insert(0, _HEADING)
-            self._is_begun = True
-        if lines:
-            sys.stdout.write("\n".join(lines) + "\n")
-            sys.stdout.flush()
+        self._table.add([_row(each) for each in labels])
 
 
 def _row(label: SignalLabel) -> str:

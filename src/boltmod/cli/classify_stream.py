@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from boltmod.cli.terminal import stderr, stdout
+from boltmod.cli.terminal import PlainTable, stderr, stdout
 from boltmod.errors import BoltmodError
+from boltmod.files import check_target
 
 if TYPE_CHECKING:
     from boltmod.data.live import LiveRecording, Overload
@@ -58,7 +59,7 @@ def classify_stream(
     from boltmod.runtime.session import Classifier
 
     if output is not None:
-        label_log.check_path(output)
+        check_target(output, label_log.SUFFIXES, "output of a stream")
     classifier = Classifier(model, threads)
     live = open_stream(address, facts, overload, sys.stdin.buffer)
     if live.source.about:
@@ -107,18 +108,14 @@ class _Rows:
     """A line of text a window, under a heading."""
 
     def __init__(self) -> None:
-        self._is_begun = False
+        from boltmod.runtime.label_files import TABLE_HEADING
+
+        self._table = PlainTable(TABLE_HEADING)
 
     def show(self, labels: Sequence[LiveLabel]) -> None:
-        from boltmod.runtime.label_files import TABLE_HEADING, table_row
+        from boltmod.runtime.label_files import table_row
 
-        lines = [table_row(label) for label in labels]
-        if lines and not self._is_begun:
-            lines.insert(0, TABLE_HEADING)
-            self._is_begun = True
-        if lines:
-            sys.stdout.write("\n".join(lines) + "\n")
-            sys.stdout.flush()
+        self._table.add([table_row(label) for label in labels])
 
 
 class _Notes:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from boltmod.data.analytic import Samples
 from boltmod.data.raw import SampleFormat
-from boltmod.errors import ConfigError
 from boltmod.evaluation.plots import BLUE, INK, MUTED, ORANGE, require_matplotlib, styled
+from boltmod.files import check_target
 from boltmod.runtime.channel.spectrogram import Spectrogram
 from boltmod.runtime.listener import SAMPLES_PER_SYMBOL
 from boltmod.runtime.signal_labels import Verdict
@@ -62,10 +62,7 @@ def check_path(path: Path) -> None:
         ConfigError: The ending is not .png, or the folder does not exist.
         ToolNotFoundError: matplotlib is not installed.
     """
-    if path.suffix != ".png":
-        raise ConfigError(f"picture must end in .png, not {path.name!r}: rename it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"picture must lie in a folder that exists, not {path.parent}: make it")
+    check_target(path, (".png",), "picture")
     require_matplotlib()
 
 

@@ -12,8 +12,7 @@ from typing import TextIO
 
 from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
-from boltmod.errors import ConfigError
-from boltmod.files import replacing
+from boltmod.files import check_target, replacing
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.windows import Label
@@ -29,18 +28,6 @@ def table_row(label: Label) -> str:
     return f"{start:>14}  {label.class_name or NO_SIGNAL:<11}  {probability}".rstrip()
 
 
-def check_path(path: Path) -> None:
-    """Refuse a file name whose ending names no kind of file that `write` knows.
-
-    Raises:
-        ConfigError: The ending is none of them, or the folder does not exist.
-    """
-    if path.suffix not in _WRITERS:
-        raise ConfigError(f"output must end in {', '.join(_WRITERS)}, not {path.name!r}: rename it")
-    if not path.parent.is_dir():
-        raise ConfigError(f"output must lie in a folder that exists, not {path.parent}: make it")
-
-
 def write(path: Path, labels: Iterable[Label], recording: RawRecording, model: Model) -> None:
     """Write labels to a file, which appears when it is complete.
 
@@ -51,7 +38,7 @@ def write(path: Path, labels: Iterable[Label], recording: RawRecording, model: M
         recording: What they are about.
         model: Who says so.
     """
-    check_path(path)
+    check_target(path, SUFFIXES)
     _WRITERS[path.suffix](path, labels, recording, model)
 
 
@@ -97,6 +84,9 @@ _WRITERS = {
     ".csv": _write_csv,
     META_SUFFIX: _write_sigmf,
 }
+
+SUFFIXES = tuple(_WRITERS)
+"""Endings of the files that `write` knows."""
 
 
 @contextmanager

@@ -9,24 +9,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from boltmod.errors import ConfigError
+from boltmod.files import check_target
 from boltmod.runtime.live import LiveLabel
 
 SUFFIXES = (".jsonl", ".csv")
-
-
-def check_path(path: Path) -> None:
-    """Refuse a file name whose ending names no kind of file that a `LabelLog` writes.
-
-    Raises:
-        ConfigError: The ending is none of them, or the folder does not exist.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(
-            f"output of a stream must end in {' or '.join(SUFFIXES)}, not {path.name!r}: rename it"
-        )
-    if not path.parent.is_dir():
-        raise ConfigError(f"output must lie in a folder that exists, not {path.parent}: make it")
 
 
 def row(label: LiveLabel, n_dropped: int) -> dict[str, Any]:
@@ -42,7 +28,7 @@ class LabelLog:
     """
 
     def __init__(self, path: Path) -> None:
-        check_path(path)
+        check_target(path, SUFFIXES, "output of a stream")
         self._file = path.open("w", encoding="utf-8", newline="")
         self._table = csv.writer(self._file, lineterminator="\n") if path.suffix == ".csv" else None
         if self._table is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
 from boltmod.errors import ConfigError
+from boltmod.files import check_target
 from boltmod.runtime.label_files import complete_or_absent
 from boltmod.runtime.signal_labels import SignalLabel
 from boltmod.runtime.signals import Signal
@@ -30,20 +31,6 @@ class Writer(Protocol):
         """Write labels of one signal, in the order of time."""
 
 
-def check_path(path: Path) -> None:
-    """Refuse a file name whose ending names no kind of file that `writing` knows.
-
-    Raises:
-        ConfigError: The ending is none of them, or the folder does not exist.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(
-            f"output of signals must end in {', '.join(SUFFIXES)}, not {path.name!r}: rename it"
-        )
-    if not path.parent.is_dir():
-        raise ConfigError(f"output must lie in a folder that exists, not {path.parent}: make it")
-
-
 @contextmanager
 def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator[Writer]:
     """Write labels to a file, which appears when the body is over, and not at all if it fails.
@@ -54,7 +41,7 @@ def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator
         recording: Where the signals are; None for a stream, which cannot be annotated.
         author: Who says so.
     """
-    check_path(path)
+    check_target(path, SUFFIXES, "output of signals")
     if path.suffix == META_SUFFIX:
         from boltmod.data.sigmf import write_annotations
 
