@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
-from boltmod.errors import ConfigError
 from boltmod.files import check_target
 from boltmod.runtime.label_files import complete_or_absent
 from boltmod.runtime.signal_labels import SignalLabel
@@ -21,7 +20,8 @@ from boltmod.runtime.signals import Signal
 if TYPE_CHECKING:
     from boltmod.data.sigmf import Annotation
 
-SUFFIXES = (".jsonl", ".csv", META_SUFFIX)
+STREAM_SUFFIXES = (".jsonl", ".csv")
+SUFFIXES = (*STREAM_SUFFIXES, META_SUFFIX)
 
 
 class Writer(Protocol):
@@ -41,14 +41,12 @@ def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator
         recording: Where the signals are; None for a stream, which cannot be annotated.
         author: Who says so.
     """
+    if recording is None:
+        check_target(path, STREAM_SUFFIXES, "output of a stream")
     check_target(path, SUFFIXES, "output of signals")
-    if path.suffix == META_SUFFIX:
+    if path.suffix == META_SUFFIX and recording is not None:
         from boltmod.data.sigmf import write_annotations
 
-        if recording is None:
-            raise ConfigError(
-                f"output of a stream must end in .jsonl or .csv, not {path.name!r}: rename it"
-            )
         notes = _Annotations(recording)
         yield notes
         write_annotations(path, recording, notes.finished(), f"modulation classes by {author}")
