@@ -101,6 +101,8 @@ def _quick_act(layer: Any, x: Tensor) -> Tensor:
     return quick_steps.fake_quantise(x, scale, lowest, highest)
 
 
+_SMALLEST_RANGE = 1e-6
+
 _INITIAL_ACT_MAX = 6.0
 """Where an activation's learned range starts until `calibrate` has seen data."""
 
@@ -298,9 +300,6 @@ def _rounding_error(rows: Tensor, ranges: Tensor, highest: int) -> Tensor:
     steps = ranges / highest
     rounded = (rows / steps).round().clamp(-highest, highest) * steps
     return (rounded - rows).square().sum(1)
-
-
-_SMALLEST_RANGE = 1e-6
 
 
 @torch.no_grad()

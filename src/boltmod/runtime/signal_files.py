@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from boltmod.data.file_names import META_SUFFIX
 from boltmod.data.raw import RawRecording
 from boltmod.files import check_target
+from boltmod.runtime import label_log
 from boltmod.runtime.label_files import complete_or_absent
 from boltmod.runtime.signal_labels import SignalLabel
 from boltmod.runtime.signals import Signal
@@ -20,8 +21,7 @@ from boltmod.runtime.signals import Signal
 if TYPE_CHECKING:
     from boltmod.data.sigmf import Annotation
 
-STREAM_SUFFIXES = (".jsonl", ".csv")
-SUFFIXES = (*STREAM_SUFFIXES, META_SUFFIX)
+SUFFIXES = (*label_log.SUFFIXES, META_SUFFIX)
 
 
 class Writer(Protocol):
@@ -42,7 +42,7 @@ def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator
         author: Who says so.
     """
     if recording is None:
-        check_target(path, STREAM_SUFFIXES, "output of a stream")
+        check_target(path, label_log.SUFFIXES, "output of a stream")
     check_target(path, SUFFIXES, "output of signals")
     if path.suffix == META_SUFFIX and recording is not None:
         from boltmod.data.sigmf import write_annotations

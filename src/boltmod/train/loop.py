@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from boltmod.config import Optimisation
-from boltmod.data.memory import Memory
+from boltmod.data.memory import Memory, Place
 from boltmod.data.source import Frames, FrameSource
 from boltmod.errors import CheckpointError
 from boltmod.nn import registry
@@ -135,10 +135,13 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
     saved = time.monotonic()
     while progress.epoch < task.phase.epochs:
         begun = time.monotonic()
+        places: list[Place] = []
+        if task.memory is not None:
+            places = task.memory.places(progress.epoch, _steps_per_epoch(task))
         for iq_planes, class_ids in task.source.batches(progress.epoch, progress.step):
             rate = learning_rate(task.phase, _steps_done(task, progress), _steps_per_epoch(task))
             _set_learning_rate(wrapped, rate)
-            taught = _taught(task, progress, iq_planes)
+            taught = _taught(task, places[progress.step] if places else None, iq_planes)
             loss, hits = _step(task, fabric, model, wrapped, (iq_planes, class_ids), taught)
             with torch.no_grad():
                 for name, mask in masks.items():
@@ -263,14 +266,13 @@ def _step(
     return float(sums[0]) / fabric.world_size, int(sums[1])
 
 
-def _taught(task: Task, progress: Progress, iq_planes: Tensor) -> Tensor | None:
+def _taught(task: Task, place: Place | None, iq_planes: Tensor) -> Tensor | None:
     """Return what the teacher says of a batch; None without one."""
     teacher = task.teacher
     if task.phase.distill is None or teacher is None:
         return None
-    if task.memory is None:
+    if task.memory is None or place is None:
         return teacher(iq_planes)
-    place = task.memory.places(progress.epoch, _steps_per_epoch(task))[progress.step]
     return task.memory.answer(task.identity["teacher"], place, lambda: teacher(iq_planes))
 
 
