@@ -1,7 +1,7 @@
 """BoltNet: boltmod's own family of small networks, every number in it quantised.
 
-Neighbouring samples are averaged first, which costs additions alone. Beside the averages stand,
-where wanted, their power and their products with what came a symbol or so earlier, in which the
+Neighbouring samples are averaged first, which costs additions alone, and reduced to a symbol's two
+best and brought to one power where wanted. Beside the averages may stand their power and their products with what came a symbol or so earlier, in which the
 carrier's phase is gone: a handful of multiplications a sample and no weight. A few long filters
 look at all of this; blocks of depthwise-separable convolutions follow, each thinned out where it is
 told; a global maximum, an average, or both beside each other, stand for the frame; a dense layer,
@@ -12,9 +12,8 @@ merges into thresholds; residual sums add integers of one scale; maximum and ave
 one grid before the dense layer, which makes the scales of what they came from thresholds as well.
 
 Sources: depthwise-separable blocks under a global maximum: BacalhauNet (see bacalhaunet.py);
-products with the past as features: differential detection, J. Proakis, "Digital Communications",
-section 4.5; the
-fusion of normalisation and quantiser: Y. Umuroglu, M. Jahre, "Streamlined Deployment for Quantized
+products with the past: lag_products.py; symbols' instants: symbol_timing.py; the fusion of
+normalisation and quantiser: Y. Umuroglu, M. Jahre, "Streamlined Deployment for Quantized
 Neural Networks", arXiv 1709.04060.
 """
 
@@ -30,9 +29,12 @@ from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
-from boltmod.nn import quantizers, quick_steps
+from boltmod.nn import quantizers
+from boltmod.nn.gain_control import GainControl
+from boltmod.nn.lag_products import LagProducts, count_planes
 from boltmod.nn.layers import ConvNormAct
 from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.symbol_timing import SAMPLES_PER_SYMBOL, SymbolTiming
 
 Thinning = Literal["none", "before", "between"]
 """Where a block keeps the larger one of two neighbours: nowhere, before its depthwise convolution,
@@ -51,6 +53,11 @@ class BoltNetConfig(NetworkConfig):
         lags: Products of averages fed beside them: 0 is an average's power, one number; k its
             product with the conjugate of the average k earlier, two numbers. A symbol is about 8
             received samples.
+        symbol_timing: Whether the averages of `pool` samples, one at every sample, are reduced to
+            the two of a symbol that lie at its instant and half a symbol later, side by side;
+            `lags` then count symbols, and of what lies between instants there is the power alone.
+        gain_control: Whether these are divided by their root mean square over the frame; with
+            symbol timing by that at the instants.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
@@ -80,6 +87,8 @@ class BoltNetConfig(NetworkConfig):
 
     pool: Literal[1, 2, 4, 8] = 4
     lags: tuple[int, ...] = ()
+    symbol_timing: bool = False
+    gain_control: bool = False
     product_pool: Literal[1, 2, 4] = 1
     stem_channels: int = 16
     stem_kernel_size: int = 9
@@ -114,7 +123,8 @@ class BoltNetConfig(NetworkConfig):
         _check_lists(self)
         _check_sizes(self)
         _check_bits(self)
-        thinning = self.pool * self.product_pool * self.stem_stride * prod(self.strides)
+        first = SAMPLES_PER_SYMBOL if self.symbol_timing else self.pool
+        thinning = first * self.product_pool * self.stem_stride * prod(self.strides)
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
         if thinning > FRAME_LENGTH:
             raise ConfigError(
@@ -164,54 +174,6 @@ class _Numbers:
         return quantizers.signed_act(
             self.bits(width), return_scale=return_scale, power_of_two=self._config.power_of_two
         )
-
-
-class LagProducts(nn.Module):
-    """A complex signal, its power and its products with its own past, side by side.
-
-    Args:
-        lags: How far back; see `BoltNetConfig`.
-        pool: How many of them are averaged into one.
-        bit_width: Bits of each, all brought to one scale; None for floating point.
-        numbers: How they are quantised.
-    """
-
-    def __init__(self, lags: tuple[int, ...], pool: int, numbers: _Numbers, bit_width: int) -> None:
-        super().__init__()
-        self.lags = lags
-        self.pool = nn.AvgPool1d(pool) if pool > 1 else nn.Identity()
-        self.norm = quick_steps.BatchNorm1d(_n_planes(lags), affine=False)
-        self.act = numbers.signed(bit_width)
-
-    def forward(self, x: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
-        """Map (batch, 2, time) to (batch, planes, time / pool)."""
-        planes = [x]
-        for lag in self.lags:
-            planes += _lag_product(x, lag)
-        y: Tensor = self.act(self.norm(self.pool(torch.cat(planes, 1))))
-        return y
-
-
-def _n_planes(lags: tuple[int, ...]) -> int:
-    """Return how many planes a signal and its products are."""
-    return 2 + sum(1 if lag == 0 else 2 for lag in lags)
-
-
-def _lag_product(x: Tensor, lag: int) -> list[Tensor]:
-    """Return z[n]·conj(z[n − lag]) as real and imaginary plane; real alone where lag is 0.
-
-    Planes are cut out and moved by padding: the challenge's cost tool knows Pad, but not Slice.
-    """
-    past = nn.functional.pad(x, (lag, -lag))
-    # Cut out anew each time: qonnx's cleaning loses a tensor that one node takes twice.
-    real = _plane(x, 0) * _plane(past, 0) + _plane(x, 1) * _plane(past, 1)
-    if lag == 0:
-        return [real]
-    return [real, _plane(x, 1) * _plane(past, 0) - _plane(x, 0) * _plane(past, 1)]
-
-
-def _plane(x: Tensor, number: int) -> Tensor:
-    return nn.functional.pad(x, (0, 0, -number, number - 1))
 
 
 class BoltBlock(nn.Module):
@@ -306,20 +268,34 @@ class BoltNet(nn.Module):
 
 def _pool(config: BoltNetConfig, numbers: _Numbers) -> nn.Module:
     """Return what stands before the first convolution: averages and their products."""
-    if not config.lags and config.pool * config.product_pool == 1:
+    width = config.factor_bit_width
+    steps: list[nn.Module] = []
+    if config.symbol_timing:
+        compared = quantizers.comparator(quantised=config.quantised)
+        samples, chosen = numbers.signed(width), numbers.signed(width)
+        steps = [SymbolTiming(config.pool, samples, compared, chosen)]
+    elif config.lags or config.gain_control:
+        steps = [nn.AvgPool1d(config.pool), numbers.signed(width)]
+    if config.gain_control:
+        steps.append(GainControl(numbers.signed(width)))
+    if steps:
+        planes, last = _n_signal_planes(config), numbers.signed(config.average_bit_width)
+        return nn.Sequential(*steps, LagProducts(config.lags, planes, config.product_pool, last))
+    if config.pool * config.product_pool == 1:
         return nn.Identity()
-    if not config.lags:
-        average = nn.AvgPool1d(config.pool * config.product_pool)
-        return nn.Sequential(average, numbers.signed(config.average_bit_width))
-    average = nn.AvgPool1d(config.pool)
-    products = LagProducts(config.lags, config.product_pool, numbers, config.average_bit_width)
-    return nn.Sequential(average, numbers.signed(config.factor_bit_width), products)
+    average = nn.AvgPool1d(config.pool * config.product_pool)
+    return nn.Sequential(average, numbers.signed(config.average_bit_width))
+
+
+def _n_signal_planes(config: BoltNetConfig) -> int:
+    """Return how many planes I and Q are: those of two instants with symbol timing."""
+    return 4 if config.symbol_timing else 2
 
 
 def _stem(config: BoltNetConfig, numbers: _Numbers) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
-    planes = _n_planes(config.lags)
+    planes = count_planes(config.lags, _n_signal_planes(config))
     if config.stem_filters == 0:
         plain = numbers.conv(planes, config.stem_channels, size, stride=stride)
         return nn.Sequential(ConvNormAct(plain, numbers.relu()))

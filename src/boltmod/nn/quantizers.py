@@ -256,6 +256,25 @@ def input_quantiser(
     return layer
 
 
+def comparator(*, quantised: bool) -> nn.Module:
+    """Return what tells of a number up to 1 whether it is above a half: 1 if so, else 0.
+
+    It has two bits, for one bit means −1 and 1 in QONNX.
+
+    Args:
+        quantised: Whether it does; otherwise numbers between 0 and 1 stay what they are.
+    """
+    if not quantised:
+        return nn.Hardtanh(0.0, 1.0)
+    layer: nn.Module = _QuantIdentity(
+        act_quant=Uint8ActPerTensorFloatMaxInit,
+        scaling_impl_type=ScalingImplType.CONST,
+        max_val=3.0,
+        bit_width=2,
+    )
+    return layer
+
+
 def learned_scale(module: nn.Module) -> nn.Parameter | None:
     """Return the parameter that holds an activation's range (its largest value), if it has one."""
     proxy = getattr(module, "act_quant", None)
