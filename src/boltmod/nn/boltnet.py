@@ -1,11 +1,12 @@
 """BoltNet: boltmod's own family of small networks, every number in it quantised.
 
-Neighbouring samples are averaged first, which costs additions alone, and reduced to a symbol's two
-best and brought to one power where wanted. Beside the averages may stand their power and their products with what came a symbol or so earlier, in which the
-carrier's phase is gone: a handful of multiplications a sample and no weight. A few long filters
-look at all of this; blocks of depthwise-separable convolutions follow, each thinned out where it is
-told; a global maximum, an average, or both beside each other, stand for the frame; a dense layer,
-or two thin ones, decide.
+Neighbouring samples are averaged first, which costs additions alone; where wanted, the two of every
+symbol are kept that lie at its instant and half a symbol later, and the frame is brought to one
+power. Beside what is left may stand its power and its products with what came a symbol or so
+earlier, in which the carrier's phase is gone: a handful of multiplications a sample and no weight.
+A few long filters look at all of this; blocks of depthwise-separable convolutions follow, each
+thinned out where it is told; a global maximum, an average, or both beside each other, stand for the
+frame; a dense layer, or two thin ones, decide.
 
 Made to be fused: every convolution is followed by a normalisation and a quantiser, which hardware
 merges into thresholds; residual sums add integers of one scale; maximum and average are brought to
