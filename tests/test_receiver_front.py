@@ -1,5 +1,7 @@
 """What stands before BoltNet's first convolution: symbols' instants, one power, products."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,18 @@ def test_instants_are_found_wherever_a_frame_begins(offset: int) -> None:
     assert min(distances) < 0.1
     assert at.square().sum(0).std() < 0.05
     assert between.square().sum(0).std() > 0.3
+
+
+def test_genuine_frames_open_at_the_instants(real_frames: Path) -> None:
+    found = np.load(real_frames)
+    with torch.no_grad():
+        planes = timing()(torch.from_numpy(found["X"]))[:, :, 1:-1]
+    for class_id in np.unique(found["y_true_order"]):
+        of_class = planes[torch.from_numpy(found["y_true_order"] == class_id)]
+        at, between = (of_class[:, k : k + 2].square().sum(1).sqrt() for k in (0, 2))
+        spread = [(a.std(1) / a.mean(1)).median() for a in (at, between)]
+        assert spread[0] < 0.2
+        assert spread[1] > 0.4
 
 
 def test_a_frame_without_symbols_gives_one_sample_of_eight_all_the_same() -> None:
