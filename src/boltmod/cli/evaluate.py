@@ -41,7 +41,7 @@ class Split(StrEnum):
 
 def evaluate(  # noqa: PLR0913  one parameter an option
     model: Annotated[
-        Path, typer.Argument(help="The classifier: an ONNX file, or field or boltnet.")
+        Path, typer.Argument(help="The classifier: an ONNX file, or field, boltnet, boltnet60.")
     ],
     data: Annotated[
         str,
