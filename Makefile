@@ -32,7 +32,7 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "Beside it BoltNet, trained at length by recipes/boltnet.toml, which comes with boltmod:"
 	$(BIN)/boltmod cost runs/demo/model.onnx boltnet
-	$(BIN)/boltmod evaluate boltnet --frames-per-cell 16 --seed 2020
+	$(BIN)/boltmod evaluate boltnet --frames-per-cell 16
 	@echo
 	@echo "The recording holds one frame of each of the 24 classes, in the order of \`boltmod evaluate\`."
 	@echo "Report: $(CURDIR)/runs/demo/report.html"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from boltmod.cost.layers import LayerCost, layer_cost
 from boltmod.cost.network import FLOAT_BITS, LAYER_TYPES, WIDTH_KEEPING, CostedNetwork
-from boltmod.cost.strict import StrictCost, uncountable
+from boltmod.cost.strict import Multiplication, StrictCost, uncountable
 
 _KINDS = {
     "product": "products of two activations",
@@ -74,13 +74,21 @@ def _uncounted(network: CostedNetwork, strict: StrictCost | None) -> Iterator[Fi
             f"{', '.join(uncountable(network))} may multiply in ways that cannot be counted here",
         )
         return
+    alike: dict[tuple[object, ...], list[Multiplication]] = defaultdict(list)
     for each in strict.added:
+        alike[each.type, each.kind, each.n_products, each.bits, each.weight_bits].append(each)
+    for group in alike.values():
+        each = group[0]
         widths = "×".join(map(str, each.bits))
-        memory = f" and {each.weight_bits:,} weight bits" if each.weight_bits else ""
+        bops, bits = (
+            sum(values) for values in zip(*((g.bops, g.weight_bits) for g in group), strict=True)
+        )
+        memory = f" and {bits:,} weight bits" if bits else ""
         yield Finding(
             "free by the official rules",
-            f"{each.name}: {each.n_products:,} {_KINDS[each.kind]}, {widths} bits: "
-            f"{each.bops:,} bit operations{memory} that only the strict score counts",
+            f"{_listed([g.name for g in group])}: {each.n_products:,} {_KINDS[each.kind]}"
+            f"{'' if len(group) == 1 else ' each'}, {widths} bits: "
+            f"{bops:,} bit operations{memory} that only the strict score counts",
         )
 
 
