@@ -156,3 +156,46 @@ def test_bits_that_are_tried_and_kept_leave_the_scales_as_they_were() -> None:
     assert lower(network, phase, lambda _: next(figures)) == []
     after = network.state_dict()
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_learned_powers_of_two_fit_as_well(per_channel: bool) -> None:
+    torch.manual_seed(1)
+    weight = torch.randn(6, 4, 9) * torch.tensor([0.1, 0.3, 1.0, 1.0, 3.0, 9.0]).reshape(6, 1, 1)
+    errors = []
+    for learned in (False, True):
+        layer = quantizers.conv1d(
+            4, 6, 9, stride=1, groups=1, weight_bit_width=4, per_channel=per_channel,
+            power_of_two=True, learned_scale=learned,
+        )  # fmt: skip
+        with torch.no_grad():
+            layer.weight.copy_(weight)  # type: ignore[operator]
+        quantizers.fit_weight_scales(layer)
+        errors.append(float((rounded(layer) - weight).square().sum()))
+        steps = layer.quant_weight().scale.detach()  # type: ignore[operator]
+        assert torch.equal(steps.log2(), steps.log2().round())
+    assert errors[1] <= errors[0]
+    assert errors[1] < 0.05 * float(weight.square().sum())
+
+
+@pytest.mark.parametrize("to_powers", [True, False])
+def test_ranges_are_handed_on_between_powers_of_two_and_others(to_powers: bool) -> None:
+    def network(power_of_two: bool) -> nn.Module:
+        shape = {"stem_channels": 4, "channels": [4], "kernel_sizes": [3], "strides": [1],
+                 "max_pools": ["none"], "per_channel": True, "learned_weight_scales": True,
+                 "power_of_two": power_of_two}  # fmt: skip
+        return registry.build(registry.parse("boltnet", shape))
+
+    torch.manual_seed(2)
+    source, target = network(not to_powers), network(to_powers)
+    for module in source.modules():
+        if quantizers.learned_scale(module) is not None:
+            quantizers.set_learned_range(module, 4.0)
+    quantizers.fit_weight_scales(source)
+    transfer(source, target)
+    frames = torch.randn(64, 2, 1024)
+    with torch.no_grad():
+        expected, got = source.eval()(frames), target.eval()(frames)
+    scores = [getattr(x, "value", x) for x in (expected, got)]
+    stacked = torch.stack([x.flatten() for x in scores])
+    assert torch.corrcoef(stacked)[0, 1] > 0.9

@@ -306,19 +306,40 @@ def fit_weight_scales(network: nn.Module, *, smallest: float = 0.25) -> None:
             continue
         proxy, weight = _quantiser(module), module.get_parameter("weight").detach()
         rows = weight.flatten(1) if ranges.numel() > 1 else weight.reshape(1, -1)
-        highest = 2 ** (int(proxy.bit_width()) - 1) - 1
+        bits = int(proxy.bit_width())
         largest = rows.abs().amax(1, keepdim=True).clamp_min(_SMALLEST_RANGE)
-        candidates = torch.linspace(smallest, 1.0, 31)
-        errors = torch.stack([_rounding_error(rows, largest * c, highest) for c in candidates])
-        ranges.copy_((largest[:, 0] * candidates[errors.argmin(0)]).reshape(ranges.shape))
+        if is_power_of_two(module):
+            # Brevitas takes the next whole exponent and divides by one more than the largest.
+            exponents = largest.log2().ceil() - torch.arange(1.0 - log2(smallest))
+            candidates, divisor = exponents.exp2(), 2 ** (bits - 1)
+        else:
+            candidates, divisor = largest * torch.linspace(smallest, 1.0, 31), 2 ** (bits - 1) - 1
+        errors = torch.stack(
+            [
+                _rounding_error(rows, each, divisor, bits)
+                for each in candidates.unsqueeze(2).unbind(1)
+            ]
+        )
+        best = candidates.gather(1, errors.argmin(0)[:, None])[:, 0]
+        # In the middle between two exponents, so that learning does not flip it at once.
+        stored = best.log2() - 0.5 if is_power_of_two(module) else best
+        ranges.copy_(stored.reshape(ranges.shape))
         # Otherwise Brevitas would begin with the largest magnitude.
         proxy.tensor_quant.scaling_impl.init_done = True
 
 
-def _rounding_error(rows: Tensor, ranges: Tensor, highest: int) -> Tensor:
-    steps = ranges / highest
+def _rounding_error(rows: Tensor, ranges: Tensor, divisor: int, bits: int) -> Tensor:
+    steps, highest = ranges / divisor, 2 ** (bits - 1) - 1
     rounded = (rows / steps).round().clamp(-highest, highest) * steps
     return (rounded - rows).square().sum(1)
+
+
+def is_power_of_two(module: nn.Module) -> bool:
+    """Tell whether a layer's weights, or an activation, have scales that are powers of two."""
+    proxy = _quantiser(module)
+    if proxy is None:
+        return False
+    return proxy.quant_injector.restrict_scaling_type is RestrictValueType.POWER_OF_TWO
 
 
 @torch.no_grad()
@@ -335,10 +356,7 @@ def set_learned_range(module: nn.Module, largest: float) -> None:
         raise ConfigError(
             f"ranges must belong to activations that learn theirs, not to {type(module).__name__}"
         )
-    is_log = (
-        _quantiser(module).quant_injector.restrict_scaling_type is RestrictValueType.POWER_OF_TWO
-    )
-    parameter.fill_(log2(largest) if is_log else largest)
+    parameter.fill_(log2(largest) if is_power_of_two(module) else largest)
 
 
 def bit_width(module: nn.Module) -> int | None:

@@ -11,6 +11,7 @@ from boltmod.nn.mode import in_mode
 from boltmod.nn.quantizers import (
     bit_width,
     fit_weight_scales,
+    is_power_of_two,
     learned_scale,
     learned_weight_scale,
     set_learned_range,
@@ -33,12 +34,24 @@ def transfer(source: nn.Module, target: nn.Module) -> None:
     target.load_state_dict(state)
     theirs = dict(source.named_modules())
     for name, layer in target.named_modules():
+        if name in theirs:
+            _match_range(theirs[name], layer)
         if learned_weight_scale(layer) is None:
             continue
-        if bit_width(theirs[name]) != bit_width(layer):
+        same_kind = is_power_of_two(theirs[name]) == is_power_of_two(layer)
+        if bit_width(theirs[name]) != bit_width(layer) or not same_kind:
             fit_weight_scales(layer)
         elif learned_weight_scale(theirs[name]) is None:
             fit_weight_scales(layer, smallest=1.0)
+
+
+def _match_range(source: nn.Module, target: nn.Module) -> None:
+    """Say an activation's range as the target stores it, where one of the two stores exponents."""
+    theirs, ours = learned_scale(source), learned_scale(target)
+    if theirs is None or ours is None or is_power_of_two(source) == is_power_of_two(target):
+        return
+    found = float(theirs.detach())
+    set_learned_range(target, 2.0**found if is_power_of_two(source) else found)
 
 
 @torch.no_grad()
