@@ -65,14 +65,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def products_cost(parameters: dict[str, Any]) -> int:
-    """Bit operations of the products of averages, of 8 bits each, and of choosing samples."""
+    """Bit operations of what precedes the first convolution, its numbers of 8 bits each."""
     lags = parameters.get("lags", [])
-    if parameters.get("symbol_timing"):
-        power, chosen, between = 2 * 1024, 4 * 1024, 2 * 128 if 0 in lags else 0
-        products = 128 * sum(2 if lag == 0 else 4 for lag in lags)
-        return (power + products + between) * 8 * 8 + chosen * 8 * 2
-    per_sample = sum(2 if lag == 0 else 4 for lag in parameters.get("lags", []))
-    return per_sample * 1024 // parameters.get("pool", 4) * 8 * 8
+    timed = parameters.get("symbol_timing", False)
+    n_instants = 128 if timed else 1024 // parameters.get("pool", 4)
+    n_products = n_instants * sum(2 if lag == 0 else 4 for lag in lags)
+    bops = 0
+    if timed:
+        power, between = 2 * 1024, 2 * n_instants if 0 in lags else 0
+        n_products += power + between
+        bops += 4 * 1024 * 8 * 2  # samples chosen by 0 and 1, of two bits
+    if parameters.get("gain_control"):
+        n_products += 2 * n_instants
+        n_planes = 4 if timed else 2
+        bops += n_planes * n_instants * 8 * 32 + 8 * 32 * 32  # the root's eight steps
+    return n_products * 8 * 8 + bops
 
 
 def learned_range(act: nn.Module) -> float:
