@@ -80,9 +80,7 @@ def _uncounted(network: CostedNetwork, strict: StrictCost | None) -> Iterator[Fi
     for group in alike.values():
         each = group[0]
         widths = "×".join(map(str, each.bits))
-        bops, bits = (
-            sum(values) for values in zip(*((g.bops, g.weight_bits) for g in group), strict=True)
-        )
+        bops, bits = len(group) * each.bops, len(group) * each.weight_bits
         memory = f" and {bits:,} weight bits" if bits else ""
         yield Finding(
             "free by the official rules",

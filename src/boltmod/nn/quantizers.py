@@ -315,10 +315,7 @@ def fit_weight_scales(network: nn.Module, *, smallest: float = 0.25) -> None:
         else:
             candidates, divisor = largest * torch.linspace(smallest, 1.0, 31), 2 ** (bits - 1) - 1
         errors = torch.stack(
-            [
-                _rounding_error(rows, each, divisor, bits)
-                for each in candidates.unsqueeze(2).unbind(1)
-            ]
+            [_rounding_error(rows, each[:, None], divisor, bits) for each in candidates.unbind(1)]
         )
         best = candidates.gather(1, errors.argmin(0)[:, None])[:, 0]
         # In the middle between two exponents, so that learning does not flip it at once.
