@@ -51,10 +51,10 @@ def main() -> None:
     cells = arguments.frames_per_cell
     twin = twin_frames(cells, EVALUATION_SEED, TWIN)
     show("twin", measured(classifier.logits, from_snr(twin, 10).batches))
-    field = twin_frames(cells, EVALUATION_SEED, FIELD, "field", unknown=True)
+    field = twin_frames(cells, EVALUATION_SEED, FIELD, unknown=True)
     after = measured(classifier.logits, from_snr(field, LOWEST_SNR).batches)
     show("field", after)
-    field = twin_frames(cells, EVALUATION_SEED, FIELD, "field", unknown=True)
+    field = twin_frames(cells, EVALUATION_SEED, FIELD, unknown=True)
 
     def uncalibrated(iq_planes: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         return classifier.logits(iq_planes) * temperature

@@ -69,8 +69,9 @@ def test_a_label_is_about_half_the_true_snr_in_the_twin_and_all_of_it_in_the_tex
 
 def test_frames_are_normalised_over_their_window() -> None:
     ids = torch.full((4096,), Modulation.QPSK.index)
-    frames = generate(ids, torch.full((4096,), 30), 4)
-    assert frames.square().sum(1).mean().item() == pytest.approx(1.0029, abs=0.002)
+    # The published figure is the mean over all labels: noise alone scatters less about one.
+    frames = generate(ids, torch.tensor(SNR_LABELS)[torch.arange(4096) % 26], 4)
+    assert frames.square().sum(1).mean().item() == pytest.approx(1.0029, abs=0.001)
     alone = profile_from("twin", {"normalisation_samples": 1024})
     frames = generate(ids[:64], torch.full((64,), 30), 4, profile=alone)
     centred = frames - frames.mean(-1, keepdim=True)

@@ -12,7 +12,7 @@ from boltmod.data.make import make
 from boltmod.data.provenance import Plan
 from boltmod.data.radioml import RadioMLFile
 from boltmod.errors import DataFormatError, ToolNotFoundError
-from boltmod.evaluation.frames import file_frames, twin_frames
+from boltmod.evaluation.frames import file_frames, trained_on_another, twin_frames
 from boltmod.model import metadata
 from boltmod.modulation import CLASSES, MISLEADING_ORDER
 from boltmod.signal.profile import PROFILES, TWIN
@@ -78,7 +78,7 @@ def test_a_file_is_evaluated(
 def test_the_twin_is_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     model = linear(tmp_path / "linear.onnx")
     out, _ = run(capsys, "evaluate", model, "--frames-per-cell", 1, "--seed", 3)
-    assert out.startswith("linear.onnx on twin seed 3, 1 frame a cell\naccuracy ")
+    assert out.startswith("linear.onnx on twin 2, seed 3, 1 frame a cell\naccuracy ")
     assert "  over 624 frames\n" in out
     assert "AM-SSB-WC" in out
 
@@ -167,8 +167,27 @@ def test_a_published_network_knows_the_twin(
 def test_other_profiles_are_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     model = linear(tmp_path / "linear.onnx")
     out, _ = run(capsys, "evaluate", model, "--data", "field", "--frames-per-cell", 1, "--json")
-    assert json.loads(out)["data"].startswith("field seed ")
+    assert json.loads(out)["data"].startswith("field 1, seed ")
     twin, field = (
         next(iter(twin_frames(1, 3, profile).batches))[0] for profile in (TWIN, PROFILES["field"])
     )
     assert not np.array_equal(twin, field)
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "profile", "note"),
+    [
+        ("profile twin", "twin 2", "trained on twin 1 and is asked about twin 2"),
+        ("profile twin 2", "twin 2", ""),
+        ("profiles twin and field", "twin 2", "trained on twin 1 and is asked about twin 2"),
+        ("profiles twin 2 and field 1", "field 1", ""),
+        ("profile textbook 1", "twin 2", ""),
+        ("RadioML.hdf5", "twin 2", ""),
+        ("profile twin", "", ""),
+    ],
+)
+def test_a_model_of_another_twin_is_noted(trained_on: str, profile: str, note: str) -> None:
+    model = metadata.Metadata(provenance={"trained_on": trained_on})
+    told = trained_on_another(model, profile)
+    assert note in told
+    assert bool(told) == bool(note)

@@ -15,6 +15,7 @@ from boltmod.errors import ConfigError
 from boltmod.modulation import Modulation
 from boltmod.signal import analog, channel, constellations, cpm, linear, pulses
 from boltmod.signal.draws import block_seed, draw
+from boltmod.signal.generator import generate
 from boltmod.signal.profile import (
     TEXTBOOK,
     TWIN,
@@ -170,10 +171,40 @@ def test_messages_have_unit_variance_and_keep_to_their_band(tilt: float) -> None
     assert slope.item() == pytest.approx(tilt * math.log2(46 / 22), abs=0.8)
 
 
+def numbers(n: int, message: Message, window: Window = WINDOW) -> analog.Randomness:
+    """Randomness for n messages, all of what is outside lying after the window."""
+    n_samples = window.length + window.n_outside // window.stride
+    return analog.Randomness(
+        torch.randn(n, 2 * analog.n_lines(message)), torch.zeros(n), torch.randn(n, n_samples)
+    )
+
+
+def test_without_quadrature_both_sidebands_are_left_and_the_message_is_in_phase() -> None:
+    shape = AmplitudeModulation(Message(0.02, 0.08), depth=0.3, hiss=0.05)
+    window = Window()
+    made = numbers(256, shape.message, window)
+    frame, rest = analog.single_sideband(made, shape, window)
+    assert frame[:, 1].abs().max().item() == 0
+    assert frame.square().sum(1).mean().item() == pytest.approx(1, abs=0.01)
+    scale = 1 / math.hypot(1, 0.3, 0.05)
+    power = torch.fft.rfft(frame[:, 0] * torch.hann_window(1024)).abs().square().mean(0)
+    power /= torch.hann_window(1024).square().sum()
+    assert power[120:500].mean().item() == pytest.approx((0.05 * scale) ** 2, rel=0.03)
+    assert rest[:, 0].mean().item() == pytest.approx(scale, rel=0.01)
+
+
+def test_the_twins_messages_are_those_of_its_second_version() -> None:
+    assert TWIN.title == "twin 2"
+    iq = generate(torch.tensor([17, 18]).repeat(500), torch.full((1000,), 30), 7)
+    power = iq.square().sum(1).mean(-1)
+    # Published: 64.1 and 29.2 over all labels, of which some eleven count; heavy-tailed.
+    assert 100 < power[::2].median().item() < 250
+    assert 50 < power[1::2].median().item() < 90
+
+
 def test_single_sideband_has_one_side() -> None:
-    shape = AmplitudeModulation(Message(low=0.02, high=0.08), carrier=0.0, depth=1.0)
-    normals = torch.randn(64, 2 * analog.n_lines(shape.message))
-    frame, _ = analog.single_sideband(normals, torch.zeros(64), shape, WINDOW)
+    shape = AmplitudeModulation(Message(0.02, 0.08), carrier=0.0, depth=1.0, quadrature=1.0)
+    frame, _ = analog.single_sideband(numbers(64, shape.message), shape, WINDOW)
     iq = torch.complex(frame[:, 0], frame[:, 1]) * torch.hann_window(1024)
     power = torch.fft.fft(iq).abs().square().mean(0)
     assert (power[512:].sum() / power[:512].sum()).item() < 1e-5
@@ -181,8 +212,8 @@ def test_single_sideband_has_one_side() -> None:
 
 def test_double_sideband_has_its_carrier_at_one_thirty_second() -> None:
     shape = TWIN.analog.am_dsb_wc
-    normals = torch.randn(16, 2 * analog.n_lines(shape.message))
-    frame, _ = analog.double_sideband(normals, torch.rand(16), torch.zeros(16), shape, WINDOW)
+    made = numbers(16, shape.message)
+    frame, _ = analog.double_sideband(made, torch.zeros(16), shape, WINDOW)
     assert frame[:, 1].abs().max().item() == 0
     power = torch.fft.rfft(frame[:, 0]).abs().square().mean(0)
     assert power.argmax().item() == 32
@@ -190,8 +221,8 @@ def test_double_sideband_has_its_carrier_at_one_thirty_second() -> None:
 
 def test_fm_deviates_as_asked() -> None:
     shape = FrequencyModulation(Message(high=2e-3), deviation=0.01, carrier_frequency=0.1)
-    normals = torch.randn(500, 2 * analog.n_lines(shape.message))
-    frame, _ = analog.frequency_modulation(normals, torch.zeros(500), shape, WINDOW)
+    made = numbers(500, shape.message)
+    frame, _ = analog.frequency_modulation(made, shape, WINDOW)
     iq = torch.complex(frame[:, 0], frame[:, 1])
     frequency = (iq[:, 1:] * iq[:, :-1].conj()).angle() / (2 * math.pi)
     assert frequency.mean().item() == pytest.approx(0.1, abs=1e-3)

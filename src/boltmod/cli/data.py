@@ -212,9 +212,11 @@ def _show_info(console: Console, document: dict[str, Any], statistics: Statistic
 def _made_by(made: dict[str, Any] | None) -> str:
     if not made or "boltmod_version" not in made:
         return "not said in the file"
+    from boltmod.data.provenance import title
+
     part = f", part {made['shard']} of {made['n_shards']}" if "shard" in made else ""
     return (
-        f"boltmod {made['boltmod_version']}, profile {made['profile']}, seed {made['seed']}, "
+        f"boltmod {made['boltmod_version']}, profile {title(made)}, seed {made['seed']}, "
         f"{made['frames_per_cell']} frames a cell{part}"
     )
 

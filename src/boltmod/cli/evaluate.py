@@ -77,6 +77,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     """
     from boltmod.cli.progress import frames_progress
     from boltmod.data.class_order import EXPLANATION, columns, is_misleading
+    from boltmod.evaluation.frames import trained_on_another
     from boltmod.evaluation.metrics import evaluate as measure
     from boltmod.runtime.session import Classifier
 
@@ -92,6 +93,9 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         _frames(data, split, frames_per_cell, Drawn(seed, minimum_snr, unknown)) as frames,
         frames_progress(f"evaluating {model.name}") as progress,
     ):
+        other = trained_on_another(classifier.model.metadata, frames.profile)
+        if other:
+            stderr.print(f"note: {other}", markup=False)
         done = 0
 
         def count(n_frames: int) -> None:
@@ -122,7 +126,7 @@ def _frames(
     if data in PROFILES:
         seed = EVALUATION_SEED if drawn.seed is None else drawn.seed
         cells = frames_per_cell or 16
-        frames = twin_frames(cells, seed, PROFILES[data], data, unknown=drawn.unknown)
+        frames = twin_frames(cells, seed, PROFILES[data], unknown=drawn.unknown)
         if drawn.minimum_snr > SNR_LABELS[0]:
             frames = from_snr(frames, drawn.minimum_snr)
         return nullcontext(frames)

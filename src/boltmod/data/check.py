@@ -12,7 +12,7 @@ import numpy as np
 
 from boltmod.data.class_order import EXPLANATION, is_misleading, read_names
 from boltmod.data.loader import Batch
-from boltmod.data.provenance import plain
+from boltmod.data.provenance import plain, title
 from boltmod.data.radioml import Indices, RadioMLFile, check_finite, grid_labels
 from boltmod.data.statistics import (
     REAL_MEAN_POWER,
@@ -163,7 +163,7 @@ def _notes(file: RadioMLFile, statistics: Statistics) -> Iterator[str]:
     made = plain(file.attributes)
     if "boltmod_version" in made:
         yield (
-            f"made by boltmod {made['boltmod_version']}, profile {made['profile']}, "
+            f"made by boltmod {made['boltmod_version']}, profile {title(made)}, "
             f"seed {made['seed']}, {made['frames_per_cell']} frames a cell"
         )
     if "shard" in made:

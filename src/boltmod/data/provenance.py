@@ -87,6 +87,7 @@ class Plan:
         attributes: dict[str, Any] = {
             "boltmod_version": __version__,
             "profile": self.profile.name,
+            "profile_version": self.profile.version,
             "parameters": json.dumps({name: value for name, value, *_ in parameters(self.profile)}),
             "seed": self.seed,
             "frames_per_cell": self.frames_per_cell,
@@ -103,6 +104,11 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(document.get("parameters"), str):
         document["parameters"] = json.loads(document["parameters"])
     return document
+
+
+def title(made: Mapping[str, Any]) -> str:
+    """Name and version of the profile of a file whose plain attributes these are."""
+    return f"{made['profile']} {made.get('profile_version', 1)}"
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 
 from boltmod.data.choice import first_of_each_cell
 from boltmod.data.loader import ordered_batches
+from boltmod.data.provenance import plain, title
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.data.threads import one_thread
 from boltmod.evaluation.metrics import Batch
+from boltmod.model.metadata import Metadata
 from boltmod.modulation import N_CLASSES, SNR_LABELS
 from boltmod.signal.profile import TWIN, Profile
 
@@ -41,11 +44,13 @@ class Frames:
         batches: I/Q planes (k, 2, 1024), class labels and SNR labels (k,).
         n_frames: Frames of all batches together.
         words: Which frames these are, as printed beside every accuracy.
+        profile: Name and version of the profile they were drawn from; empty where nothing says.
     """
 
     batches: Iterator[Batch]
     n_frames: int
     words: str
+    profile: str = ""
 
 
 @contextmanager
@@ -70,14 +75,16 @@ def file_frames(
             indices = first_of_each_cell(file, indices, frames_per_cell)
             words += f", at most {_count(frames_per_cell)} a cell"
         # In file order: one pass over the disk instead of one seek a frame.
-        yield Frames(ordered_batches(file, np.sort(indices), BATCH_SIZE), len(indices), words)
+        batches = ordered_batches(file, np.sort(indices), BATCH_SIZE)
+        made = plain(file.attributes)
+        profile = title(made) if "boltmod_version" in made else ""
+        yield Frames(batches, len(indices), words, profile)
 
 
 def twin_frames(
     frames_per_cell: int,
     seed: int,
     profile: Profile = TWIN,
-    name: str = "twin",
     *,
     unknown: bool = False,
 ) -> Frames:
@@ -87,14 +94,12 @@ def twin_frames(
         frames_per_cell: Frames of each (class, SNR) pair.
         seed: The generator's.
         profile: The signal model.
-        name: The profile in words.
         unknown: Whether what is none of the 24 classes follows as a 25th.
     """
     n_frames = (N_CLASSES + unknown) * len(SNR_LABELS) * frames_per_cell
-    words = (
-        f"{name}{' and unknown' if unknown else ''} seed {seed}, {_count(frames_per_cell)} a cell"
-    )
-    return Frames(_drawn(frames_per_cell, seed, profile, unknown), n_frames, words)
+    known = f"{profile.title}{' and unknown' if unknown else ''}"
+    words = f"{known}, seed {seed}, {_count(frames_per_cell)} a cell"
+    return Frames(_drawn(frames_per_cell, seed, profile, unknown), n_frames, words, profile.title)
 
 
 def from_snr(frames: Frames, snr_label: int) -> Frames:
@@ -108,7 +113,29 @@ def from_snr(frames: Frames, snr_label: int) -> Frames:
                 yield iq_planes[kept], class_ids[kept], snr_labels[kept]
 
     words = f"{frames.words}, from {snr_label:+d} dB up"
-    return Frames(chosen(), frames.n_frames * n_left // len(SNR_LABELS), words)
+    n_frames = frames.n_frames * n_left // len(SNR_LABELS)
+    return Frames(chosen(), n_frames, words, frames.profile)
+
+
+def trained_on_another(metadata: Metadata, profile: str) -> str:
+    """What to say where a model learned from another version of the profile that judges it.
+
+    Args:
+        metadata: The model's.
+        profile: Name and version of the profile that the frames are of.
+
+    Returns:
+        A sentence; empty where the versions agree, or where the model does not say.
+    """
+    name = profile.partition(" ")[0]
+    learned = metadata.provenance.get("trained_on", "")
+    found = re.search(rf"^profiles? (?:.* )?({name})(?: (\d+))?(?: and |$)", learned)
+    if not name or found is None:
+        return ""
+    ours = f"{name} {found[2] or 1}"
+    if ours == profile:
+        return ""
+    return f"the model was trained on {ours} and is asked about {profile}: its accuracy suffers"
 
 
 def _drawn(frames_per_cell: int, seed: int, profile: Profile, unknown: bool) -> Iterator[Batch]:

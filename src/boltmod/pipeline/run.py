@@ -34,7 +34,7 @@ from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.processes import is_first
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
-from boltmod.signal.profile import profile_from
+from boltmod.signal.profile import PROFILES, profile_from
 from boltmod.train.temperature import calibrated
 
 _BATCH = 512
@@ -187,9 +187,9 @@ def _validation(recipe: Recipe, data: DataSection) -> source.Frames:
 
 def _trained_on(recipe: Recipe) -> str:
     if recipe.data.mix:
-        profiles = dict.fromkeys(part.profile for part in recipe.data.mix)
+        profiles = dict.fromkeys(PROFILES[part.profile].title for part in recipe.data.mix)
         return f"profiles {' and '.join(profiles)}"
-    return str(recipe.data.path or f"profile {recipe.data.profile}")
+    return str(recipe.data.path or f"profile {PROFILES[recipe.data.profile].title}")
 
 
 def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
@@ -223,7 +223,7 @@ def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
     profile = profile_from(part.profile, part.parameters)
     cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
     unknown = recipe.data.has_unknown
-    return nullcontext(twin_frames(cells, seed, profile, part.profile, unknown=unknown))
+    return nullcontext(twin_frames(cells, seed, profile, unknown=unknown))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

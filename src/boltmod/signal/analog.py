@@ -7,6 +7,7 @@ Source: J. G. Proakis, M. Salehi, "Fundamentals of Communication Systems", 2nd e
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -21,15 +22,41 @@ REPEAT = 3072
 """Samples after which a message may repeat; no window is as long."""
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Random numbers of n messages.
+
+    Args:
+        normals: Amplitudes of spectral lines; at least twice `n_lines`.
+        place: How much of what is outside the window lies before it, 0 to 1.
+        white: A white process, sample by sample, as many as `n_white` says.
+    """
+
+    normals: Float[Tensor, "n k"]
+    place: Float[Tensor, " n"]
+    white: Float[Tensor, "n samples"]
+
+
 def n_lines(message: Message) -> int:
     """Spectral lines a message is made of: close enough that it does not repeat in `REPEAT`."""
     return max(12, math.ceil(REPEAT * (message.high - message.low)))
 
 
 def n_normals(analog: Analog) -> int:
-    """Normal numbers that the most demanding of the five classes takes."""
-    shapes = (analog.am_ssb_wc, analog.am_ssb_sc, analog.am_dsb_wc, analog.am_dsb_sc, analog.fm)
-    return 2 * max(n_lines(shape.message) for shape in shapes)
+    """Normal numbers that the most demanding of the five classes takes for its lines."""
+    messages = [shape.message for shape in _amplitude(analog)]
+    return 2 * max(n_lines(message) for message in (*messages, analog.fm.message))
+
+
+def n_white(analog: Analog, window: Window) -> int:
+    """Samples of hiss in and outside the window; 0 where no class has any."""
+    if not any(shape.hiss for shape in _amplitude(analog)):
+        return 0
+    return window.length + window.n_outside // window.stride
+
+
+def _amplitude(analog: Analog) -> tuple[AmplitudeModulation, ...]:
+    return analog.am_ssb_wc, analog.am_ssb_sc, analog.am_dsb_wc, analog.am_dsb_sc
 
 
 @lru_cache(maxsize=32)
@@ -81,6 +108,23 @@ def message(
     return _evaluate(normals, offset, _lines(shape, window, False, normals.device), window)
 
 
+def envelope(
+    numbers: Randomness, shape: AmplitudeModulation, window: Window
+) -> tuple[Float[Tensor, "n time"], Float[Tensor, "n rest"]]:
+    """Carrier + depth·m/√(1 + q²) + hiss·white noise, m the message and q its `quadrature`.
+
+    Of mean power one together with what the quadrature adds.
+    """
+    scale = 1 / math.hypot(shape.carrier, shape.depth, shape.hiss)
+    carrier, depth = scale * shape.carrier, scale * shape.depth / math.hypot(1, shape.quadrature)
+    parts = message(numbers.normals, numbers.place, shape.message, window)
+    frame, rest = (carrier + depth * part for part in parts)
+    if shape.hiss:
+        hiss = scale * shape.hiss * numbers.white
+        frame, rest = frame + hiss[:, : window.length], rest + hiss[:, window.length :]
+    return frame, rest
+
+
 def hilbert(normals: Float[Tensor, "n k"], shape: Message) -> Float[Tensor, "n k2"]:
     """The normals that make the Hilbert transform of the message that `normals` make."""
     count = n_lines(shape)
@@ -88,54 +132,44 @@ def hilbert(normals: Float[Tensor, "n k"], shape: Message) -> Float[Tensor, "n k
 
 
 def double_sideband(
-    normals: Float[Tensor, "n k"],
-    offset: Float[Tensor, " n"],
+    numbers: Randomness,
     carrier_phase: Float[Tensor, " n"],
     shape: AmplitudeModulation,
     window: Window,
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
-    """(carrier + depth·m)·cos(2πft + phase), of mean power one; plane Q is zero."""
-    scale = 1 / math.hypot(shape.carrier, shape.depth)
-    if shape.carrier_frequency > 0:
-        scale *= math.sqrt(2)
+    """Envelope·cos(2πft + phase), of mean power one; plane Q is zero. At f = 0 no cosine."""
     planes = []
-    for part, time in _with_time(message(normals, offset, shape.message, window), window):
+    for part, time in _with_time(envelope(numbers, shape, window), window):
         angle = 2 * math.pi * shape.carrier_frequency * time + carrier_phase[:, None]
-        wave = torch.cos(angle) if shape.carrier_frequency > 0 else torch.ones_like(angle)
-        real = scale * (shape.carrier + shape.depth * part) * wave
+        real = math.sqrt(2) * part * torch.cos(angle) if shape.carrier_frequency > 0 else part
         planes.append(torch.stack([real, torch.zeros_like(real)], 1))
     return planes[0], planes[1]
 
 
 def single_sideband(
-    normals: Float[Tensor, "n k"],
-    offset: Float[Tensor, " n"],
-    shape: AmplitudeModulation,
-    window: Window,
+    numbers: Randomness, shape: AmplitudeModulation, window: Window
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
-    """The upper sideband, carrier + depth·(m + j·Hilbert(m))/√2, at baseband; mean power one."""
-    real = message(normals, offset, shape.message, window)
-    turned = hilbert(normals, shape.message)
-    imag = message(turned, offset, shape.message, window)
-    scale = 1 / math.hypot(shape.carrier, shape.depth)
-    depth = scale * shape.depth / math.sqrt(2)
-    frame, rest = (
-        torch.stack([scale * shape.carrier + depth * i, depth * q], 1)
-        for i, q in zip(real, imag, strict=True)
-    )
+    """The envelope in I and q times the Hilbert transform of its message in Q; mean power one.
+
+    With a `quadrature` q of 1 the upper sideband alone is left, with 0 none is suppressed.
+    """
+    turned = hilbert(numbers.normals, shape.message)
+    imag = message(turned, numbers.place, shape.message, window)
+    scale = shape.depth / math.hypot(shape.carrier, shape.depth, shape.hiss)
+    scale *= shape.quadrature / math.hypot(1, shape.quadrature)
+    real = envelope(numbers, shape, window)
+    frame, rest = (torch.stack([i, scale * q], 1) for i, q in zip(real, imag, strict=True))
     return frame, rest
 
 
 def frequency_modulation(
-    normals: Float[Tensor, "n k"],
-    offset: Float[Tensor, " n"],
-    shape: FrequencyModulation,
-    window: Window,
+    numbers: Randomness, shape: FrequencyModulation, window: Window
 ) -> tuple[Float[Tensor, "n 2 time"], Float[Tensor, "n 2 rest"]]:
     """exp(j2π(ft + deviation·∫m)): envelope one."""
-    lines = _lines(shape.message, window, True, normals.device)
+    lines = _lines(shape.message, window, True, numbers.normals.device)
     planes = []
-    for part, time in _with_time(_evaluate(normals, offset, lines, window), window):
+    parts = _evaluate(numbers.normals, numbers.place, lines, window)
+    for part, time in _with_time(parts, window):
         angle = 2 * math.pi * (shape.carrier_frequency * time + shape.deviation * part)
         planes.append(torch.stack([torch.cos(angle), torch.sin(angle)], 1))
     return planes[0], planes[1]

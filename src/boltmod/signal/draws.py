@@ -34,7 +34,7 @@ class Draws:
     """The random numbers of n frames.
 
     `spans`, `paths` and `phase_steps` are empty where the channel is clean, `manners` where all
-    frames are keyed alike.
+    frames are keyed alike, `white` where no analog message is white.
     """
 
     noise: Float[Tensor, "n 2 time"]
@@ -45,6 +45,7 @@ class Draws:
     paths: Float[Tensor, "n paths2"]
     phase_steps: Float[Tensor, "n steps"]
     manners: Float[Tensor, "n manners"]
+    white: Float[Tensor, "n white"]
 
     def of(self, rows: Tensor | slice) -> Draws:
         """Those of some of the frames."""
@@ -104,9 +105,9 @@ class Draws:
         return self.normals[:, 3:8]
 
     @property
-    def message(self) -> Float[Tensor, "n message"]:
+    def message(self) -> analog.Randomness:
         """Analog messages."""
-        return self.normals[:, 8:]
+        return analog.Randomness(self.normals[:, 8:], self.place, self.white)
 
 
 def source_window(profile: Profile) -> Window:
@@ -165,6 +166,7 @@ def _empty(n: int, profile: Profile, device: torch.device) -> Draws:
         paths=room(2 * profile.channel.n_paths + 2 if impaired else 0),
         phase_steps=room(length if impaired else 0),
         manners=room(keying.N_UNIFORMS if profile.linear.keying.varied else 0),
+        white=room(analog.n_white(profile.analog, source_window(profile))),
     )
 
 
@@ -178,3 +180,4 @@ def _fill(block: Draws, stream: torch.Generator) -> None:
     block.paths.normal_(generator=stream)
     block.phase_steps.normal_(generator=stream)
     block.manners.uniform_(generator=stream)
+    block.white.normal_(generator=stream)

@@ -36,7 +36,7 @@ def _gmsk(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:
 
 def _fm(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:
     window = source_window(profile)
-    return analog.frequency_modulation(draws.message, draws.place, profile.analog.fm, window)
+    return analog.frequency_modulation(draws.message, profile.analog.fm, window)
 
 
 def _am(pick: Callable[[Profile], AmplitudeModulation], double: bool) -> Modulator:
@@ -45,9 +45,9 @@ def _am(pick: Callable[[Profile], AmplitudeModulation], double: bool) -> Modulat
         if double:
             steps = torch.floor(draws.carrier_phase * 4096)
             phase = 2 * torch.pi * shape.carrier_frequency * steps
-            parts = analog.double_sideband(draws.message, draws.place, phase, shape, window)
+            parts = analog.double_sideband(draws.message, phase, shape, window)
         else:
-            parts = analog.single_sideband(draws.message, draws.place, shape, window)
+            parts = analog.single_sideband(draws.message, shape, window)
         leak = shape.leak_std * draws.leak[:, :, None]
         scale = 1 / math.hypot(1, shape.leak_std)
         return (parts[0] + leak) * scale, (parts[1] + leak) * scale

@@ -170,13 +170,21 @@ class Message(Section):
 
 @dataclass(frozen=True)
 class AmplitudeModulation(Section):
-    """Double or single sideband: carrier + depth·message, on a carrier frequency."""
+    """Double or single sideband: carrier + depth·message + hiss·white noise, on a frequency."""
 
     message: Message = field(default_factory=Message)
     carrier: float = parameter(1.0, unit="", low=0, high=1, source=MEASURED)
     depth: float = parameter(0.1, unit="", low=0, high=10, source=FITTED)
+    hiss: float = parameter(0.0, unit="rms of white noise in it", low=0, high=10, source=FITTED)
     carrier_frequency: float = parameter(
         0.0, unit="cycles/sample", low=0, high=0.5, source=MEASURED
+    )
+    quadrature: float = parameter(
+        0.0,
+        unit="of a single sideband's Hilbert transform; 0 leaves both sidebands",
+        low=0,
+        high=1,
+        source=FITTED,
     )
     leak_std: float = parameter(0.0, unit="of the signal's rms", low=0, high=1, source=ASSUMED)
 
@@ -196,8 +204,10 @@ class FrequencyModulation(Section):
 class Analog(Section):
     """The five analog classes."""
 
-    am_ssb_wc: AmplitudeModulation = AmplitudeModulation(Message(high=1.5e-3), depth=0.060)
-    am_ssb_sc: AmplitudeModulation = AmplitudeModulation(Message(high=8e-3), depth=0.096)
+    am_ssb_wc: AmplitudeModulation = AmplitudeModulation(Message(high=0.03), depth=0.0, hiss=0.044)
+    am_ssb_sc: AmplitudeModulation = AmplitudeModulation(
+        Message(high=0.03, tilt_db=-4.5), depth=0.115, hiss=0.03
+    )
     am_dsb_wc: AmplitudeModulation = AmplitudeModulation(
         Message(high=2e-3), depth=0.045, carrier_frequency=1 / 32, leak_std=0.03
     )
@@ -283,15 +293,24 @@ class Noise(Section):
 
 @dataclass(frozen=True)
 class Profile(Section):
-    """Everything that decides what a class looks like; frozen, hashable, comparable."""
+    """Everything that decides what a class looks like; frozen, hashable, comparable.
+
+    `version` counts the profiles that have borne the name: figures of two are not comparable.
+    """
 
     name: str = "twin"
+    version: int = 2
     linear: Linear = field(default_factory=Linear)
     gmsk: Gmsk = field(default_factory=Gmsk)
     analog: Analog = field(default_factory=Analog)
     channel: Channel = field(default_factory=Channel)
     noise: Noise = field(default_factory=Noise)
     normalisation_samples: int = parameter(2048, unit="samples", low=1024, high=2048, source=FITTED)
+
+    @property
+    def title(self) -> str:
+        """Name and version, as printed beside every figure."""
+        return f"{self.name} {self.version}"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -313,14 +332,15 @@ _SPEECH = Message(low=1.5e-3, high=0.017, tilt_db=-6.0)
 
 TEXTBOOK = Profile(
     name="textbook",
+    version=1,
     linear=Linear(
         Pulse(exponent=1.0, rolloff=(0.1, 0.4), span_symbols=32),
         Constellations(oqpsk="diagonal"),
     ),
     gmsk=Gmsk("gaussian", modulation_index=0.5, bandwidth_time=0.35),
     analog=Analog(
-        am_ssb_wc=AmplitudeModulation(_SPEECH, depth=0.7),
-        am_ssb_sc=AmplitudeModulation(_SPEECH, carrier=0.0, depth=1.0),
+        am_ssb_wc=AmplitudeModulation(_SPEECH, depth=0.7, quadrature=1.0),
+        am_ssb_sc=AmplitudeModulation(_SPEECH, carrier=0.0, depth=1.0, quadrature=1.0),
         am_dsb_wc=AmplitudeModulation(_SPEECH, depth=0.5),
         am_dsb_sc=AmplitudeModulation(_SPEECH, carrier=0.0, depth=1.0),
         fm=FrequencyModulation(_SPEECH, deviation=0.0375, carrier_frequency=0.0),
@@ -391,7 +411,7 @@ S = TypeVar("S", bound=Section)
 
 def _changed(section: S, path: Sequence[str], value: Any, where: str) -> S:
     """A copy of `section` with the parameter at `path` set to `value`."""
-    known = {item.name for item in fields(section)} - {"name"}
+    known = {item.name for item in fields(section)} - {"name", "version"}
     if path[0] not in known:
         msg = f"profile parameter must be one of {', '.join(sorted(known))}, not {where!r}"
         raise ConfigError(f"{msg}; boltmod.signal.profile.parameters lists them all")
