@@ -274,8 +274,10 @@ def main() -> None:
         compare_genuine(options.real_frames, options.seed)
     if apart:
         overall, classes = (max(figures) for figures in zip(*apart, strict=True))
-        print(f"\n{len(apart)} networks trained on real data agree with {TWIN.title} within "
-              f"{overall:.4f} overall, {classes:.3f} in the farthest class from label 16 up")  # fmt: skip
+        print(
+            f"\n{len(apart)} networks trained on real data agree with {TWIN.title} within "
+            f"{overall:.4f} overall, {classes:.3f} in the farthest class from label 16 up"
+        )
 
 
 if __name__ == "__main__":
