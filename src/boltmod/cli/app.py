@@ -8,6 +8,7 @@ import typer
 
 from boltmod import __version__
 from boltmod.cli import challenge, data
+from boltmod.cli.ceiling import ceiling
 from boltmod.cli.classify import classify
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
@@ -55,6 +56,7 @@ app.command()(search)
 app.command()(cost)
 app.command()(classify)
 app.command()(evaluate)
+app.command()(ceiling)
 app.command()(report)
 app.command()(leaderboard)
 app.add_typer(data.app, name="data")

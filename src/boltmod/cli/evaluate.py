@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,7 +83,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     from boltmod.runtime.session import Classifier
 
     if out is not None:
-        _check_pictures()
+        check_pictures()
         out.mkdir(parents=True, exist_ok=True)
     classifier = Classifier(model, threads)
     order = columns(classifier.classes)
@@ -113,8 +114,8 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         )
     document: dict[str, Any] = result.as_dict()
     if out is not None:
-        document["pictures"] = _write(result, out)
-    emit(document, as_json, lambda console: _show(console, result, out))
+        document["pictures"] = write(result, out)
+    emit(document, as_json, lambda console: show(console, result, out))
 
 
 def _frames(
@@ -133,14 +134,15 @@ def _frames(
     return file_frames(Path(data), split.value, frames_per_cell)
 
 
-def _check_pictures() -> None:
+def check_pictures() -> None:
     """Fail before the work, not after it, where pictures cannot be drawn."""
     from boltmod.evaluation.plots import require_matplotlib
 
     require_matplotlib()
 
 
-def _write(result: Evaluation, folder: Path) -> list[Path]:
+def write(result: Evaluation, folder: Path) -> list[Path]:
+    """Write evaluation.json and the pictures into a folder."""
     import json
 
     from boltmod.evaluation.plots import save_all
@@ -151,24 +153,34 @@ def _write(result: Evaluation, folder: Path) -> list[Path]:
     return pictures
 
 
-def _show(console: Console, result: Evaluation, out: Path | None) -> None:
+def show(console: Console, result: Evaluation, out: Path | None) -> None:
+    """Print an evaluation: overall, by SNR, by class."""
+    from boltmod.evaluation.possible import ceiling_by_snr, share_of_possible
+
     console.print(f"{result.model} on {result.data}", markup=False)
     console.print(f"accuracy         {result.accuracy:7.2%}  over {result.n_frames:,} frames")
     if max(result.snr_labels) >= HIGH_SNR:
         console.print(f"from +{HIGH_SNR} dB up   {result.accuracy_from(HIGH_SNR):7.2%}")
+    share = share_of_possible(result)
+    if share is not None:
+        console.print(f"of the possible  {share:7.2%}  (boltmod ceiling)")
     if result.calibration is not None:
         console.print(f"calibration      {result.calibration.expected_error:7.2%}  expected error")
-    console.print(_by_snr(result))
+    console.print(_by_snr(result, ceiling_by_snr(result) or {}))
     console.print(_by_class(result))
     if out is not None:
         console.print(f"{out}: evaluation.json and pictures", markup=False)
 
 
-def _by_snr(result: Evaluation) -> Table:
-    table = Table("SNR label", "accuracy", "", title="by SNR", title_justify="left", box=None)
+def _by_snr(result: Evaluation, ceiling: Mapping[int, float]) -> Table:
+    headings = ("SNR label", "accuracy", *(["ceiling"] if ceiling else []), "")
+    table = Table(*headings, title="by SNR", title_justify="left", box=None)
     for snr, share in result.by_snr.items():
-        table.add_row(f"{snr:+d} dB" if snr else "0 dB", f"{share:.1%}", "█" * round(30 * share))
-    table.columns[0].justify = table.columns[1].justify = "right"
+        best = [f"{ceiling[snr]:.1%}"] if ceiling else []
+        label = f"{snr:+d} dB" if snr else "0 dB"
+        table.add_row(label, f"{share:.1%}", *best, "█" * round(30 * share))
+    for column in table.columns[:-1]:
+        column.justify = "right"
     return table
 
 

@@ -80,6 +80,11 @@ def _lines(
     return (torch.cat([cosine, sine]) * torch.cat([weight, weight])[:, None]).float().to(device)
 
 
+def message_lines(message: Message) -> Float[Tensor, "lines2 1024"]:
+    """What a message is a sum of, each with a normal factor, over one frame; float64."""
+    return _lines(message, Window(n_outside=0), False, torch.device("cpu")).double()
+
+
 def _evaluate(
     normals: Float[Tensor, "n k"],
     offset: Float[Tensor, " n"],
