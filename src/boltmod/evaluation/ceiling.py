@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -36,8 +37,6 @@ from boltmod.signal.profile import Profile
 
 _BATCH = 128
 _N_SYMBOLS = FRAME_LENGTH // linear.SAMPLES_PER_SYMBOL
-_CARRIER_STEPS = 32
-"""Phases of an analog class's carrier, in samples."""
 
 _LEAST_NOISE = 1e-6
 """Noise power that the receiver assumes at least: its arithmetic is in single precision."""
@@ -128,7 +127,7 @@ class Receiver:
         return scores
 
     def _signals(self, class_ids: Int64[Tensor, " n"], draws: Draws) -> Complex[Tensor, "n time"]:
-        """Signals without carrier and noise, symbols as undisturbed and strong as in the passband."""
+        """Signals without carrier and noise, symbols undisturbed, as strong as in passband."""
         signal = torch.empty(len(class_ids), FRAME_LENGTH, dtype=torch.complex128)
         is_linear = torch.isin(class_ids, torch.tensor(constellations.LINEAR))
         for modulator, rows in groups(class_ids):
@@ -189,7 +188,7 @@ class Receiver:
         power: Float[Tensor, " n"],
         scores: Float[Tensor, "n 24"],
     ) -> None:
-        ahead = torch.floor(draws.carrier_phase * 4096).long() % _CARRIER_STEPS
+        ahead = torch.floor(draws.carrier_phase * 4096).long()
         shapes = self.profile.analog
         for modulation, shape in (
             (Modulation.AM_SSB_WC, shapes.am_ssb_wc),
@@ -205,8 +204,9 @@ class Receiver:
             elif shape.carrier_frequency == 0:
                 scores[:, column] = likelihood.envelope(shape, None).gain(iq, power)
             else:
-                for step in range(_CARRIER_STEPS):
-                    rows = ahead == step
+                period = Fraction(shape.carrier_frequency).limit_denominator(4096).denominator
+                for step in range(period):
+                    rows = ahead % period == step
                     if rows.any():
                         model = likelihood.envelope(shape, step)
                         scores[rows, column] = model.gain(iq[rows], power[rows])
