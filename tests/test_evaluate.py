@@ -187,7 +187,6 @@ def test_other_profiles_are_evaluated(capsys: pytest.CaptureFixture[str], tmp_pa
     ],
 )
 def test_a_model_of_another_twin_is_noted(trained_on: str, profile: str, note: str) -> None:
-    model = metadata.Metadata(provenance={"trained_on": trained_on})
-    told = trained_on_another(model, profile)
+    told = trained_on_another(trained_on, profile)
     assert note in told
     assert bool(told) == bool(note)

@@ -18,7 +18,9 @@ from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, SNR_LABELS, UNKNOWN
 
 if TYPE_CHECKING:
     from boltmod.evaluation.frames import Frames
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
     from boltmod.evaluation.metrics import Evaluation
+    from boltmod.runtime.session import Classifier
 
 HIGH_SNR = 10
 
@@ -42,7 +44,11 @@ class Split(StrEnum):
 
 def evaluate(  # noqa: PLR0913  one parameter an option
     model: Annotated[
-        Path, typer.Argument(help="The classifier: an ONNX file, or field, boltnet, boltnet60.")
+        Path,
+        typer.Argument(
+            help="The classifier: an ONNX file; field, boltnet or boltnet60; or likelihood, a "
+            "receiver without a network."
+        ),
     ],
     data: Annotated[
         str,
@@ -80,12 +86,11 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     from boltmod.data.class_order import EXPLANATION, columns, is_misleading
     from boltmod.evaluation.frames import trained_on_another
     from boltmod.evaluation.metrics import evaluate as measure
-    from boltmod.runtime.session import Classifier
 
     if out is not None:
         check_pictures()
         out.mkdir(parents=True, exist_ok=True)
-    classifier = Classifier(model, threads)
+    classifier = _classifier(model, data, threads)
     order = columns(classifier.classes)
     unknown = data == "field" and UNKNOWN in classifier.classes
     if is_misleading(classifier.classes):
@@ -94,7 +99,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         _frames(data, split, frames_per_cell, Drawn(seed, minimum_snr, unknown)) as frames,
         frames_progress(f"evaluating {model.name}") as progress,
     ):
-        other = trained_on_another(classifier.model.metadata, frames.profile)
+        other = trained_on_another(classifier.trained_on, frames.profile)
         if other:
             stderr.print(f"note: {other}", markup=False)
         done = 0
@@ -116,6 +121,22 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     if out is not None:
         document["pictures"] = write(result, out)
     emit(document, as_json, lambda console: show(console, result, out))
+
+
+def _classifier(model: Path, data: str, threads: int | None) -> Classifier | LikelihoodReceiver:
+    """What answers: a network, or by its name the receiver without one."""
+    from boltmod.runtime.session import Classifier
+
+    if str(model) != "likelihood" or model.is_file():
+        return Classifier(model, threads)
+    import torch
+
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
+    from boltmod.signal.profile import PROFILES, TWIN
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return LikelihoodReceiver(PROFILES.get(data, TWIN))
 
 
 def _frames(

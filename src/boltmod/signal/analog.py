@@ -18,6 +18,9 @@ from boltmod.signal import pulses
 from boltmod.signal.profile import AmplitudeModulation, Analog, FrequencyModulation, Message
 from boltmod.signal.window import Window
 
+FRAME = Window(n_outside=0)
+"""One frame, and nothing around it."""
+
 REPEAT = 3072
 """Samples after which a message may repeat; no window is as long."""
 
@@ -82,7 +85,7 @@ def _lines(
 
 def message_lines(message: Message) -> Float[Tensor, "lines2 1024"]:
     """What a message is a sum of, each with a normal factor, over one frame; float64."""
-    return _lines(message, Window(n_outside=0), False, torch.device("cpu")).double()
+    return _lines(message, FRAME, False, torch.device("cpu")).double()
 
 
 def _evaluate(

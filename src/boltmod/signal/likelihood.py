@@ -106,13 +106,14 @@ class Envelope:
 
 
 @lru_cache(maxsize=256)
-def envelope(shape: AmplitudeModulation, step: int | None) -> Envelope:
+def envelope(shape: AmplitudeModulation, step: int | None, edge: int = 0) -> Envelope:
     """The statistics of a frame of an amplitude modulation whose carrier is turned to zero phase.
 
     Args:
         shape: The modulation. White noise in a message on a carrier frequency is taken for as
             strong in every sample as on average.
         step: By how many samples the carrier frequency's cosine is ahead; None for none.
+        edge: Samples left out at each end.
     """
     scale = 1 / math.hypot(1, shape.leak_std)
     part = scale / math.hypot(shape.carrier, shape.depth, shape.hiss)
@@ -123,5 +124,7 @@ def envelope(shape: AmplitudeModulation, step: int | None) -> Envelope:
     lines = analog.message_lines(shape.message)
     leak = scale * shape.leak_std / math.sqrt(2)
     columns = torch.cat([part * shape.depth * lines * wave, torch.full_like(lines[:1], leak)])
-    directions, spread, _ = torch.linalg.svd(columns.T, full_matrices=False)
-    return Envelope(part * shape.carrier * wave, directions, spread, part * shape.hiss, leak)
+    inside = slice(edge, FRAME_LENGTH - edge)
+    directions, spread, _ = torch.linalg.svd(columns[:, inside].T, full_matrices=False)
+    mean = part * shape.carrier * wave[inside]
+    return Envelope(mean, directions, spread, part * shape.hiss, leak)
