@@ -50,7 +50,8 @@ def both(geometry: tuple[int, ...], dtype: torch.dtype) -> list[tuple[Tensor, Te
         else:
             y = conv1d(*leaves, stride=stride, padding=padding, groups=channels)
         y.backward(coefficients.to(kind))
-        assert leaves[0].grad is not None and leaves[1].grad is not None
+        assert leaves[0].grad is not None
+        assert leaves[1].grad is not None
         assert leaves[0].grad.dtype == leaves[1].grad.dtype == kind
         found.append((y.detach(), leaves[0].grad, leaves[1].grad))
     return found
@@ -103,7 +104,8 @@ def test_half_precision_under_autocast_trains_single_precision_weights() -> None
             y = layer(x)
         assert y.dtype == (torch.bfloat16 if enabled else torch.float32)
         y.float().square().sum().backward()
-        assert layer.weight.grad is not None and x.grad is not None
+        assert layer.weight.grad is not None
+        assert x.grad is not None
         assert layer.weight.grad.dtype == x.grad.dtype == torch.float32
         gradients.append((layer.weight.grad.clone(), x.grad.clone()))
     for half, single in zip(*gradients, strict=True):

@@ -155,7 +155,8 @@ def _side_by_side(
     rows[:, end:] = 0
     if end > begin:
         chosen = x[:, :, first + stride * begin : first + stride * (end - 1) + 1 : stride]
-        rows[:, begin:end] = chosen.unflatten(0, (-1, width)).permute(0, 3, 1, 2)
+        groups = chosen.reshape(-1, width, n_channels, end - begin)
+        rows[:, begin:end] = groups.permute(0, 3, 1, 2)
     return rows
 
 
