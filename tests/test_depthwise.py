@@ -25,7 +25,7 @@ GEOMETRIES = [
     (16, 16, 5, 1, 2, 0),
     (16, 16, 9, 2, 3, 0),
 ]
-"""Of BacalhauNetV1 first; then odd batches, no padding, more padding than taps reach, single taps."""
+"""Of BacalhauNetV1 first; then odd batches, no padding, much of it, single taps, gaps."""
 
 
 def depthwise(x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
