@@ -34,13 +34,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from boltmod.data.live import LiveRecording
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import BoltmodError
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.live.buffer import LiveRecording
+from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.runtime.live import label_live
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.windows import label_windows
@@ -200,7 +200,7 @@ def ways(
     n_cores: int,
 ) -> list[Way]:  # fmt: skip
     classifier = Classifier(model, threads=n_cores)
-    windows = next(iter(recording.blocks(args.live_windows * FRAME_LENGTH)))
+    windows = next(iter(recording.stretches(args.live_windows * FRAME_LENGTH))).samples
     windows = windows.reshape(-1, FRAME_LENGTH)
     plain = plain_session(model, n_cores)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import BoltmodError
+from boltmod.recording.opening import open_recording
+from boltmod.recording.raw import SampleFormat
 from boltmod.runtime.listener import find_signals
 from boltmod.runtime.signals import Wish
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import ConfigError
+from boltmod.recording.opening import open_recording
+from boltmod.recording.raw import SampleFormat
+from boltmod.recording.stretch import Stretch
 from boltmod.runtime.channel.carrier import find as find_carrier
 from boltmod.runtime.channel.detect import detect
 from boltmod.runtime.channel.select import Channel, select
@@ -152,9 +153,9 @@ class Held:
     def n_samples(self):
         return len(self.wave)
 
-    def blocks(self, n_samples):
+    def stretches(self, n_samples):
         for start in range(0, len(self.wave), n_samples):
-            yield self.wave[start : start + n_samples].astype(np.complex64)
+            yield Stretch(start, self.wave[start : start + n_samples].astype(np.complex64))
 
 
 def filtered(wave, centre, width):

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.data.quantity import parse_rate
-from boltmod.data.recording import open_recording
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.model import metadata, onnx_file
 from boltmod.model.metadata import InputScaling, Metadata
 from boltmod.modulation import CLASSES
+from boltmod.recording.opening import open_recording
+from boltmod.recording.quantity import parse_rate
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.windows import label_windows, scale
 

@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from boltmod.data.analytic import analytic
-from boltmod.data.byte_source import FileSource
-from boltmod.data.file_names import NamedFacts, facts_of
-from boltmod.data.live import LiveRecording, Overload
-from boltmod.data.quantity import parse_offset, parse_rate
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import BoltmodError, ConfigError, DataFormatError, SourceError
+from boltmod.recording.analytic import analytic
+from boltmod.recording.file_names import NamedFacts, facts_of
+from boltmod.recording.live.buffer import LiveRecording, Overload
+from boltmod.recording.live.byte_source import FileSource
+from boltmod.recording.opening import open_recording
+from boltmod.recording.quantity import parse_offset, parse_rate
+from boltmod.recording.raw import SampleFormat
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -27,7 +27,7 @@ FUZZ = settings(
 
 
 def whole(recording, block=700):
-    return np.concatenate(list(recording.blocks(block)))
+    return np.concatenate([each.samples for each in recording.stretches(block)])
 
 
 def tone(frequency, n=8000):

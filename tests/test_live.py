@@ -23,12 +23,12 @@ import hand_made_networks as hand_made
 from boltmod.cli.app import app
 from boltmod.cli.classify_signals import Asked, classify_signals
 from boltmod.cli.live_table import LiveTable, si
-from boltmod.data.byte_source import FileSource
-from boltmod.data.live import LiveRecording, Overload
-from boltmod.data.raw import SampleFormat
-from boltmod.data.rtl_tcp import RtlTcp, Tuning
-from boltmod.data.stream_address import StreamFacts, open_stream
 from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFoundError
+from boltmod.recording.live.address import StreamFacts, open_stream
+from boltmod.recording.live.buffer import LiveRecording, Overload
+from boltmod.recording.live.byte_source import FileSource
+from boltmod.recording.live.rtl_tcp import RtlTcp, Tuning
+from boltmod.recording.raw import SampleFormat
 from boltmod.runtime.live import LiveLabel, label_live
 from boltmod.runtime.occupancy import occupancy
 from boltmod.runtime.session import Classifier
@@ -99,7 +99,7 @@ def numbered(n_windows):
 
 def all_stretches(live):
     with live:
-        return [each for each in live.stretches(7, 0.01) if each is not None]
+        return [each for each in live.stretches(7 * 1024) if len(each.samples)]
 
 
 def test_pieces_of_any_length_are_one_stream():
@@ -109,8 +109,8 @@ def test_pieces_of_any_length_are_one_stream():
     source = Pieces([content[a:b] for a, b in itertools.pairwise(cuts)])
     live = LiveRecording(source, SampleFormat.CF32, overload=Overload(lossless=True, n_buffered=3))
     taken = all_stretches(live)
-    assert np.array_equal(np.concatenate([each.windows for each in taken]), windows)
-    assert taken[0].sample_start == 0
+    assert np.array_equal(np.concatenate([each.samples for each in taken]), windows.ravel())
+    assert taken[0].first_sample == 0
     assert (live.n_seen, live.n_dropped, live.n_left_over_samples) == (20, 0, 1)
     assert source.is_closed
 
@@ -122,7 +122,7 @@ def test_real_samples_become_analytic():
         SampleFormat.RF32,
         overload=Overload(lossless=True),
     )
-    taken = np.concatenate([each.windows.reshape(-1) for each in all_stretches(live)])
+    taken = np.concatenate([each.samples for each in all_stretches(live)])
     assert len(taken) == 40_000 // 1024 * 1024
     np.testing.assert_allclose(taken[500:-500].real, parts[500 : len(taken) - 500], atol=0.3)
     spectrum = np.abs(np.fft.fft(taken[1024:9216] * np.hanning(8192))) ** 2
@@ -230,7 +230,7 @@ def test_silence_ends_a_stream_if_asked():
         SampleFormat.CF32,
         overload=Overload(patience_s=0.2),
     )
-    assert len(np.concatenate([each.windows for each in all_stretches(live)])) == 2
+    assert len(np.concatenate([each.samples for each in all_stretches(live)])) == 2048
 
 
 def test_nothing_at_all_is_an_error():
@@ -244,14 +244,14 @@ def test_nothing_at_all_is_an_error():
     )
 
 
-def test_blocks_are_those_of_any_recording():
+def test_stretches_are_those_of_any_recording():
     windows = numbered(9)
     overload = Overload(lossless=True)
     live = LiveRecording(Pieces([windows.tobytes()]), SampleFormat.CF32, overload=overload)
     with live:
-        blocks = list(live.blocks(4096))
-    assert max(map(len, blocks)) <= 4096
-    assert np.array_equal(np.concatenate(blocks), windows.reshape(-1))
+        stretches = list(live.stretches(4096))
+    assert max(len(each.samples) for each in stretches) <= 4096
+    assert np.array_equal(np.concatenate([each.samples for each in stretches]), windows.ravel())
 
 
 @pytest.mark.parametrize("snr_db", [5, 10, 20])
@@ -320,8 +320,8 @@ def test_rtl_tcp_is_tuned_and_its_samples_read():
     assert (live.source.tuner, live.source.n_gains) == ("R820T", 29)
     assert live.source.about == "tuner R820T"
     assert live.source.state == "the server closed the connection"
-    expected = SampleFormat.CU8.decode(samples)[:4096].reshape(4, 1024)
-    assert np.array_equal(np.concatenate([each.windows for each in taken]), expected)
+    expected = SampleFormat.CU8.decode(samples)[:4096]
+    assert np.array_equal(np.concatenate([each.samples for each in taken]), expected)
     assert (live.rate_hz, live.centre_hz) == (2.4e6, 433.92e6)
 
 
@@ -413,8 +413,8 @@ def heard(live, n_windows):
     taken = []
     end = time.monotonic() + PATIENCE_S
     with live:
-        for stretch in live.stretches(64, 0.05):
-            taken.extend([] if stretch is None else stretch.windows)
+        for stretch in live.stretches(64 * 1024):
+            taken.extend(stretch.samples.reshape(-1, 1024))
             if len(taken) >= n_windows:
                 return np.array(taken)
             assert time.monotonic() < end

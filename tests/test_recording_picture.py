@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.evaluation.recording_picture import check_path, draw, symbols
+from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.runtime.channel.spectrogram import Spectrogram, Waterfall
 from boltmod.runtime.listener import Listener
 from boltmod.runtime.signal_labels import Verdict

@@ -17,7 +17,7 @@ from boltmod.errors import ConfigError
 from boltmod.files import check_target
 
 if TYPE_CHECKING:
-    from boltmod.data.raw import RawRecording
+    from boltmod.recording.raw import RawRecording
     from boltmod.runtime.windows import Label
 
 
@@ -99,10 +99,10 @@ def classify(  # noqa: PLR0913 (the command's options)
     the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
     """
     from boltmod.cli.classify_stream import classify_stream
-    from boltmod.data.live import Overload
-    from boltmod.data.quantity import parse_rate
-    from boltmod.data.stream_address import StreamFacts, is_address, open_stream
     from boltmod.model import shipped
+    from boltmod.recording.live.address import StreamFacts, is_address, open_stream
+    from boltmod.recording.live.buffer import Overload
+    from boltmod.recording.quantity import parse_rate
     from boltmod.runtime import label_files
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.windows import label_windows
@@ -136,7 +136,7 @@ def classify(  # noqa: PLR0913 (the command's options)
             raise ConfigError(f"{name} must be left out for a file: only streams have it")
     if by_signal:
         from boltmod.cli.classify_signals import Asked, classify_signals
-        from boltmod.data.quantity import parse_offset
+        from boltmod.recording.quantity import parse_offset
         from boltmod.runtime.signals import Wish
 
         wish = Wish(
@@ -174,7 +174,7 @@ def classify(  # noqa: PLR0913 (the command's options)
 def _opened(
     path: str, sample_format: str | None, rate_hz: float | None, centre_hz: float | None
 ) -> RawRecording:
-    from boltmod.data.recording import open_recording
+    from boltmod.recording.opening import open_recording
 
     source = open_recording(Path(path), sample_format, rate_hz)
     return source if centre_hz is None else replace(source, centre_hz=centre_hz)

@@ -18,8 +18,8 @@ from boltmod.cli.terminal import PlainTable, stderr, stdout
 from boltmod.files import check_target
 
 if TYPE_CHECKING:
-    from boltmod.data.live import LiveRecording
-    from boltmod.data.raw import RawRecording
+    from boltmod.recording.live.buffer import LiveRecording
+    from boltmod.recording.raw import RawRecording
     from boltmod.runtime.signal_files import Writer
     from boltmod.runtime.signal_labels import SignalLabel, Verdict
     from boltmod.runtime.signals import Signal, Wish
@@ -50,7 +50,7 @@ def classify_signals(
     source: RawRecording | LiveRecording, model: Path, wish: Wish, asked: Asked
 ) -> None:
     """Find the signals of a recording or stream, classify each, and say or write what they are."""
-    from boltmod.data.live import LiveRecording
+    from boltmod.recording.live.buffer import LiveRecording
     from boltmod.runtime import signal_files
     from boltmod.runtime.channel.spectrogram import Waterfall
     from boltmod.runtime.listener import Listener
@@ -114,7 +114,7 @@ def _writers(
     author: str,
     spool: IO[str],
 ) -> Iterator[Writer]:
-    from boltmod.data.raw import RawRecording
+    from boltmod.recording.raw import RawRecording
     from boltmod.runtime import signal_files
 
     if asked.output is not None:

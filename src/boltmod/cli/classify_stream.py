@@ -18,8 +18,8 @@ from boltmod.errors import BoltmodError
 from boltmod.files import check_target
 
 if TYPE_CHECKING:
-    from boltmod.data.live import LiveRecording, Overload
-    from boltmod.data.stream_address import StreamFacts
+    from boltmod.recording.live.address import StreamFacts
+    from boltmod.recording.live.buffer import LiveRecording, Overload
     from boltmod.runtime.live import LiveLabel
 
 _SILENCE_S = 3.0
@@ -53,7 +53,7 @@ def classify_stream(
         as_json: JSON alone on standard output.
         threads: Processors to use; all if None.
     """
-    from boltmod.data.stream_address import open_stream
+    from boltmod.recording.live.address import open_stream
     from boltmod.runtime import label_log
     from boltmod.runtime.live import label_live
     from boltmod.runtime.session import Classifier

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from boltmod.data.live import LiveRecording
+    from boltmod.recording.live.buffer import LiveRecording
     from boltmod.runtime.live import LiveLabel
 
 _ROW_S = 0.5

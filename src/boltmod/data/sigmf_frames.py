@@ -20,10 +20,10 @@ import sigmf
 
 from boltmod import __version__
 from boltmod.data.loader import Batch
-from boltmod.data.raw import RawRecording, SampleFormat
-from boltmod.data.sigmf import DATA_SUFFIX, META_SUFFIX, Annotation, open_sigmf
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.modulation import CLASSES, FRAME_LENGTH, SNR_LABELS
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.sigmf import DATA_SUFFIX, META_SUFFIX, Annotation, open_sigmf
 
 SNR_KEY = "boltmod:snr_label_db"
 
@@ -156,7 +156,7 @@ class SigMFFrames:
                 offset_bytes=place,
                 n_bytes=FRAME_LENGTH * size,
             )
-            iq = next(part.blocks(FRAME_LENGTH))
+            iq = next(part.stretches(FRAME_LENGTH)).samples
             frames[row] = iq.real, iq.imag
         return frames
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 
 LARGEST_OFFSET_RAD = 0.1
 """Carrier offset a sample up to which the network for the field has learned (profile `field`)."""

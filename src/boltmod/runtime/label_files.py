@@ -10,11 +10,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TextIO
 
-from boltmod.data.file_names import META_SUFFIX
-from boltmod.data.raw import RawRecording
 from boltmod.files import check_target, replacing
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.file_names import META_SUFFIX
+from boltmod.recording.raw import RawRecording
 from boltmod.runtime.windows import Label
 
 TABLE_HEADING = f"{'start':>14}  {'class':<11}  probability"
@@ -68,7 +68,10 @@ def _write_sigmf(
     path: Path, labels: Iterable[Label], recording: RawRecording, model: Model
 ) -> None:
     """Annotate every window that holds a signal."""
-    from boltmod.data.sigmf import Annotation, write_annotations  # it takes a tenth of a second
+    from boltmod.recording.sigmf import (  # it takes a tenth of a second
+        Annotation,
+        write_annotations,
+    )
 
     annotations = [
         Annotation(label.sample_start, FRAME_LENGTH, label.class_name, label.probability)

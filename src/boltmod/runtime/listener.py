@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data.analytic import Samples
-from boltmod.data.live import LiveRecording
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.analytic import Samples
+from boltmod.recording.recording import Recording
 from boltmod.runtime.channel.carrier import steadied
 from boltmod.runtime.channel.detect import look
 from boltmod.runtime.channel.detection import Detection
@@ -35,7 +34,6 @@ _LEAST_PIECE = 1 << 17
 _ROLLOFF = 0.35
 """Excess bandwidth that is assumed when the symbol rate cannot be measured."""
 _BLOCK = 1 << 16
-_TICK_S = 0.25
 _WINDOWS_AT_ONCE = 64
 _REACH = 14
 """Samples beside a window that are filtered with it, in periods of the filter's bandwidth."""
@@ -53,25 +51,6 @@ _MOST_SIGNALS = 256
 _MOST_SPANS = 4096
 
 Floats = NDArray[np.float64]
-
-
-class Source(Protocol):
-    """Samples that come a block at a time: a recording, or a stream without an end."""
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-
-    @property
-    def rate_hz(self) -> float | None:
-        """Samples a second."""
-
-    @property
-    def n_samples(self) -> int | None:
-        """How many there are, if that is known."""
-
-    def blocks(self, n_samples: int) -> Iterator[Samples]:
-        """The samples, that many at a time."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +92,7 @@ class Listener:
         ConfigError: The rate is not known, or the wish lies outside the band.
     """
 
-    def __init__(self, source: Source, wish: Wish, waterfall: Waterfall | None = None) -> None:
+    def __init__(self, source: Recording, wish: Wish, waterfall: Waterfall | None = None) -> None:
         if source.rate_hz is None:
             raise ConfigError("rate must be known to select a channel: give it with --rate")
         wish.check(source.rate_hz)
@@ -138,7 +117,8 @@ class Listener:
         """
         held: list[Samples] = []
         n_held, start = 0, 0
-        for first, block in _numbered(self._source):
+        for stretch in self._source.stretches(_BLOCK):
+            first, block = stretch.first_sample, stretch.samples
             if self._waterfall is not None:
                 self._waterfall.add(block)
             if n_held and first != start + n_held:
@@ -298,7 +278,7 @@ class Listener:
             track.done = max(track.done, int(np.ceil(starts[-1] + length)))
 
 
-def find_signals(source: Source, wish: Wish) -> list[Signal]:
+def find_signals(source: Recording, wish: Wish) -> list[Signal]:
     """Look for the signals of a recording, the strongest of its beginning first.
 
     With an offset and a bandwidth given, the only signal is the one there; with an offset alone,
@@ -311,19 +291,6 @@ def find_signals(source: Source, wish: Wish) -> list[Signal]:
     for _ in listener.windows():
         pass
     return listener.signals
-
-
-def _numbered(source: Source) -> Iterator[tuple[int, Samples]]:
-    """Blocks of a source and the number of their first samples, dropped ones counted."""
-    if isinstance(source, LiveRecording):
-        for stretch in source.stretches(_BLOCK // FRAME_LENGTH, _TICK_S):
-            if stretch is not None:
-                yield stretch.sample_start, stretch.windows.reshape(-1)
-        return
-    done = 0
-    for block in source.blocks(_BLOCK):
-        yield done, block
-        done += len(block)
 
 
 def _moved(detection: Detection, start: int) -> Detection:

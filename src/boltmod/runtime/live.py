@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from boltmod.data.live import LiveRecording, Stretch
+from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.live.buffer import LiveRecording
+from boltmod.recording.stretch import Stretch
 from boltmod.runtime.occupancy import Occupancy, occupancy
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.windows import Label, label_stretch
@@ -31,9 +33,7 @@ class LiveLabel(Label):
     bandwidth_hz: float | None
 
 
-def label_live(
-    classifier: Classifier, live: LiveRecording, tick_s: float = 0.25
-) -> Iterator[list[LiveLabel]]:
+def label_live(classifier: Classifier, live: LiveRecording) -> Iterator[list[LiveLabel]]:
     """Classify a stream until it ends, so many windows at once as have come meanwhile.
 
     Every window that the stream held is either among the labels or counted in `live.n_dropped`.
@@ -41,18 +41,18 @@ def label_live(
     Args:
         classifier: The network.
         live: The stream, being read.
-        tick_s: How long to wait for a window.
 
     Yields:
-        The labels of what came; an empty list each time that nothing came in `tick_s`.
+        The labels of what came; an empty list each time that nothing came in a tick.
     """
-    for stretch in live.stretches(_WINDOWS_AT_ONCE, tick_s):
-        yield [] if stretch is None else _label(classifier, live, stretch)
+    for stretch in live.stretches(_WINDOWS_AT_ONCE * FRAME_LENGTH):
+        yield _label(classifier, live, stretch) if len(stretch.samples) else []
 
 
 def _label(classifier: Classifier, live: LiveRecording, stretch: Stretch) -> list[LiveLabel]:
-    labels = label_stretch(classifier, stretch.windows, stretch.sample_start, live.rate_hz)
-    places = occupancy(stretch.windows)
+    windows = stretch.samples.reshape(-1, FRAME_LENGTH)
+    labels = label_stretch(classifier, windows, stretch.first_sample, live.rate_hz)
+    places = occupancy(windows)
     return [_placed(*pair, live) for pair in zip(labels, places, strict=True)]
 
 

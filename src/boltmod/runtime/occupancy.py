@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data.analytic import Samples
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.analytic import Samples
 
 _N_BINS = 128
 _QUIET = 0.25

@@ -10,16 +10,16 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from boltmod.data.file_names import META_SUFFIX
-from boltmod.data.raw import RawRecording
 from boltmod.files import check_target
+from boltmod.recording.file_names import META_SUFFIX
+from boltmod.recording.raw import RawRecording
 from boltmod.runtime import label_log
 from boltmod.runtime.label_files import complete_or_absent
 from boltmod.runtime.signal_labels import SignalLabel
 from boltmod.runtime.signals import Signal
 
 if TYPE_CHECKING:
-    from boltmod.data.sigmf import Annotation
+    from boltmod.recording.sigmf import Annotation
 
 SUFFIXES = (*label_log.SUFFIXES, META_SUFFIX)
 
@@ -45,7 +45,7 @@ def writing(path: Path, recording: RawRecording | None, author: str) -> Iterator
         check_target(path, label_log.SUFFIXES, "output of a stream")
     check_target(path, SUFFIXES, "output of signals")
     if path.suffix == META_SUFFIX and recording is not None:
-        from boltmod.data.sigmf import write_annotations
+        from boltmod.recording.sigmf import write_annotations
 
         notes = _Annotations(recording)
         yield notes
@@ -87,7 +87,7 @@ class _Run:
         return label.class_name == self.label and label.sample_start <= self.end + 1
 
     def as_annotation(self) -> Annotation:
-        from boltmod.data.sigmf import Annotation
+        from boltmod.recording.sigmf import Annotation
 
         return Annotation(
             self.start,

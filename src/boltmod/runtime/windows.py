@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data.analytic import Samples
-from boltmod.data.raw import RawRecording
 from boltmod.errors import DataFormatError
 from boltmod.model.metadata import InputScaling
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.analytic import Samples
+from boltmod.recording.raw import RawRecording
 from boltmod.runtime.session import Classifier
 
 _WINDOWS_AT_ONCE = 256
@@ -54,7 +54,9 @@ def label_windows(classifier: Classifier, recording: RawRecording) -> Iterator[L
             f"not {recording.n_samples}: give a longer recording"
         )
     start = 0
-    for windows in _windows(recording.blocks(_WINDOWS_AT_ONCE * FRAME_LENGTH)):
+    for windows in _windows(
+        each.samples for each in recording.stretches(_WINDOWS_AT_ONCE * FRAME_LENGTH)
+    ):
         yield from label_stretch(classifier, windows, start, recording.rate_hz)
         start += windows.size
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 from boltmod.runtime.channel.humps import MEASURED_SAMPLES, Stretch, apart
 from boltmod.runtime.channel.noise import SMOOTH_BINS, Noise
 from boltmod.runtime.channel.spectrogram import Spectrogram

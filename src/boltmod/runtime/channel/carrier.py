@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal, stats
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 
 _SEGMENT = 4096
 """Samples over which a carrier is taken to stand still, some 800 symbols."""

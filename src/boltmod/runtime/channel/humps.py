@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 from boltmod.runtime.channel.select import Channel, select
 from boltmod.runtime.channel.spectrogram import N_BINS
 

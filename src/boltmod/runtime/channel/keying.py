@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 
 _TWO_LEVELS = 0.86
 """Share of the variance that lies between the two levels; 0.81 for a sine, 0.75 for noise."""

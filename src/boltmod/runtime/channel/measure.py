@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 from boltmod.runtime.channel import carrier, symbol_rate
 from boltmod.runtime.channel.carrier import Carrier
 from boltmod.runtime.channel.detection import Detection, Span

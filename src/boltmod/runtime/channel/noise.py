@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 from boltmod.runtime.channel.spectrogram import Spectrogram
 
 SMOOTH_BINS = 5

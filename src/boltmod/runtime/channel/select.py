@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 
 _HALF_LENGTH = 12
 """The filter's length to either side, in periods of its bandwidth."""

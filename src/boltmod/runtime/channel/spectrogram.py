@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 
 N_BINS = 512
 _FEW_ROWS = 256

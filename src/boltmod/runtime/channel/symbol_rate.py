@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
-from boltmod.data.analytic import Samples
+from boltmod.recording.analytic import Samples
 from boltmod.runtime.channel import keying
 
 _MIN_SAMPLES = 256

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from boltmod.data import wav
-from boltmod.data.file_names import ARCHIVE_SUFFIX, DATA_SUFFIX, META_SUFFIX, facts_of
-from boltmod.data.raw import RawRecording, SampleFormat
+from boltmod.recording import wav
+from boltmod.recording.file_names import ARCHIVE_SUFFIX, DATA_SUFFIX, META_SUFFIX, facts_of
+from boltmod.recording.raw import RawRecording, SampleFormat
 
 
 def open_recording(
@@ -28,11 +28,11 @@ def open_recording(
     if sample_format is not None:
         recording = RawRecording(path, SampleFormat.named(sample_format))
     elif path.suffix in (META_SUFFIX, DATA_SUFFIX):
-        from boltmod.data.sigmf import open_sigmf  # here, for it takes a tenth of a second
+        from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
 
         recording = open_sigmf(path)
     elif path.suffix == ARCHIVE_SUFFIX:
-        from boltmod.data.sigmf import open_archive
+        from boltmod.recording.sigmf import open_archive
 
         recording = open_archive(path)
     elif path.suffix.lower() == ".wav":

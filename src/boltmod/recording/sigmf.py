@@ -19,11 +19,11 @@ from jsonschema import ValidationError  # type: ignore[import-untyped]
 from sigmf.error import SigMFError
 
 from boltmod import __version__
-from boltmod.data.file_names import DATA_SUFFIX as DATA_SUFFIX
-from boltmod.data.file_names import META_SUFFIX as META_SUFFIX
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.files import replacing
+from boltmod.recording.file_names import DATA_SUFFIX as DATA_SUFFIX
+from boltmod.recording.file_names import META_SUFFIX as META_SUFFIX
+from boltmod.recording.raw import RawRecording, SampleFormat
 
 _HASH_BLOCK_BYTES = 1 << 20
 

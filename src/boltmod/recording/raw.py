@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from boltmod.data.analytic import Samples, analytic
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording.analytic import Samples, analytic
+from boltmod.recording.stretch import Stretch
 
 _LARGEST = 1e15
 
@@ -187,19 +188,22 @@ class RawRecording:
         """Samples in the recording."""
         return self._stored_bytes // self.sample_format.sample_bytes
 
-    def blocks(self, n_samples: int) -> Iterator[Samples]:
-        """Read the recording from its beginning, a block at a time.
+    def stretches(self, n_samples: int) -> Iterator[Stretch]:
+        """Read the recording from its beginning to its end, without a gap.
 
         Real samples come as their analytic signal, so that nothing lies below 0 Hz.
 
         Args:
-            n_samples: Samples a block; the last block may be shorter.
+            n_samples: Samples a stretch; the last one may be shorter.
 
         Raises:
             DataFormatError: A sample is not a number or infinite, or the file ends early.
         """
         stored = self._stored_blocks(n_samples)
-        return analytic(stored) if self.sample_format.is_real else stored
+        first_sample = 0
+        for block in analytic(stored) if self.sample_format.is_real else stored:
+            yield Stretch(first_sample, block)
+            first_sample += len(block)
 
     def _stored_blocks(self, n_samples: int) -> Iterator[Samples]:
         done = 0

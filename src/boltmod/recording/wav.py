@@ -13,8 +13,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import DataFormatError
+from boltmod.recording.raw import RawRecording, SampleFormat
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _UNKNOWN_SIZE = 0xFFFFFFFF

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from boltmod.data.byte_source import ByteSource, FileSource
-from boltmod.data.live import LiveRecording, Overload
-from boltmod.data.raw import SampleFormat
 from boltmod.errors import ConfigError
+from boltmod.recording.live.buffer import LiveRecording, Overload
+from boltmod.recording.live.byte_source import ByteSource, FileSource
+from boltmod.recording.raw import SampleFormat
 
 _ADDRESS = re.compile(r"([a-z_]+)://(.*)", re.ASCII)
 _ZMQ_SCHEMES = ("zmq", "tcp", "ipc")
@@ -70,7 +70,7 @@ def open_stream(
             raise ConfigError(f"address must be such as zmq://127.0.0.1:5555, not {address!r}")
         source = FileSource(file)
     elif scheme in _ZMQ_SCHEMES:
-        from boltmod.data.zeromq import Subscription
+        from boltmod.recording.live.zeromq import Subscription
 
         endpoint = f"tcp://{match[2]}" if scheme == "zmq" else address
         source = Subscription(endpoint, facts.topic or "")
@@ -99,7 +99,7 @@ def _sample_format(scheme: str, facts: StreamFacts) -> SampleFormat:
 
 
 def _rtl_tcp(place: str, address: str, facts: StreamFacts) -> ByteSource:
-    from boltmod.data.rtl_tcp import RtlTcp, Tuning
+    from boltmod.recording.live.rtl_tcp import RtlTcp, Tuning
 
     host, _, port = place.rpartition(":") if ":" in place else (place, "", str(_RTL_TCP_PORT))
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

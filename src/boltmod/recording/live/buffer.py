@@ -17,11 +17,12 @@ from types import TracebackType
 
 import numpy as np
 
-from boltmod.data.analytic import Samples, analytic
-from boltmod.data.byte_source import ByteSource
-from boltmod.data.raw import SampleFormat, check_finite
 from boltmod.errors import SourceError
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording.analytic import Samples, analytic
+from boltmod.recording.live.byte_source import ByteSource
+from boltmod.recording.raw import SampleFormat, check_finite
+from boltmod.recording.stretch import Stretch
 
 _TICK_S = 0.1
 """How long the reading thread may take to notice that it shall stop."""
@@ -36,24 +37,13 @@ class Overload:
         n_buffered: Windows that may wait.
         patience_s: How long the source may be silent before the stream counts as ended; for ever
             if None.
+        tick_s: How long to wait for samples before it is said that none have come.
     """
 
     lossless: bool = False
     n_buffered: int = 512
     patience_s: float | None = None
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Windows that follow each other without a gap.
-
-    Args:
-        sample_start: Number of the first sample, dropped ones counted.
-        windows: (n, 1024) complex64.
-    """
-
-    sample_start: int
-    windows: Samples
+    tick_s: float = 0.25
 
 
 class LiveRecording:
@@ -138,40 +128,34 @@ class LiveRecording:
         """Whether no more windows will be had."""
         return self._is_read and not self._waiting
 
-    def stretches(self, n_windows: int, tick_s: float) -> Iterator[Stretch | None]:
-        """Take the windows to the end of the stream, those first that have waited longest.
+    def stretches(self, n_samples: int) -> Iterator[Stretch]:
+        """Take whole windows to the end of the stream, those first that have waited longest.
 
         Args:
-            n_windows: How many at a time at most; those before a gap come by themselves.
-            tick_s: How long to wait for one.
+            n_samples: How many samples at a time at most, but for one window; those before a gap
+                come by themselves.
 
         Yields:
-            What has come; None each time that nothing came in `tick_s`.
+            What has come; an empty stretch each time that nothing came in a tick.
 
         Raises:
             DataFormatError: The stream held what is no number; what came before has been taken.
             SourceError: It ended without having brought anything.
         """
+        end = 0
         while not self.is_ended:
-            yield self._take(n_windows, tick_s)
+            stretch = self._take(max(1, n_samples // FRAME_LENGTH), end)
+            yield stretch
+            end = stretch.end
         if self._reading is not None:
             self._reading.result()
 
-    def blocks(self, n_samples: int) -> Iterator[Samples]:
-        """Take the stream's samples to its end, as of any other recording; dropped ones are absent.
-
-        Args:
-            n_samples: Samples a block at most, rounded down to whole windows, one at least.
-        """
-        for stretch in self.stretches(max(1, n_samples // FRAME_LENGTH), _TICK_S):
-            if stretch is not None:
-                yield stretch.windows.reshape(-1)
-
-    def _take(self, n_windows: int, timeout_s: float) -> Stretch | None:
+    def _take(self, n_windows: int, end: int) -> Stretch:
+        """What waits, up to a gap; nothing, from `end` on, if nothing does."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_read, timeout_s)
+            self._changed.wait_for(lambda: self._waiting or self._is_read, self.overload.tick_s)
             if not self._waiting:
-                return None
+                return Stretch(end, np.empty(0, np.complex64))
             first, window = self._waiting.popleft()
             taken = [window]
             while len(taken) < n_windows and self._waiting:
@@ -179,7 +163,7 @@ class LiveRecording:
                     break
                 taken.append(self._waiting.popleft()[1])
             self._changed.notify_all()
-        return Stretch(first, np.stack(taken))
+        return Stretch(first, np.concatenate(taken))
 
     @property
     def _is_read(self) -> bool:
