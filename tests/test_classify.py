@@ -20,8 +20,10 @@ from boltmod.model.metadata import InputScaling, Metadata
 from boltmod.modulation import CLASSES
 from boltmod.recording.opening import open_recording
 from boltmod.recording.quantity import parse_rate
+from boltmod.runtime.cut.whole_band import WholeBand
+from boltmod.runtime.framing import scale
+from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.windows import label_windows, scale
 
 
 @pytest.fixture
@@ -41,6 +43,11 @@ def record(folder, samples):
     path = folder / "air.cf32"
     samples.tofile(path)
     return path
+
+
+def label_windows(classifier, recording):
+    for windows in WholeBand()(recording):
+        yield from label(classifier, windows)
 
 
 def run(*arguments):

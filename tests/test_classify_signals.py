@@ -184,7 +184,7 @@ _MEMORY = """
 import resource, sys
 from pathlib import Path
 from boltmod.cli.app import app
-from boltmod.runtime import listener
+from boltmod.runtime.cut import listener
 listener.PIECE_SAMPLES = 1 << 17
 try:
     app(["classify", *sys.argv[1:], "--summary", "--json"])

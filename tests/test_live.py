@@ -1,5 +1,6 @@
 """Streams: what is read, what is dropped when it comes too fast, and `boltmod classify` on them."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -21,18 +22,21 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.cli.classify_signals import Asked, classify_signals
-from boltmod.cli.live_table import LiveTable, si
+from boltmod.cli.classify import screen
+from boltmod.cli.classify.live_table import LiveTable, si
+from boltmod.cli.classify.request import Request
 from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFoundError
 from boltmod.recording.live.address import StreamFacts, open_stream
 from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import FileSource
 from boltmod.recording.live.rtl_tcp import RtlTcp, Tuning
 from boltmod.recording.raw import SampleFormat
-from boltmod.runtime.live import LiveLabel, label_live
-from boltmod.runtime.occupancy import occupancy
+from boltmod.runtime.cut.occupancy import occupancy
+from boltmod.runtime.cut.whole_band import WholeBand
+from boltmod.runtime.label import Label
+from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.signals import Wish
+from boltmod.runtime.window import Windows
 
 zmq = pytest.importorskip("zmq")
 
@@ -83,6 +87,11 @@ def model_path(tmp_path):
     path = tmp_path / "net.onnx"
     path.write_bytes(hand_made.convolutional().SerializeToString())
     return path
+
+
+def label_live(classifier, live):
+    for windows in WholeBand(with_places=True)(live):
+        yield label(classifier, windows)
 
 
 def noise(n_samples, seed=0):
@@ -628,15 +637,14 @@ def test_the_live_table():
             clock.now = float(second)
             live.n_seen += 6
             live.n_dropped += 2 * (second == 4)
-            table.show(
-                [
-                    LiveLabel(
-                        1024 * (6 * second + n), 0.5 * second, ("BPSK", "QPSK")[n == 3],
-                        0.75, 10.0 + n, 433.93e6, 12e3,
-                    )
-                    for n in range(4)
-                ]
-            )  # fmt: skip
+            labels = [
+                Label(
+                    1024 * (6 * second + n), 1024, 0.5 * second, ("BPSK", "QPSK")[n == 3],
+                    0.75, None, 10.0 + n, 433.93e6, 12e3,
+                )
+                for n in range(4)
+            ]  # fmt: skip
+            table.add(Windows(numbered(0), [], 1024, 240e3), labels)
     plain = Console(width=120, file=io.StringIO())
     plain.print(table.drawing())
     heading, counts, columns, *rows = plain.file.getvalue().splitlines()
@@ -661,7 +669,15 @@ def test_signals_of_a_stream_that_is_too_fast_are_not_passed_over_in_silence(mod
     live = LiveRecording(
         Pieces([noise] * 8), SampleFormat.CF32, rate_hz=1e6, overload=Overload(n_buffered=16)
     )
-    classify_signals(live, model_path, Wish(), Asked(as_json=True))
+    request = Request("-", rate_hz=1e6, channel="auto", is_live=True, as_json=True)
+    job = screen.Job(request, Classifier(model_path, 1), live, live)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(screen.summary(job))
+        stack.enter_context(live)
+        sinks = list(screen.outputs(stack, job, None))
+        for windows in job.cut(live):
+            for sink in sinks:
+                sink.add(windows, [])
     said = capsys.readouterr()
     assert json.loads(said.out)["n_dropped"] == live.n_dropped > 0
     assert (

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from boltmod.runtime.cut.band import Band
+
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """One signal found; frequencies in cycles a sample, times in samples.
+    """One signal found.
 
     Args:
-        centre: Middle of its band, -1/2 to 1/2.
-        bandwidth: Width of the band that holds 99 % of its power.
+        band: The band that holds 99 % of its power.
         spans: When it is on: (first sample, end).
         snr_db: Its power over that of the noise in its band, while it is on.
         is_doubtful: Whether it might as well be noise that a receiver's filter has shaped.
     """
 
-    centre: float
-    bandwidth: float
+    band: Band
     spans: tuple[Span, ...]
     snr_db: float
     is_doubtful: bool = False

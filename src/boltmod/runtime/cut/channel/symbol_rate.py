@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel import keying
+from boltmod.runtime.cut.channel import keying
 
 _MIN_SAMPLES = 256
 _LOWEST = 0.02

@@ -1,4 +1,4 @@
-"""Signals of a recording: what is wished for and what is known of them."""
+"""Signals of a recording: what is known of them, beforehand and afterwards."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Constraints:
     """What whoever asks knows already; None for what is to be estimated.
 
     Args:

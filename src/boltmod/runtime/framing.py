@@ -1,4 +1,4 @@
-"""Windows made alike to what the network for the field has learned: filled, and near the middle.
+"""Windows made alike to what a network has learned: its level, filled, and near the middle.
 
 Source: B. R. Mahafza, S. Elsherbeni, "MATLAB Simulations for Radar Systems Design", 2003, section
 7.4 (pulse-pair processing): the phase of the correlation of neighbouring samples is the mean
@@ -10,7 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.model.metadata import InputScaling
+from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.analytic import Samples
+
+Planes = NDArray[np.float32]
 
 LARGEST_OFFSET_RAD = 0.1
 """Carrier offset a sample up to which the network for the field has learned (profile `field`)."""
@@ -63,3 +67,25 @@ def filled(windows: Samples) -> Samples:
                 result = windows.copy()
             result[row] = np.resize(window[heard[0] : heard[-1] + 1], len(window))
     return result
+
+
+def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool_]]:
+    """Bring windows to the level a network learned at.
+
+    Args:
+        windows: (n, 1024) complex64.
+        input_scaling: As in the model's metadata.
+
+    Returns:
+        The frames, (n, 2, 1024) float32, and which of them are constant, (n,): those are left at
+        the level they have.
+    """
+    planes = np.stack([windows.real, windows.imag], axis=1)
+    centred = planes.astype(np.float64)
+    centred -= centred.mean(axis=2, keepdims=True)
+    deviation = np.sqrt(np.einsum("nps,nps->n", centred, centred) / FRAME_LENGTH)
+    is_constant = deviation == 0
+    if input_scaling == InputScaling.UNIT_STD:
+        divisor = np.where(is_constant, 1.0, deviation)[:, np.newaxis, np.newaxis]
+        np.divide(planes, divisor, out=planes, casting="same_kind")
+    return planes, is_constant

@@ -15,7 +15,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from boltmod.recording.live.buffer import LiveRecording
-    from boltmod.runtime.live import LiveLabel
+    from boltmod.runtime.label import Label
+    from boltmod.runtime.window import Windows
 
 _ROW_S = 0.5
 _SPARE_LINES = 7
@@ -42,7 +43,7 @@ class LiveTable:
         self._live = live
         self._clock = clock
         self._rows: deque[list[str]] = deque(maxlen=max(1, console.height - _SPARE_LINES))
-        self._labels: list[LiveLabel] = []
+        self._labels: list[Label] = []
         self._n_windows = 0
         self._n_dropped_before = 0
         self._row_began = clock()
@@ -50,7 +51,7 @@ class LiveTable:
 
     def __enter__(self) -> LiveTable:
         self._screen.start()
-        self.show([])
+        self._screen.update(self.drawing(), refresh=True)
         return self
 
     def __exit__(self, *ended: object) -> None:
@@ -59,7 +60,7 @@ class LiveTable:
         self._screen.update(self.drawing(), refresh=True)
         self._screen.stop()
 
-    def show(self, labels: Sequence[LiveLabel]) -> None:
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Take in labels, none if nothing came, and draw if it is time."""
         self._labels.extend(labels)
         self._n_windows += len(labels)

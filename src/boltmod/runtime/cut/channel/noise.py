@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel.spectrogram import Spectrogram
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 SMOOTH_BINS = 5
 """Bins that are averaged; they count as half as many, for the window spreads each over two."""

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from boltmod.runtime.channel.boxes import Box, Piece, stretch_of
-from boltmod.runtime.channel.detection import Detection, Found, Span
-from boltmod.runtime.channel.humps import are_one
-from boltmod.runtime.channel.spectrogram import N_BINS, Spectrogram
+from boltmod.runtime.cut.band import Band
+from boltmod.runtime.cut.channel.boxes import Box, Piece, excerpt_of
+from boltmod.runtime.cut.channel.detection import Detection, Found, Span
+from boltmod.runtime.cut.channel.humps import are_one
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Flags = NDArray[np.bool_]
 
 MOSTLY = 0.8
-_ALIKE = 1.6
-"""Bandwidths that differ more are those of two signals."""
 _SHORT_PART = 0.25
 _AMID_PART = 0.15
 _PASSES = 3
@@ -35,14 +34,14 @@ def grouped(piece: Piece, boxes: list[Box]) -> list[Found]:
     """Boxes of the same band are one signal that comes and goes."""
     groups: list[_Group] = []
     for box in sorted(boxes, key=lambda box: -box.power * box.active.sum()):
-        group = next((g for g in groups if _is_same(g, box) or _is_part(g, box)), None)
+        group = next((g for g in groups if _is_alike(g, box) or _is_part(g, box)), None)
         if group is None:
             groups.append(_Group([box]))
         else:
             group.boxes.append(box)
     groups = _absorbed(_joined(piece, groups))
     found = [_as_detection(piece, group) for group in groups]
-    return [pair for pair in found if _longest(pair[0]) * pair[0].bandwidth >= _MIN_CELLS]
+    return [pair for pair in found if _longest(pair[0]) * pair[0].band.width >= _MIN_CELLS]
 
 
 @dataclass
@@ -70,11 +69,8 @@ def _longest(detection: Detection) -> int:
     return max(end - start for start, end in detection.spans)
 
 
-def _is_same(group: _Group, box: Box) -> bool:
-    (a, b), (c, d) = group.bins, box.bins
-    narrow, wide = sorted((b - a, d - c))
-    shift = abs((a + b) - (c + d)) / 2
-    return wide <= _ALIKE * narrow + 2 and shift <= narrow / 4 + 1
+def _is_alike(group: _Group, box: Box) -> bool:
+    return Band.of_bins(group.bins).is_same(Band.of_bins(box.bins))
 
 
 def _is_part(group: _Group, box: Box) -> bool:
@@ -150,18 +146,16 @@ def _vary_together(piece: Piece, group: _Group, other: _Group, common: Flags) ->
     if common.sum() < 0.5 * group.n_rows:
         return False
     low, high = min(group.bins[0], other.bins[0]), max(group.bins[1], other.bins[1])
-    stretch = stretch_of(piece, np.flatnonzero(common), (low, high))
+    excerpt = excerpt_of(piece, np.flatnonzero(common), (low, high))
     bands = [(each.bins[0] - low, each.bins[1] - low) for each in (group, other)]
-    return are_one(stretch, bands[0], bands[1])
+    return are_one(excerpt, bands[0], bands[1])
 
 
 def _as_detection(piece: Piece, group: _Group) -> tuple[Detection, float]:
-    low, high = group.bins
     on = group.rows_on(len(piece.seen.power))
     first = group.boxes[0]
     detection = Detection(
-        ((low + high) / 2 - 0.5) / N_BINS - 0.5,
-        (high - low) / N_BINS,
+        Band.of_bins(group.bins),
         _spans(on, piece.seen),
         float(10 * np.log10(first.snr)),
     )

@@ -1,7 +1,6 @@
 """Parts of the plane of time and frequency in which there is more than noise.
 
-Source: Urkowitz, "Energy detection of unknown deterministic signals", Proc. IEEE 55 (1967) 523-531;
-occupied bandwidth as in ITU-R SM.443 (99 % of the power).
+Source: Urkowitz, "Energy detection of unknown deterministic signals", Proc. IEEE 55 (1967) 523-531.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel.humps import MEASURED_SAMPLES, Stretch, apart
-from boltmod.runtime.channel.noise import SMOOTH_BINS, Noise
-from boltmod.runtime.channel.spectrogram import Spectrogram
+from boltmod.runtime.cut.band import occupied
+from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart
+from boltmod.runtime.cut.channel.noise import SMOOTH_BINS, Noise
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,7 +27,6 @@ _FALSE_ALARM = 1e-8
 _BURST_DB = 2.5
 """A burst stands out at least so far, however long it is."""
 _ROWS_TOGETHER = (3, 15, 63)
-_OCCUPIED = 0.99
 MIN_BINS = 3
 FAR_BELOW_DB = 25.0
 """A signal so far below the strongest is a spur or a splatter of it."""
@@ -125,20 +124,20 @@ def _described(
         if excess.sum() < weakest:
             continue
         freedom = len(rows) * piece.seen.rows_alone * 1.5
-        for low, high in apart(stretch_of(piece, rows, bins), excess, freedom):
+        for low, high in apart(excerpt_of(piece, rows, bins), excess, freedom):
             box = _box(piece, (start, end), (bins[0] + low, bins[0] + high), excess[low:high])
             if box is not None:
                 boxes.append(box)
     return boxes
 
 
-def stretch_of(piece: Piece, rows: NDArray[np.intp], bins: tuple[int, int]) -> Stretch:
+def excerpt_of(piece: Piece, rows: NDArray[np.intp], bins: tuple[int, int]) -> Excerpt:
     """Samples around the middle of the rows that have most of the power."""
     power = piece.seen.power[rows, slice(*bins)].sum(axis=1)
     loud = rows[power >= np.quantile(power, 0.95) / 2]
     first, last = piece.seen.sample_of(int(loud[0])), piece.seen.sample_of(int(loud[-1]) + 1)
     spare = max(0, last - first - MEASURED_SAMPLES) // 2
-    return Stretch(piece.samples[first + spare : last - spare], bins[0])
+    return Excerpt(piece.samples[first + spare : last - spare], bins[0])
 
 
 def _steady_parts(
@@ -181,8 +180,8 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
     total = float(excess.sum())
     if total <= 0:
         return None
-    first, last = occupied(excess / total)
-    bins = (bins[0] + first, bins[0] + last + 1)
+    first, end = occupied(excess)
+    bins = (bins[0] + first, bins[0] + end)
     plane = (slice(*rows), slice(*bins))
     above = (piece.seen.power[plane] - piece.level[plane]).sum(axis=1)
     quiet = piece.level[plane].sum(axis=1)
@@ -193,18 +192,14 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
     if strength <= 0 or certainty < _CERTAIN:
         return None
     numbers = np.flatnonzero(active)
-    start, end = int(numbers[0]), int(numbers[-1]) + 1
+    start, stop = int(numbers[0]), int(numbers[-1]) + 1
     return Box(
-        (rows[0] + start, rows[0] + end), bins, active[start:end], strength, strength / noise_power
+        (rows[0] + start, rows[0] + stop),
+        bins,
+        active[start:stop],
+        strength,
+        strength / noise_power,
     )
-
-
-def occupied(shares: Floats) -> tuple[int, int]:
-    """First and last bin of the band that holds 99 % of the power."""
-    summed = np.cumsum(shares)
-    first = int(np.searchsorted(summed, (1 - _OCCUPIED) / 2))
-    last = int(np.searchsorted(summed, 1 - (1 - _OCCUPIED) / 2))
-    return first, min(last, len(shares) - 1)
 
 
 def _active_rows(level: Floats, freedom: float) -> Flags:

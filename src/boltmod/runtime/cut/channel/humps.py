@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel.select import Channel, select
-from boltmod.runtime.channel.spectrogram import N_BINS
+from boltmod.runtime.cut.band import N_BINS, Band, Bins
+from boltmod.runtime.cut.channel.select import Channel, select
 
 _VALLEY_DB = 5.5
 """A valley is at least that much lower than both humps beside it."""
@@ -29,22 +29,21 @@ _UNSURE = 5.0
 MEASURED_SAMPLES = 1 << 14
 
 Floats = NDArray[np.float64]
-Bins = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Excerpt:
     """Samples in which a signal is on, and how the bins of its spectrum are counted."""
 
     samples: Samples
     first_bin: int
 
 
-def apart(stretch: Stretch, excess: Floats, freedom: float) -> list[Bins]:
+def apart(excerpt: Excerpt, excess: Floats, freedom: float) -> list[Bins]:
     """Cut a spectrum into the bands of independent signals.
 
     Args:
-        stretch: Where it was measured.
+        excerpt: Where it was measured.
         excess: Power above the noise, at least 0.
         freedom: Independent measurements that a bin's power is the mean of.
 
@@ -57,7 +56,7 @@ def apart(stretch: Stretch, excess: Floats, freedom: float) -> list[Bins]:
     rate = min(1.0, 2 * max(band[1] - band[0] for band in bands) / N_BINS)
     joined: list[tuple[Bins, list[Floats]]] = []
     for band in bands:
-        power = _power(stretch, band, rate)
+        power = _power(excerpt, band, rate)
         like = (i for i, (_, own) in enumerate(joined) if any(_depend(power, p) for p in own))
         first = next(like, len(joined))
         # One signal has all that lies between two of its humps.
@@ -67,10 +66,10 @@ def apart(stretch: Stretch, excess: Floats, freedom: float) -> list[Bins]:
     return [band for band, _ in joined]
 
 
-def are_one(stretch: Stretch, one: Bins, other: Bins) -> bool:
+def are_one(excerpt: Excerpt, one: Bins, other: Bins) -> bool:
     """Whether two bands are of one signal."""
     rate = min(1.0, 2 * max(one[1] - one[0], other[1] - other[0]) / N_BINS)
-    return _depend(_power(stretch, one, rate), _power(stretch, other, rate))
+    return _depend(_power(excerpt, one, rate), _power(excerpt, other, rate))
 
 
 def _humps(excess: Floats, valley_db: float) -> list[Bins]:
@@ -99,11 +98,11 @@ def _strongest(smooth: Floats, edges: list[int]) -> list[Bins]:
     return list(zip(starts, [*starts[1:], edges[-1]], strict=True))
 
 
-def _power(stretch: Stretch, band: Bins, rate: float) -> Floats:
+def _power(excerpt: Excerpt, band: Bins, rate: float) -> Floats:
     """Power of a band over time."""
-    width = max(band[1] - band[0], _MIN_BINS) / N_BINS
-    centre = (stretch.first_bin + (band[0] + band[1] - 1) / 2) / N_BINS - 0.5
-    parts = [np.abs(part) ** 2 for part in select([stretch.samples], Channel(centre, width, rate))]
+    own = Band.of_bins((excerpt.first_bin + band[0], excerpt.first_bin + band[1]))
+    channel = Channel(own.centre, max(own.width, _MIN_BINS / N_BINS), rate)
+    parts = [np.abs(part) ** 2 for part in select([excerpt.samples], channel)]
     return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
 

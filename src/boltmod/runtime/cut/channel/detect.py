@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel import noise
-from boltmod.runtime.channel.boxes import (
+from boltmod.runtime.cut.band import Band, occupied
+from boltmod.runtime.cut.channel import noise
+from boltmod.runtime.cut.channel.boxes import (
     FAR_BELOW_DB,
     MIN_BINS,
     MOST,
     Box,
     Piece,
     bursts_in,
-    occupied,
-    stretch_of,
+    excerpt_of,
 )
-from boltmod.runtime.channel.detection import Detection, Found
-from boltmod.runtime.channel.groups import MOSTLY, SPLATTER, grouped
-from boltmod.runtime.channel.humps import MEASURED_SAMPLES, Stretch, apart, are_one
-from boltmod.runtime.channel.noise import is_noise
-from boltmod.runtime.channel.select import Channel, select
-from boltmod.runtime.channel.spectrogram import N_BINS, spectrogram
+from boltmod.runtime.cut.channel.detection import Detection, Found
+from boltmod.runtime.cut.channel.groups import MOSTLY, SPLATTER, grouped
+from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one
+from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.select import Channel, select
+from boltmod.runtime.cut.channel.spectrogram import spectrogram
 
 Floats = NDArray[np.float64]
 
@@ -110,37 +110,31 @@ def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:
     starts = [*(start for start, _ in busy), piece.seen.n_samples]
     gaps = [(b - a, a) for a, b in zip(ends, starts, strict=True)]
     length, first = max(gaps)
-    rate = min(1.0, 1.5 * always[0].bandwidth)
+    band = always[0].band
+    rate = min(1.0, 1.5 * band.width)
     if length * rate < _JUDGED_LEAST:
         return max(power for _, power in over) > _ABOVE * always[1]
     part = piece.samples[first : first + min(length, int(_JUDGED / rate))]
-    channel = Channel(always[0].centre, always[0].bandwidth / 1.25, rate)
+    channel = Channel(band.centre, band.width / 1.25, rate)
     return is_noise(np.concatenate(list(select([part], channel))))
 
 
 def _is_beside(piece: Piece, found: Found, all_the_time: Found) -> bool:
     """Whether a burst next to a signal's band is splatter, or a wider moment, of that signal."""
     (burst, power), (always, whole_power) = found, all_the_time
-    gap = abs(burst.centre - always.centre) - (burst.bandwidth + always.bandwidth) / 2
-    if gap <= always.bandwidth and power < SPLATTER * whole_power:
+    gap = -burst.band.overlap(always.band)
+    if gap <= always.band.width and power < SPLATTER * whole_power:
         return True
-    if gap > burst.bandwidth / 2:
+    if gap > burst.band.width / 2:
         return False
     start, end = max(burst.spans, key=lambda span: span[1] - span[0])
-    stretch = Stretch(piece.samples[start : min(end, start + MEASURED_SAMPLES)], 0)
-    one, other = (
-        (
-            round((each.centre - each.bandwidth / 2 + 0.5) * N_BINS),
-            round((each.centre + each.bandwidth / 2 + 0.5) * N_BINS),
-        )
-        for each in (burst, always)
-    )
-    return are_one(stretch, one, other)
+    excerpt = Excerpt(piece.samples[start : min(end, start + MEASURED_SAMPLES)], 0)
+    return are_one(excerpt, burst.band.bins, always.band.bins)
 
 
 def _overlap(one: Detection, other: Detection) -> bool:
-    reach = (one.bandwidth + other.bandwidth) / 2 - abs(one.centre - other.centre)
-    return reach > _OVERLAP * min(one.bandwidth, other.bandwidth)
+    least = _OVERLAP * min(one.band.width, other.band.width)
+    return one.band.overlap(other.band) > least
 
 
 def _covers(one: Detection, other: Detection) -> bool:
@@ -181,16 +175,14 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
     everywhere = ((0, piece.seen.n_samples),)
     for (low, high), is_doubtful in bands:
         excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
-        stretch = stretch_of(piece, np.arange(len(piece.seen.power)), (low, high))
+        excerpt = excerpt_of(piece, np.arange(len(piece.seen.power)), (low, high))
         freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
-        for a, b in apart(stretch, excess, freedom):
+        for a, b in apart(excerpt, excess, freedom):
             total = float(excess[a:b].sum())
-            first, last = occupied(excess[a:b] / total)
-            width = last + 1 - first
-            noise_power = max(floor * width, total * 1e-10)
+            first, end = occupied(excess[a:b])
+            noise_power = max(floor * (end - first), total * 1e-10)
             detection = Detection(
-                (low + a + first + width / 2 - 0.5) / N_BINS - 0.5,
-                width / N_BINS,
+                Band.of_bins((low + a + first, low + a + end)),
                 everywhere,
                 float(10 * np.log10(total / noise_power)),
                 is_doubtful,

@@ -27,6 +27,21 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a window's signal is on the air.
+
+    Args:
+        snr_db: Its power over the noise's in its band; None if the band shows no noise beside it.
+        centre_hz: Middle of its band; None if the sample rate is unknown.
+        bandwidth_hz: Its width; None with the centre.
+    """
+
+    snr_db: float | None
+    centre_hz: float | None
+    bandwidth_hz: float | None
+
+
+@dataclass(frozen=True)
 class Occupancy:
     """Where a window's signal is.
 
@@ -39,6 +54,14 @@ class Occupancy:
     centre: float
     bandwidth: float
     snr_db: float | None
+
+    def place(self, rate_hz: float | None, centre_hz: float | None) -> Place:
+        """The same in hertz: around the receiver's frequency if it is known, else around 0 Hz."""
+        snr_db = None if self.snr_db is None else round(self.snr_db, 1)
+        if rate_hz is None:
+            return Place(snr_db, None, None)
+        middle_hz = (centre_hz or 0.0) + self.centre * rate_hz
+        return Place(snr_db, middle_hz, self.bandwidth * rate_hz)
 
 
 def occupancy(windows: Samples) -> list[Occupancy | None]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import fft, signal
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.band import N_BINS
 
-N_BINS = 512
 _FEW_ROWS = 256
 """A piece of fewer whole rows is measured in overlapping ones, so that its times are finer."""
 _OVERLAP = 4

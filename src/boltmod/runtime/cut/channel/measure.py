@@ -9,20 +9,19 @@ from numpy.typing import NDArray
 from scipy import fft, signal
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.channel import carrier, symbol_rate
-from boltmod.runtime.channel.carrier import Carrier
-from boltmod.runtime.channel.detection import Detection, Span
-from boltmod.runtime.channel.noise import is_noise
-from boltmod.runtime.channel.select import Channel, select
-from boltmod.runtime.channel.spectrogram import N_BINS
-from boltmod.runtime.channel.symbol_rate import SymbolRate
+from boltmod.runtime.cut.band import N_BINS, Band, occupied
+from boltmod.runtime.cut.channel import carrier, symbol_rate
+from boltmod.runtime.cut.channel.carrier import Carrier
+from boltmod.runtime.cut.channel.detection import Detection, Span
+from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.select import Channel, select
+from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
 
 _MEASURED_SAMPLES = 1 << 17
 _NARROW = 16 / N_BINS
 """Bands of fewer bins are measured again in finer ones."""
 _FINE = 256
 _OVERSAMPLING = 4
-_OCCUPIED = 0.99
 _TONE_SEGMENT = 8192
 _TONE_SHARE = 0.9
 _TONE_BINS = 5
@@ -64,7 +63,7 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
     Returns:
         None if it is but a tone, a click, or noise that a receiver's filter has shaped.
     """
-    if found.bandwidth < _NARROW:
+    if found.band.width < _NARROW:
         found = _narrowed(samples, start, found)
     alone, rate = _alone(samples, start, found, 1.0)
     if not len(alone) or not np.any(alone):
@@ -72,7 +71,7 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
     if always and _is_tone(alone):
         return None
-    bandwidth = found.bandwidth / rate
+    bandwidth = found.band.width / rate
     if _is_click(alone, bandwidth):
         return None
     line = symbol_rate.estimate(alone, bandwidth)
@@ -81,7 +80,7 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
         return None
     return Measured(
         found,
-        None if seen is None else found.centre + seen.offset * rate,
+        None if seen is None else found.band.centre + seen.offset * rate,
         0 if seen is None else seen.power,
         None if line is None else replace(line, rate=line.rate * rate),
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)),
@@ -90,10 +89,10 @@ def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
 
 def _alone(samples: Samples, start: int, found: Detection, widened: float) -> tuple[Samples, float]:
     """The signal while it is on longest, around 0 Hz, and its samples a sample of the band."""
-    rate = min(2.0, _OVERSAMPLING * found.bandwidth)
+    rate = min(2.0, _OVERSAMPLING * found.band.width)
     first, end = _longest(found.spans)
     end = min(end, first + int(_MEASURED_SAMPLES / rate))
-    channel = Channel(found.centre, found.bandwidth * widened, rate)
+    channel = Channel(found.band.centre, found.band.width * widened, rate)
     parts = list(select([samples[first - start : end - start]], channel))
     return np.concatenate(parts or [np.empty(0, np.complex64)]), rate
 
@@ -121,22 +120,17 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
         alone, nperseg=_FINE, return_onesided=False, detrend=False, window="hann"
     )
     spectrum = fft.fftshift(spectrum)
-    offset = fft.fftshift(fft.fftfreq(_FINE)) * rate / found.bandwidth
+    offset = fft.fftshift(fft.fftfreq(_FINE)) * rate / found.band.width
     beside = (np.abs(offset) > 0.7) & (np.abs(offset) < 1.1)
     own = np.abs(offset) <= 0.75
     excess = np.maximum(spectrum - np.median(spectrum[beside]), 0)[own]
     if not excess.sum():
         return found
-    share = np.cumsum(excess) / excess.sum()
-    low = int(np.searchsorted(share, (1 - _OCCUPIED) / 2))
-    high = int(np.searchsorted(share, 1 - (1 - _OCCUPIED) / 2))
-    edges = offset[own][[low, min(high, own.sum() - 1)]] * found.bandwidth
+    first, end = occupied(excess)
+    edges = offset[own][[first, end - 1]] * found.band.width
     step = rate / _FINE
-    return replace(
-        found,
-        centre=found.centre + float(edges.mean()),
-        bandwidth=float(edges[1] - edges[0]) + 2 * step,
-    )
+    centre = found.band.centre + float(edges.mean())
+    return replace(found, band=Band(centre, float(edges[1] - edges[0]) + 2 * step))
 
 
 def _is_click(alone: Samples, bandwidth: float) -> bool:
