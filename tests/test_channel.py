@@ -148,6 +148,7 @@ class Held:
     wave: np.ndarray
     rate_hz: float | None = 1.0
     name: str = "held"
+    first_sample: int = 0
 
     @property
     def n_samples(self):

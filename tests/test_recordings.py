@@ -257,7 +257,7 @@ def test_sigmf_of_two_channels(tmp_path, samples):
     meta = write_sigmf(tmp_path, samples)
     change(meta, num_channels=2)
     assert refusal(lambda: open_sigmf(meta), meta) == (
-        "FILE must describe one channel, not 2: write each channel as a recording of its own"
+        "FILE must describe one channel, not 2: choose one with --channels 1"
     )
 
 

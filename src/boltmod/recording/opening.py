@@ -1,13 +1,37 @@
-"""Any recording of one channel, whatever file it lies in."""
+"""Any recording, whatever file it lies in."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from boltmod.recording import wav
-from boltmod.recording.file_names import ARCHIVE_SUFFIX, DATA_SUFFIX, META_SUFFIX, facts_of
+from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording import iq_or_real, magic, npy, portapack, sdriq, wav
+from boltmod.recording.file_names import NamedFacts, facts_of
 from boltmod.recording.raw import RawRecording, SampleFormat
+
+_SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
+_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.zip")
+_COLLECTION_SUFFIX = ".sigmf-collection"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What whoever opens a file knows of it already; None for what the file is to tell.
+
+    Args:
+        sample_format: Name of the sample format of a file of nothing but samples.
+        rate_hz: Samples a second.
+        centre_hz: Radio frequency of the middle of the band.
+        is_real: Whether its samples are real; else I and Q in turn.
+        channels: Of several channels the one to read, or those of I and Q, from 1.
+    """
+
+    sample_format: str | None = None
+    rate_hz: float | None = None
+    centre_hz: float | None = None
+    is_real: bool | None = None
+    channels: tuple[int, ...] | None = None
 
 
 def open_recording(
@@ -24,23 +48,77 @@ def open_recording(
         DataFormatError: The file is not what it should be.
         ConfigError: The sample format is not known.
     """
-    named = facts_of(path)
-    if sample_format is not None:
-        recording = RawRecording(path, SampleFormat.named(sample_format))
-    elif path.suffix in (META_SUFFIX, DATA_SUFFIX):
-        from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
+    return open_as(path, Told(sample_format, rate_hz))
 
-        recording = open_sigmf(path)
-    elif path.suffix == ARCHIVE_SUFFIX:
-        from boltmod.recording.sigmf import open_archive
 
-        recording = open_archive(path)
-    elif path.suffix.lower() == ".wav":
-        recording = wav.open_wav(path)
-    else:
-        recording = RawRecording(path, named.sample_format or SampleFormat.of_suffix(path))
+def open_as(path: Path, told: Told) -> RawRecording:
+    """Open a file as `open_recording` does, with all that may be told of it.
+
+    Raises:
+        DataFormatError: The file is not what it should be.
+        ConfigError: What was told is wrong, or is not for such a file.
+    """
+    named = portapack.facts_beside(path, facts_of(path))
+    recording = _opened(path, told, named)
+    centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
     return replace(
         recording,
-        rate_hz=rate_hz or recording.rate_hz or named.rate_hz,
-        centre_hz=named.centre_hz if recording.centre_hz is None else recording.centre_hz,
+        rate_hz=told.rate_hz or recording.rate_hz or named.rate_hz,
+        centre_hz=centre_hz if told.centre_hz is None else told.centre_hz,
     )
+
+
+def _opened(path: Path, told: Told, named: NamedFacts) -> RawRecording:
+    name = path.name.lower()
+    has_channels = name.endswith((".wav", *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
+    if told.channels is not None and (told.sample_format is not None or not has_channels):
+        raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
+    if told.sample_format is not None:
+        return _raw(path, SampleFormat.named(told.sample_format), told)
+    if told.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
+        raise ConfigError(
+            f"--real and --iq must be left out for {path}: it says itself which it is"
+        )
+    if name.endswith(_COLLECTION_SUFFIX):
+        raise _collection(path)
+    if name.endswith(_SIGMF_SUFFIXES):
+        from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
+
+        return open_sigmf(path, told.channels)
+    if name.endswith(_ARCHIVE_SUFFIXES):
+        from boltmod.recording.sigmf_archive import open_archive
+
+        return open_archive(path, told.channels)
+    if name.endswith(".wav"):
+        return wav.open_wav(path, told.channels)
+    if name.endswith(sdriq.SUFFIX):
+        return sdriq.open_sdriq(path)
+    if name.endswith(npy.SUFFIX):
+        return npy.open_npy(path)
+    if path.suffix.lower() in iq_or_real.AMBIGUOUS and told.is_real is None:
+        magic.refuse_header(path)
+        sample_format, note = iq_or_real.told_apart(path, named.is_real)
+        return RawRecording(path, sample_format, notes=(note,))
+    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), told)
+
+
+def _raw(path: Path, sample_format: SampleFormat, told: Told) -> RawRecording:
+    magic.refuse_header(path)
+    if told.is_real is not None and told.is_real != sample_format.is_real:
+        sample_format = sample_format.real if told.is_real else sample_format.iq
+    return RawRecording(path, sample_format)
+
+
+def _collection(path: Path) -> DataFormatError:
+    """What to choose from."""
+    import json
+
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+        names = [str(each["name"]) for each in content["collection"]["core:streams"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return DataFormatError(
+            f"{path} must be a SigMF collection, which it is not: give a .sigmf-meta file"
+        )
+    listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
+    return DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")

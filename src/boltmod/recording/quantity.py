@@ -42,3 +42,17 @@ def parse_offset(text: str) -> float:
             f"offset must be a number of hertz, such as 12.5k or -100k, not {text!r}: write it so"
         )
     return float(match[2]) * _MULTIPLES[match[3]] * (-1.0 if match[1] == "-" else 1.0)
+
+
+def parse_channels(text: str) -> tuple[int, ...]:
+    """Read a channel's number, or two, such as 3 or 1,2.
+
+    Raises:
+        ConfigError: They are none.
+    """
+    if not re.fullmatch(r"\d{1,4}(,\d{1,4})?", text, re.ASCII):
+        raise ConfigError(
+            f"channels must be the numbers of one or two, such as 3 or 1,2, not {text!r}: "
+            "write it so"
+        )
+    return tuple(int(each) for each in text.split(","))

@@ -1,15 +1,16 @@
 """Recordings that are nothing but samples, I and Q in turn, and the table of sample formats.
 
 Source: SigMF 1.2, "Dataset Format" (names of datatypes); file endings as GNU Radio, librtlsdr,
-hackrf_transfer, inspectrum and Universal Radio Hacker write them.
+hackrf_transfer, inspectrum, PortaPack, bladeRF-cli and Universal Radio Hacker write them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -29,11 +30,17 @@ class SampleFormat(Enum):
     """
 
     CF32 = ("cf32_le", "<f4", 0.0, 1.0, (".cf32", ".fc32", ".cfile", ".complex", ".c64"))
-    CI16 = ("ci16_le", "<i2", 0.0, 32768.0, (".ci16", ".cs16", ".sc16", ".complex32s"))
-    CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".complex16s"))
-    CU8 = ("cu8", "u1", 127.5, 127.5, (".cu8", ".complex16u"))
+    CI16 = (
+        "ci16_le",
+        "<i2",
+        0.0,
+        32768.0,
+        (".ci16", ".cs16", ".sc16", ".c16", ".sc16q11", ".complex32s"),
+    )
+    CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".c8", ".complex16s"))
+    CU8 = ("cu8", "u1", 127.5, 127.5, (".cu8", ".uc8", ".complex16u"))
     CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64", ".fc64", ".c128"))
-    CI32 = ("ci32_le", "<i4", 0.0, 2.0**31, (".ci32", ".cs32"))
+    CI32 = ("ci32_le", "<i4", 0.0, 2.0**31, (".ci32", ".cs32", ".sc32", ".c32"))
     CI24 = ("ci24_le", "<i4", 0.0, 2.0**31, ())
     CU16 = ("cu16_le", "<u2", 32767.5, 32767.5, (".cu16", ".complex32u"))
     CU32 = ("cu32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
@@ -84,24 +91,43 @@ class SampleFormat(Enum):
         return self.sigmf_datatype.startswith("r")
 
     @property
+    def real(self) -> SampleFormat:
+        """The same components, each a real sample."""
+        return SampleFormat.named("r" + self.sigmf_datatype[1:])
+
+    @property
+    def iq(self) -> SampleFormat:
+        """The same components, I and Q in turn."""
+        return SampleFormat.named("c" + self.sigmf_datatype[1:])
+
+    @property
+    def component_bytes(self) -> int:
+        """Bytes of one component."""
+        return 3 if self._is_packed else self.component.itemsize
+
+    @property
+    def n_components(self) -> int:
+        """Components of one sample."""
+        return 1 if self.is_real else 2
+
+    @property
     def _is_packed(self) -> bool:
         return self in (SampleFormat.CI24, SampleFormat.RI24)
 
     @property
     def sample_bytes(self) -> int:
         """Bytes of one sample."""
-        component_bytes = 3 if self._is_packed else self.component.itemsize
-        return component_bytes * (1 if self.is_real else 2)
+        return self.component_bytes * self.n_components
 
     @classmethod
     def named(cls, name: str) -> SampleFormat:
-        """Look a format up by its command line name or SigMF datatype.
+        """Look a format up by its command line name, SigMF datatype, or ending without the dot.
 
         Raises:
             ConfigError: There is none of that name.
         """
         for each in cls:
-            if name in (each.label, each.sigmf_datatype):
+            if name in (each.label, each.sigmf_datatype) or f".{name.lower()}" in each.suffixes:
                 return each
         known = ", ".join(each.label for each in cls)
         raise ConfigError(f"sample format must be one of {known}, not {name!r}: choose one of them")
@@ -139,6 +165,28 @@ class SampleFormat(Enum):
 
 
 @dataclass(frozen=True)
+class Lanes:
+    """Which components of several channels that are stored in turn make up the samples.
+
+    Args:
+        n_stored: Components that are stored for each instant.
+        taken: Places of those that are taken, from 0: one, or that of I and that of Q.
+    """
+
+    n_stored: int
+    taken: tuple[int, ...]
+
+    def of(self, content: bytes, component_bytes: int) -> bytes:
+        """The components taken of whole instants."""
+        stored = np.frombuffer(content, np.uint8).reshape(-1, self.n_stored, component_bytes)
+        return stored[:, self.taken].tobytes()
+
+
+Piece = tuple[int, int]
+"""Where samples lie in a file: first byte and number of bytes."""
+
+
+@dataclass(frozen=True)
 class RawRecording:
     """A stretch of a file that holds samples and nothing else.
 
@@ -149,6 +197,11 @@ class RawRecording:
         offset_bytes: Where the samples begin.
         n_bytes: How long they are; up to the end of the file if None.
         centre_hz: Radio frequency that the receiver was tuned to; None if nobody knows.
+        pieces: Where the samples lie, if other things lie between them; else the two above tell.
+        lanes: What is taken of several channels; None if there is one.
+        first_sample: Number of the first sample, if this is the continuation of another file.
+        notes: What had to be assumed, in words.
+        opened: Opens a compressed file; what it gives holds the samples where the offsets say.
     """
 
     path: Path
@@ -157,26 +210,40 @@ class RawRecording:
     offset_bytes: int = 0
     n_bytes: int | None = None
     centre_hz: float | None = None
+    pieces: tuple[Piece, ...] = ()
+    lanes: Lanes | None = None
+    first_sample: int = 0
+    notes: tuple[str, ...] = ()
+    opened: Callable[[Path], IO[bytes]] | None = None
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
             raise DataFormatError(
                 f"{self.path} must be a readable file, and is none: check the name"
             )
-        if not self._stored_bytes:
+        if self._stored_bytes <= 0:
             raise DataFormatError(f"{self.path} must hold samples, and is empty: record again")
-        if self._stored_bytes % self.sample_format.sample_bytes:
+        if self._stored_bytes % self._instant_bytes:
             raise DataFormatError(
                 f"{self.path} must hold whole {self.sample_format.label} samples of "
-                f"{self.sample_format.sample_bytes} bytes, not {self._stored_bytes} bytes: "
+                f"{self._instant_bytes} bytes, not {self._stored_bytes} bytes: "
                 "give its true format, or record again"
             )
 
     @property
     def _stored_bytes(self) -> int:
+        if self.pieces:
+            return sum(n_bytes for _, n_bytes in self.pieces)
         if self.n_bytes is not None:
             return self.n_bytes
         return max(0, self.path.stat().st_size - self.offset_bytes)
+
+    @property
+    def _instant_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        if self.lanes is None:
+            return self.sample_format.sample_bytes
+        return self.lanes.n_stored * self.sample_format.component_bytes
 
     @property
     def name(self) -> str:
@@ -186,7 +253,7 @@ class RawRecording:
     @property
     def n_samples(self) -> int:
         """Samples in the recording."""
-        return self._stored_bytes // self.sample_format.sample_bytes
+        return self._stored_bytes // self._instant_bytes
 
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Read the recording from its beginning to its end, without a gap.
@@ -200,27 +267,50 @@ class RawRecording:
             DataFormatError: A sample is not a number or infinite, or the file ends early.
         """
         stored = self._stored_blocks(n_samples)
-        first_sample = 0
+        first_sample = self.first_sample
         for block in analytic(stored) if self.sample_format.is_real else stored:
             yield Stretch(first_sample, block)
             first_sample += len(block)
 
+    def beginning(self, n_samples: int) -> Samples:
+        """Its first samples as they are stored, unchecked."""
+        content = next(self._contents(n_samples * self._instant_bytes))
+        if self.lanes is not None:
+            content = self.lanes.of(content, self.sample_format.component_bytes)
+        return self.sample_format.decode(content)
+
     def _stored_blocks(self, n_samples: int) -> Iterator[Samples]:
         done = 0
-        with self.path.open("rb") as file:
-            file.seek(self.offset_bytes)
-            while done < self.n_samples:
-                wanted = min(n_samples, self.n_samples - done)
-                content = file.read(wanted * self.sample_format.sample_bytes)
-                if len(content) != wanted * self.sample_format.sample_bytes:
-                    raise DataFormatError(
-                        f"{self.path} must hold {self.n_samples} samples, and ends before: "
-                        "let the recording finish"
-                    )
-                block = self.sample_format.decode(content)
-                check_finite(block, done, self.name)
-                yield block
-                done += wanted
+        for content in self._contents(n_samples * self._instant_bytes):
+            if self.lanes is not None:
+                content = self.lanes.of(content, self.sample_format.component_bytes)
+            block = self.sample_format.decode(content)
+            check_finite(block, done, self.name)
+            yield block
+            done += len(block)
+
+    def _contents(self, n_bytes: int) -> Iterator[bytes]:
+        """The stored bytes, so many at a time; what lies between pieces is passed over."""
+        held: list[bytes] = []
+        n_held = 0
+        with self.path.open("rb") if self.opened is None else self.opened(self.path) as file:
+            for offset, length in self.pieces or ((self.offset_bytes, self._stored_bytes),):
+                file.seek(offset)
+                while length:
+                    content = file.read(min(length, n_bytes - n_held))
+                    if not content:
+                        raise DataFormatError(
+                            f"{self.path} must hold {self.n_samples} samples, and ends before: "
+                            "let the recording finish"
+                        )
+                    held.append(content)
+                    n_held += len(content)
+                    length -= len(content)
+                    if n_held == n_bytes:
+                        yield b"".join(held)
+                        held, n_held = [], 0
+        if n_held:
+            yield b"".join(held)
 
 
 def check_finite(block: Samples, start: int, name: str) -> None:

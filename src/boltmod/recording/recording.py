@@ -29,6 +29,10 @@ class Recording(Protocol):
         """Radio frequency that the receiver was tuned to; None if nobody knows."""
 
     @property
+    def first_sample(self) -> int:
+        """Number of its first sample; above 0 if it continues another recording."""
+
+    @property
     def n_samples(self) -> int | None:
         """How many there are; None if nobody knows yet."""
 

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import sigmf
-from jsonschema import ValidationError  # type: ignore[import-untyped]
-from sigmf.error import SigMFError
 
 from boltmod import __version__
-from boltmod.errors import ConfigError, DataFormatError
+from boltmod.errors import DataFormatError
 from boltmod.files import replacing
+from boltmod.recording import iq_or_real, sigmf_meta
 from boltmod.recording.file_names import DATA_SUFFIX as DATA_SUFFIX
 from boltmod.recording.file_names import META_SUFFIX as META_SUFFIX
 from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.sigmf_meta import Meta
 
-_HASH_BLOCK_BYTES = 1 << 20
+_LOOKED_AT_BYTES = 1 << 20
+"""Of samples that metadata do not describe well."""
 
 
 @dataclass(frozen=True)
@@ -68,125 +68,128 @@ class Annotation:
         return entry
 
 
-def open_sigmf(path: Path) -> RawRecording:
+@dataclass(frozen=True)
+class Data:
+    """Where the samples of a recording lie, and whatever stands among them.
+
+    Args:
+        path: The file.
+        offset: First byte.
+        size: Bytes.
+        opened: Opens the file, if that is compressed.
+    """
+
+    path: Path
+    offset: int
+    size: int
+    opened: Callable[[Path], IO[bytes]] | None = None
+
+
+def open_sigmf(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
     """Open a SigMF recording for reading.
 
     Args:
         path: Its `.sigmf-meta` or its `.sigmf-data` file.
+        channels: Of several channels the one to read, from 1.
 
     Raises:
-        DataFormatError: A file is missing, the metadata break SigMF's rules, the length or the
-            checksum is wrong, or the samples are not complex or of several channels.
+        DataFormatError: A file is missing, the metadata leave doubts, the length or the checksum
+            is wrong, or there are several channels and none is chosen.
+        ConfigError: There is no such channel.
     """
-    meta_path = path.with_suffix(META_SUFFIX)
-    meta = _read_meta(meta_path)
-    sample_format = _sample_format(meta, meta_path)
-    data_path = _data_path(meta_path, meta)
-    file = _open(meta_path, meta, data_path)
-    return RawRecording(
-        data_path,
-        sample_format,
-        meta["global"].get(sigmf.SAMPLE_RATE_KEY),
-        offset_bytes=_header_bytes(meta, data_path),
-        n_bytes=file.sample_count * sample_format.sample_bytes,
-        centre_hz=_centre_hz(meta),
-    )
-
-
-def open_archive(path: Path) -> RawRecording:
-    """Open a SigMF archive, a tar file of one recording, without unpacking it.
-
-    Raises:
-        DataFormatError: It is no tar file, holds none or several recordings, or the recording in
-            it is refused as `open_sigmf` would.
-    """
-    try:
-        with tarfile.open(path, "r:") as archive:
-            members = {member.name: member for member in archive if member.isfile()}
-            meta_names = [name for name in members if name.endswith(META_SUFFIX)]
-            if len(meta_names) != 1:
-                raise DataFormatError(
-                    f"{path} must hold one recording, not {len(meta_names)}: "
-                    f"unpack it with tar -xf {path.name}"
-                )
-            file = archive.extractfile(members[meta_names[0]])
-            text = b"" if file is None else file.read()
-    except (tarfile.TarError, OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataFormatError(
-            f"{path} must be a SigMF archive, an uncompressed tar file, which it is not "
-            f"({reason}): fetch it again"
-        ) from None
-    meta_path = path / meta_names[0]
-    meta = _check_meta(text, meta_path)
-    data = members.get(meta_names[0].removesuffix(META_SUFFIX) + DATA_SUFFIX)
-    if data is None:
-        raise DataFormatError(f"{path} must hold the samples too, and does not: archive both files")
-    sample_format = _sample_format(meta, meta_path)
-    header_bytes = _header_bytes(meta, path / data.name)
-    n_bytes = data.size - header_bytes - meta["global"].get(sigmf.TRAILING_BYTES_KEY, 0)
-    recording = RawRecording(
-        path,
-        sample_format,
-        meta["global"].get(sigmf.SAMPLE_RATE_KEY),
-        offset_bytes=data.offset_data + header_bytes,
-        n_bytes=max(0, n_bytes),
-        centre_hz=_centre_hz(meta),
-    )
-    _check_hash(path, data, meta["global"].get(sigmf.SHA512_KEY))
+    meta = sigmf_meta.read(path.with_suffix(META_SUFFIX))
+    meta.lanes(channels)
+    data_path = _data_path(meta)
+    n_bytes = data_path.stat().st_size
+    if not n_bytes:
+        raise DataFormatError(f"{data_path} must hold samples, and is empty: record again")
+    if not _has_hash(data_path, meta.facts.get(sigmf.SHA512_KEY)):
+        raise _mismatch(data_path, meta, "Calculated file hash does not match associated metadata")
+    recording = recording_of(meta, Data(data_path, 0, n_bytes), channels)
+    last = max((_end(each) for each in meta.document["annotations"]), default=0)
+    if last > recording.first_sample + recording.n_samples:
+        raise _mismatch(data_path, meta, "it ends before the last annotation does")
     return recording
 
 
-def _check_hash(path: Path, data: tarfile.TarInfo, stated: str | None) -> None:
+def recording_of(meta: Meta, data: Data, channels: tuple[int, ...] | None) -> RawRecording:
+    """The recording that metadata and samples make.
+
+    Raises:
+        DataFormatError: They do not fit together.
+    """
+    sample_format, notes = _true_format(meta, data)
+    lanes = meta.lanes(channels)
+    instant_bytes = sample_format.sample_bytes
+    if lanes is not None:
+        instant_bytes = lanes.n_stored * sample_format.component_bytes
+    pieces = meta.pieces(data.size, instant_bytes)
+    if sum(length for _, length in pieces) % instant_bytes:
+        reason = (
+            "Data source does not contain an integer number of samples across channels, "
+            "it may be invalid"
+        )
+        raise _mismatch(data.path, meta, reason)
+    pieces = tuple((data.offset + start, length) for start, length in pieces)
+    return RawRecording(
+        data.path,
+        sample_format,
+        meta.facts.get(sigmf.SAMPLE_RATE_KEY),
+        offset_bytes=pieces[0][0],
+        n_bytes=pieces[0][1],
+        centre_hz=meta.centre_hz,
+        pieces=pieces if len(pieces) > 1 else (),
+        lanes=lanes,
+        first_sample=meta.first_sample,
+        notes=(*meta.notes, *notes),
+        opened=data.opened,
+    )
+
+
+def _true_format(meta: Meta, data: Data) -> tuple[SampleFormat, tuple[str, ...]]:
+    """What the metadata say, unless the samples plainly say something else."""
+    stated = meta.sample_format
+    if meta.is_typed and stated is not SampleFormat.CF64:
+        return stated, ()
+    with data.path.open("rb") if data.opened is None else data.opened(data.path) as file:
+        file.seek(data.offset)
+        content = file.read(min(data.size, _LOOKED_AT_BYTES))
+    if stated is SampleFormat.CF64 and _are_floats_of_32_bits(content):
+        note = f"{data.path.name} holds cf32 samples where {meta.path.name} says cf64: read as cf32"
+        return SampleFormat.CF32, (note,)
+    if not meta.is_typed and iq_or_real.of_content(content, stated.real):
+        return stated.real, (f"{data.path.name} is read as real samples, as its samples say",)
+    return stated, ()
+
+
+def _are_floats_of_32_bits(content: bytes) -> bool:
+    """Whether the lower halves of what should be 64 bit floats are 32 bit ones.
+
+    The lower half of a 64 bit float is the end of its mantissa: zero, or of any size as a float.
+    """
+    lower = np.abs(np.frombuffer(content[: len(content) // 8 * 8], "<f4")[::2])
+    with np.errstate(invalid="ignore"):
+        used = lower[lower != 0]
+        usual = (used > 1e-12) & (used < 1e6)
+    return len(used) > len(lower) / 2 and bool(usual.mean() > 0.99)
+
+
+def _end(annotation: dict[str, Any]) -> int:
+    return int(annotation[sigmf.SAMPLE_START_KEY]) + int(annotation.get(sigmf.SAMPLE_COUNT_KEY, 0))
+
+
+def _has_hash(path: Path, stated: str | None) -> bool:
     if stated is None:
-        return
-    digest = hashlib.sha512()
-    left = data.size
+        return True
     with path.open("rb") as file:
-        file.seek(data.offset_data)
-        while left and (block := file.read(min(left, _HASH_BLOCK_BYTES))):
-            digest.update(block)
-            left -= len(block)
-    if digest.hexdigest() != stated.lower():
-        raise DataFormatError(
-            f"{path} must hold the samples that its metadata's checksum names, and holds others: "
-            "fetch it again"
-        )
+        return hashlib.file_digest(file, "sha512").hexdigest() == stated.lower()
 
 
-def _sample_format(meta: dict[str, Any], meta_path: Path) -> SampleFormat:
-    """The sample format of a recording of one channel."""
-    n_channels = meta["global"].get(sigmf.NUM_CHANNELS_KEY, 1)
-    if n_channels != 1:
-        raise DataFormatError(
-            f"{meta_path} must describe one channel, not {n_channels}: "
-            "write each channel as a recording of its own"
-        )
-    datatype = str(meta["global"].get(sigmf.DATATYPE_KEY))
-    try:
-        return SampleFormat.named(datatype)
-    except ConfigError:
-        known = ", ".join(each.sigmf_datatype for each in SampleFormat)
-        raise DataFormatError(
-            f"core:datatype of {meta_path} must be one of {known}, not {datatype!r}: "
-            "convert the recording"
-        ) from None
-
-
-def _header_bytes(meta: dict[str, Any], data_path: Path) -> int:
-    header_bytes = [c.get(sigmf.HEADER_BYTES_KEY, 0) for c in meta.get("captures", [])]
-    if any(header_bytes[1:]):
-        raise DataFormatError(
-            f"{data_path} must hold its samples in one piece, not with headers between captures: "
-            "write each capture as a recording of its own"
-        )
-    return sum(header_bytes)
-
-
-def _centre_hz(meta: dict[str, Any]) -> float | None:
-    """The frequency of all captures; None if they have none or several."""
-    centres = {capture.get(sigmf.FREQUENCY_KEY) for capture in meta.get("captures", [])}
-    return centres.pop() if len(centres) == 1 else None
+def _mismatch(data_path: Path, meta: Meta, reason: str) -> DataFormatError:
+    return DataFormatError(
+        f"{data_path} must be what {meta.path.name} says, which it is not ({reason}): "
+        "fetch both files again"
+    )
 
 
 def write_annotations(
@@ -210,15 +213,21 @@ def write_annotations(
         )
     own_meta = recording.path.with_suffix(META_SUFFIX)
     if recording.path.suffix == DATA_SUFFIX and own_meta.is_file():
-        meta = _read_meta(own_meta)
+        meta = sigmf_meta.read(own_meta).document
     else:
-        meta = {"global": {}, "captures": [{sigmf.SAMPLE_START_KEY: 0}], "annotations": []}
+        captures = [{sigmf.SAMPLE_START_KEY: recording.first_sample}]
+        meta = {"global": {}, "captures": captures, "annotations": []}
     facts = meta["global"]
     facts.setdefault(sigmf.DESCRIPTION_KEY, description)
     facts.setdefault(sigmf.VERSION_KEY, sigmf.__specification__)
     facts[sigmf.DATATYPE_KEY] = recording.sample_format.sigmf_datatype
     if recording.rate_hz is not None:
         facts[sigmf.SAMPLE_RATE_KEY] = recording.rate_hz
+    if recording.first_sample:
+        facts[sigmf.OFFSET_KEY] = recording.first_sample
+    if recording.lanes is not None:
+        n_components = recording.sample_format.n_components
+        facts[sigmf.NUM_CHANNELS_KEY] = recording.lanes.n_stored // n_components
     _point_at_samples(facts, meta, path, recording)
     others = [e for e in facts.get(sigmf.EXTENSIONS_KEY, []) if e.get("name") != "boltmod"]
     own = {"name": "boltmod", "version": __version__, "optional": True}
@@ -233,46 +242,22 @@ def write_annotations(
 def _point_at_samples(
     facts: dict[str, Any], meta: dict[str, Any], path: Path, recording: RawRecording
 ) -> None:
-    beside = path.resolve().parent == recording.path.resolve().parent
+    # Samples that are compressed are no sample file to SigMF.
+    beside = recording.opened is None
+    beside = beside and path.resolve().parent == recording.path.resolve().parent
     conforming = beside and recording.path == path.with_suffix(DATA_SUFFIX)
     facts.pop(sigmf.DATASET_KEY, None)
     if beside and not conforming:
         facts[sigmf.DATASET_KEY] = recording.path.name
     if not beside:
         facts[sigmf.METADATA_ONLY_KEY] = True
-    if recording.offset_bytes:
+    if recording.offset_bytes and recording.opened is None and not recording.pieces:
         meta["captures"][0][sigmf.HEADER_BYTES_KEY] = recording.offset_bytes
 
 
-def _read_meta(meta_path: Path) -> dict[str, Any]:
-    try:
-        text = meta_path.read_bytes()
-    except FileNotFoundError:
-        raise DataFormatError(
-            f"{meta_path} must lie beside the samples, and does not: "
-            "fetch it, or give the sample file's format with --format"
-        ) from None
-    return _check_meta(text, meta_path)
-
-
-def _check_meta(text: bytes, meta_path: Path) -> dict[str, Any]:
-    try:
-        meta = json.loads(text.decode("utf-8"))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            sigmf.validate.validate(meta)
-    except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DataFormatError(
-            f"{meta_path} must be valid SigMF metadata, which it is not ({reason}): "
-            "check it with sigmf_validate"
-        ) from None
-    checked: dict[str, Any] = meta
-    return checked
-
-
-def _data_path(meta_path: Path, meta: dict[str, Any]) -> Path:
-    name = meta["global"].get(sigmf.DATASET_KEY) or meta_path.with_suffix(DATA_SUFFIX).name
+def _data_path(meta: Meta) -> Path:
+    meta_path = meta.path
+    name = meta.facts.get(sigmf.DATASET_KEY) or meta_path.with_suffix(DATA_SUFFIX).name
     if name != Path(name).name:
         raise DataFormatError(
             f"core:dataset of {meta_path} must be the name of a file beside it, not {name!r}: "
@@ -282,18 +267,3 @@ def _data_path(meta_path: Path, meta: dict[str, Any]) -> Path:
     if not path.is_file():
         raise DataFormatError(f"{path} must lie beside {meta_path.name}, and does not: fetch it")
     return path
-
-
-def _open(meta_path: Path, meta: dict[str, Any], data_path: Path) -> Any:
-    if not data_path.stat().st_size:
-        raise DataFormatError(f"{data_path} must hold samples, and is empty: record again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return sigmf.SigMFFile(meta, data_file=data_path)
-    except (SigMFError, UserWarning, ValueError) as error:
-        reason = str(error).strip().rstrip(".").splitlines()[0]
-        raise DataFormatError(
-            f"{data_path} must be what {meta_path.name} says, which it is not ({reason}): "
-            "fetch both files again"
-        ) from None

@@ -44,8 +44,19 @@ def classify(  # noqa: PLR0913 (the command's options)
     sample_format: Annotated[
         str | None,
         typer.Option(
-            "--format", "-f", help="cf32, ci16, ci8 or cu8; told from the ending or source if not."
+            "--format",
+            "-f",
+            help="cf32, ci16, ci8 or cu8, or another program's word for it; told from the "
+            "ending or source if not.",
         ),
+    ] = None,
+    is_real: Annotated[
+        bool | None,
+        typer.Option("--real/--iq", help="A file's samples are real, or I and Q in turn."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="Of a file's channels the one to read, or those of I and Q, as 1,2."),
     ] = None,
     rate: Annotated[
         str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
@@ -98,7 +109,7 @@ def classify(  # noqa: PLR0913 (the command's options)
     the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
     """
     from boltmod.cli.classify.request import Request
-    from boltmod.recording.quantity import parse_offset, parse_rate
+    from boltmod.recording.quantity import parse_channels, parse_offset, parse_rate
     from boltmod.runtime.cut.signal import Constraints
 
     constraints = Constraints(
@@ -110,6 +121,8 @@ def classify(  # noqa: PLR0913 (the command's options)
         source=recording,
         model=model,
         sample_format=sample_format,
+        is_real=is_real,
+        channels=None if channels is None else parse_channels(channels),
         rate_hz=None if rate is None else parse_rate(rate),
         frequency_hz=None if frequency is None else parse_rate(frequency, "frequency", "hertz"),
         channel=channel,
@@ -162,12 +175,19 @@ def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
 
 def _open_file(request: Request) -> RawRecording:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
-    from boltmod.recording.opening import open_recording
+    from boltmod.recording.opening import Told, open_as
     from boltmod.runtime.cut.signal import Constraints
 
-    opened = open_recording(Path(request.source), request.sample_format, request.rate_hz)
-    if request.frequency_hz is not None:
-        opened = replace(opened, centre_hz=request.frequency_hz)
+    facts = Told(
+        request.sample_format,
+        request.rate_hz,
+        request.frequency_hz,
+        request.is_real,
+        request.channels,
+    )
+    opened = open_as(Path(request.source), facts)
+    for note in opened.notes:
+        stderr.print(note, markup=False, soft_wrap=True)
     told = request.constraints != Constraints()
     if opened.rate_hz is None and request.looks_for_signals and not told:
         stderr.print(

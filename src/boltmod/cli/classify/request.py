@@ -23,6 +23,8 @@ class Request:
         source: A file's name, a stream's address, or `-`.
         model: The classifier's file; boltmod's own if None.
         sample_format: Name of the sample format.
+        is_real: Whether a file's samples are real; else I and Q in turn.
+        channels: Of a file's several channels the one to read, or those of I and Q, from 1.
         rate_hz: Samples a second.
         frequency_hz: Middle of the band on the air.
         channel: `auto` to look for signals, `none` not to.
@@ -41,6 +43,8 @@ class Request:
     source: str
     model: Path | None = None
     sample_format: str | None = None
+    is_real: bool | None = None
+    channels: tuple[int, ...] | None = None
     rate_hz: float | None = None
     frequency_hz: float | None = None
     channel: str | None = None
@@ -141,6 +145,14 @@ _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
     (
         lambda asked: asked.timeout_s is not None and not asked.is_stream,
         "timeout must be left out for a file: only streams have it",
+    ),
+    (
+        lambda asked: asked.channels is not None and asked.is_stream,
+        "channels must be left out for a stream: only WAV and SigMF files have them",
+    ),
+    (
+        lambda asked: asked.is_real is not None and asked.is_stream,
+        "--real and --iq must be left out for a stream: give its --format",
     ),
     (
         lambda asked: asked.is_live and not asked.is_stream,

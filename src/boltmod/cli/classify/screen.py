@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
@@ -350,7 +350,9 @@ def draw_picture(job: Job) -> None:
     from boltmod.evaluation.plots import save
     from boltmod.evaluation.recording_picture import draw
 
-    figure = draw(job.recording, job.waterfall.measured(), job.verdicts, job.pictured)
+    first = job.recording.first_sample
+    verdicts = [replace(each, signal=each.signal.moved(-first)) for each in job.verdicts]
+    figure = draw(job.recording, job.waterfall.measured(), verdicts, job.pictured)
     save(figure, job.request.picture)
 
 

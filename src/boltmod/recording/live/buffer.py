@@ -57,6 +57,7 @@ class LiveRecording:
         overload: What happens when windows come faster than they are taken.
     """
 
+    first_sample = 0
     n_samples = None
     """Nobody knows how many will come."""
 

@@ -89,7 +89,7 @@ class Listener:
         self._tracks.rate_hz = recording.rate_hz
         n_piece = _n_piece(recording)
         held: list[Samples] = []
-        n_held, start = 0, 0
+        n_held, start = 0, recording.first_sample
         for stretch in recording.stretches(_BLOCK):
             first, block = stretch.first_sample, stretch.samples
             if self._waterfall is not None:

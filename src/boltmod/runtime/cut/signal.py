@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boltmod.errors import ConfigError
 
@@ -68,3 +68,7 @@ class Signal:
     symbol_rate_is_sure: bool
     snr_db: float | None
     spans: tuple[Span, ...]
+
+    def moved(self, n_samples: int) -> Signal:
+        """The same signal, that many samples later."""
+        return replace(self, spans=tuple((a + n_samples, b + n_samples) for a, b in self.spans))

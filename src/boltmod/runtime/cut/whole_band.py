@@ -42,7 +42,7 @@ class WholeBand:
                 f"{recording.name} must hold at least {FRAME_LENGTH} samples, one window, "
                 f"not {recording.n_samples}: give a longer recording"
             )
-        held, end = np.empty(0, np.complex64), 0
+        held, end = np.empty(0, np.complex64), recording.first_sample
         for stretch in recording.stretches(_WINDOWS_AT_ONCE * FRAME_LENGTH):
             if stretch.first_sample != end:
                 self._n_dropped += (stretch.first_sample - end) // FRAME_LENGTH

@@ -56,6 +56,7 @@ class Annotations:
 
     def __init__(self, recording: RawRecording) -> None:
         self._recording = recording
+        self._end = recording.first_sample + recording.n_samples
         self._open: dict[int, _Run] = {}
         self._done: list[Annotation] = []
 
@@ -65,7 +66,7 @@ class Annotations:
         for label in labels:
             if label.class_name is None or label.probability is None:
                 continue
-            end = min(label.sample_start + label.sample_count, self._recording.n_samples)
+            end = min(label.sample_start + label.sample_count, self._end)
             run = _Run(label.sample_start, end, label.class_name, label.probability, 1, edges_hz)
             if label.signal is None:
                 self._done.append(run.as_annotation())
