@@ -26,6 +26,7 @@ from boltmod.cli.classify import screen
 from boltmod.cli.classify.live_table import LiveTable, si
 from boltmod.cli.classify.request import Request
 from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFoundError
+from boltmod.recording.live import pass_tags
 from boltmod.recording.live.address import StreamFacts, open_stream
 from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import FileSource
@@ -460,6 +461,51 @@ def test_messages_are_joined_whatever_their_sizes(publisher, envelope):
     assert live.n_dropped == 0
 
 
+TAG = (
+    bytes(8)  # of which item
+    + b"\x02\0\x07rx_freq"  # key: a symbol
+    + b"\x04" + struct.pack(">d", 433.92e6)  # value: a double
+    + b"\x06"  # source: nothing
+)  # fmt: skip
+STRANGE_TAG = (
+    bytes(8)
+    + b"\x02\0\x01x"
+    + b"\x07\x0c\0\0\0\x02\x03\0\0\0\x05\x01"  # a pair: of a tuple of an int32 and false
+    + b"\x0a\x0a\0\0\0\x02\x01\0" + bytes(16)  # and a uniform vector of two c32
+    + b"\x0b" + bytes(8)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", [None, "radio"])
+def test_tags_that_gnu_radio_passes_are_no_samples(publisher, topic):
+    socket_, address = publisher
+    windows = numbered(30)
+    items = windows.reshape(-1)
+    live = open_stream(address, StreamFacts(topic=topic), Overload())
+
+    def publish():
+        assert socket_.recv() == b"\x01" + (topic or "").encode()
+        for number, start in enumerate(range(0, len(items), 999)):
+            tags = [b"", TAG, TAG + STRANGE_TAG][number % 3]
+            header = struct.pack("<HBQQ", 0x5FF0, 1, start, number % 3)
+            part = header + tags + items[start : start + 999].tobytes()
+            socket_.send_multipart([b"radio", part] if topic else [part])
+
+    sender = threading.Thread(target=publish)
+    sender.start()
+    assert np.array_equal(heard(live, 30), windows)
+    sender.join()
+
+
+@pytest.mark.parametrize("cut", [3, 18, 19, 30, 40])
+def test_what_only_begins_like_tags(cut):
+    message = (struct.pack("<HBQQ", 0x5FF0, 1, 0, 2) + TAG + STRANGE_TAG)[:cut]
+    assert pass_tags.samples_of(message) is None
+    assert pass_tags.samples_of(struct.pack("<HBQQ", 0x5FF0, 1, 0, 1) + bytes(8) + b"\x99") is None
+    endless = struct.pack("<HBQQ", 0x5FF0, 1, 0, 1) + bytes(8) + b"\x07" * 5000
+    assert pass_tags.samples_of(endless) is None
+
+
 def test_a_publisher_that_comes_and_goes_is_told_of():
     port = free_port()
     source = open_stream(f"zmq://127.0.0.1:{port}", StreamFacts(), Overload()).source
@@ -582,6 +628,42 @@ def test_cat_a_file(tmp_path, model_path, live):
         same = by_start[each["sample_start"]]
         assert (each["class_name"], each["time_s"]) == (same["class_name"], same["time_s"])
         assert each["probability"] == pytest.approx(same["probability"], abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 28_000])
+def test_a_wav_file_through_a_pipe(tmp_path, model_path, size):
+    parts = np.random.default_rng(0).integers(-99, 99, 14_000).astype("<i2")
+    fmt = struct.pack("<HHIIHH", 1, 2, 48_000, 192_000, 4, 16)
+    header = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt " + struct.pack("<I", 16) + fmt
+    path = tmp_path / "x.wav"
+    path.write_bytes(header + b"data" + struct.pack("<I", size) + parts.tobytes())
+    file = CliRunner().invoke(app, ["classify", str(path), "-m", str(model_path), "--json"])
+    with (
+        subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat,
+        start("-", "-m", model_path, "--json", stdin=cat.stdout) as running,
+    ):
+        out, err = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, err
+    piped, filed = json.loads(out), json.loads(file.stdout)
+    assert piped["rate_hz"] == filed["rate_hz"] == 48_000
+    names = ("sample_start", "time_s", "class_name", "probability")
+    assert [{name: each[name] for name in names} for each in piped["windows"]] == filed["windows"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"RIFF\0\0\0\0WAVEfmt ", "standard input must be a whole WAV header and samples, and is "
+         "not: check what writes it"),
+        (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"
+         + struct.pack("<HHIIHH", 1, 3, 48_000, 0, 6, 16) + b"data\0\0\0\0",
+         "standard input must have one real channel, or two, I left and Q right, not 3: "
+         "record those of I and Q alone"),
+    ],
+)  # fmt: skip
+def test_wav_through_a_pipe_that_cannot_be_read(model_path, content, message):
+    done = CliRunner().invoke(app, ["classify", "-", "-m", str(model_path)], input=content)
+    assert str(done.exception) == message
 
 
 def test_a_document_is_whole_after_an_error_too(model_path):

@@ -22,7 +22,7 @@ from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording.raw import Lanes, Piece, RawRecording, SampleFormat
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
-_MAGICS = (b"RIFF", b"RF64", b"BW64")
+MAGICS = (b"RIFF", b"RF64", b"BW64")
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 _COMPONENTS = {
     (_PCM, 8): SampleFormat.RU8,
@@ -126,7 +126,7 @@ def _walk(file: IO[bytes], path: Path) -> _Chunks:
     """Everything before and between the samples."""
     n_all = path.stat().st_size
     magic, _, kind = struct.unpack("<4sI4s", file.read(12))
-    if magic not in _MAGICS or kind != b"WAVE":
+    if magic not in MAGICS or kind != b"WAVE":
         raise _unreadable(path, "it does not begin like one")
     chunks = _Chunks()
     while not chunks.pieces or n_all - file.tell() >= 8:

@@ -137,8 +137,21 @@ def classify(  # noqa: PLR0913 (the command's options)
         threads=threads,
         as_json=as_json,
     )
+    if recording == "-" and sample_format is None:
+        request = _with_header(request)
     request.check()
     answer(request)
+
+
+def _with_header(request: Request) -> Request:
+    """The request with what the header of a WAV file in a pipe says, if there is one."""
+    from boltmod.recording.live import wav_pipe
+
+    header = wav_pipe.header_of(sys.stdin.buffer)
+    if header is None:
+        return request
+    sample_format = wav_pipe.sample_format(header).label
+    return replace(request, sample_format=sample_format, rate_hz=request.rate_hz or header.rate_hz)
 
 
 def answer(request: Request) -> None:

@@ -1,7 +1,8 @@
 """Samples that a ZeroMQ publisher sends, as GNU Radio's ZMQ PUB Sink does.
 
 Source: ZeroMQ RFC 29/PUBSUB; gr-zeromq `pub_sink_impl.cc`: a message holds the bytes of some items
-as they lie in memory; with a key, the key comes before them as a message part of its own.
+as they lie in memory; with a key, the key comes before them as a message part of its own; with
+"Pass Tags", a header of tags.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.recording.live import pass_tags
 
 
 class Subscription:
@@ -31,6 +33,7 @@ class Subscription:
         self.name = address
         self.about = ""
         self._topic = topic.encode()
+        self._has_tags: bool | None = None
         self._is_connected = self._was_connected = False
         self._context = self._zmq.Context()
         self._socket = self._context.socket(self._zmq.SUB)
@@ -67,8 +70,17 @@ class Subscription:
             return None
         parts: list[bytes] = self._socket.recv_multipart()
         if len(parts) > 1:
-            return b"".join(parts[1:]) or None
-        return parts[0][len(self._topic) :] or None
+            return self._samples_of(b"".join(parts[1:])) or None
+        return self._samples_of(parts[0][len(self._topic) :]) or None
+
+    def _samples_of(self, message: bytes) -> bytes:
+        """A message without its tags; whether there are any, the first one tells."""
+        if self._has_tags is False:
+            return message
+        samples = pass_tags.samples_of(message)
+        if self._has_tags is None:
+            self._has_tags = samples is not None
+        return message if samples is None else samples
 
     def _note_connection(self) -> None:
         from zmq.utils.monitor import recv_monitor_message
