@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
+from boltmod.data.sigmf_frames import SigMFFrames
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real
 from boltmod.recording.file_names import NamedFacts, facts_of
@@ -452,6 +453,21 @@ def test_labels_of_a_continuation_are_counted_on(tmp_path, continuation):
         assert windows[0]["time_s"] == windows[0]["sample_start"] / 250e3
 
 
+def test_frames_of_a_continuation_are_those_annotated(continuation, wave):
+    rewrite(continuation, lambda document: document["annotations"][0].update(
+        {"core:label": "QPSK", "boltmod:snr_label_db": 20}))  # fmt: skip
+    frames = SigMFFrames(continuation)
+    assert len(frames) == 40_000 // 1024
+    read = frames.read([1])[0]
+    np.testing.assert_allclose(read[0] + 1j * read[1], wave[1024:2048], atol=CI16_STEP)
+    rewrite(continuation, lambda document: document["annotations"][0].update(
+        {"core:sample_start": 20_000}))  # fmt: skip
+    assert refusal(lambda: SigMFFrames(continuation), continuation) == (
+        "annotations of FILE must not begin before sample 1000000, its core:offset, but one begins "
+        "at 20000: correct it"
+    )
+
+
 def without(part, key):
     return lambda document: document[part].pop(key)
 
@@ -535,7 +551,10 @@ def test_headers_between_captures(tmp_path, wave):
     stored = encode(wave, SampleFormat.CI16)
     content = b"#" * 7 + stored[:40_000] + b"#" * 32 + stored[40_000:] + b"#" * 5
     meta.with_suffix(".sigmf-data").write_bytes(content)
-    assert_is(open_recording(meta), wave, CI16_STEP)
+    recording = open_recording(meta)
+    assert_is(recording, wave, CI16_STEP)
+    part = recording.part(9_000, 22_000)
+    np.testing.assert_array_equal(whole(part), whole(recording)[9_000:31_000])
 
 
 def test_one_of_several_channels(tmp_path, wave):

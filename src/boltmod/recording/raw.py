@@ -7,7 +7,7 @@ hackrf_transfer, inspectrum, PortaPack, bladeRF-cli and Universal Radio Hacker w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import IO
@@ -271,6 +271,19 @@ class RawRecording:
         for block in analytic(stored) if self.sample_format.is_real else stored:
             yield Stretch(first_sample, block)
             first_sample += len(block)
+
+    def part(self, first_sample: int, n_samples: int) -> RawRecording:
+        """Some of its samples as a recording of their own, which must lie within it."""
+        skipped = (first_sample - self.first_sample) * self._instant_bytes
+        wanted = n_samples * self._instant_bytes
+        pieces: list[Piece] = []
+        for start, length in self.pieces or ((self.offset_bytes, self._stored_bytes),):
+            taken = min(max(0, length - skipped), wanted)
+            if taken:
+                pieces.append((start + skipped, taken))
+            wanted -= taken
+            skipped = max(0, skipped - length)
+        return replace(self, pieces=tuple(pieces), first_sample=first_sample)
 
     def beginning(self, n_samples: int) -> Samples:
         """Its first samples as they are stored, unchecked."""
