@@ -42,7 +42,7 @@ _LAYOUT: dict[str, tuple[tuple[tuple[int, ...], ...], str, str]] = {
     "Y": (((N_CLASSES,), ()), "fiu", "(n, 24) int64"),
     "Z": (((1,), ()), "fiu", "(n, 1) int64"),
 }
-"""Of each data set the shapes of a row that are read, the kinds of number, and what it should be."""
+"""Of each data set the shapes of a row that are read, the kinds of number, and the rule."""
 LABEL_ROWS_AT_ONCE = 65536
 
 Indices = npt.NDArray[np.int64]
