@@ -22,9 +22,11 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.cli.classify import screen
+from boltmod.cli.classify.job import Job
 from boltmod.cli.classify.live_table import LiveTable, si
+from boltmod.cli.classify.outputs import outputs
 from boltmod.cli.classify.request import Request
+from boltmod.cli.classify.summary import summary
 from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFoundError
 from boltmod.recording.live import pass_tags
 from boltmod.recording.live.address import StreamFacts, open_stream
@@ -752,11 +754,11 @@ def test_signals_of_a_stream_that_is_too_fast_are_not_passed_over_in_silence(mod
         Pieces([noise] * 8), SampleFormat.CF32, rate_hz=1e6, overload=Overload(n_buffered=16)
     )
     request = Request("-", rate_hz=1e6, channel="auto", is_live=True, as_json=True)
-    job = screen.Job(request, Classifier(model_path, 1), live, live)
+    job = Job(request, Classifier(model_path, 1), live, live)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(screen.summary(job))
+        stack.enter_context(summary(job))
         stack.enter_context(live)
-        sinks = list(screen.outputs(stack, job, None))
+        sinks = list(outputs(stack, job, None))
         for windows in job.cut(live):
             for sink in sinks:
                 sink.add(windows, [])

@@ -16,8 +16,8 @@ import typer
 from boltmod.cli.terminal import JsonOption, stderr
 
 if TYPE_CHECKING:
+    from boltmod.cli.classify.job import Job
     from boltmod.cli.classify.request import Request
-    from boltmod.cli.classify.screen import Job
     from boltmod.recording.live.buffer import LiveRecording
     from boltmod.recording.raw import RawRecording
     from boltmod.runtime.session import Classifier
@@ -29,8 +29,8 @@ def classify(  # noqa: PLR0913 (the command's options)
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A SigMF, WAV or raw recording; - for a pipe; zmq://HOST:PORT (a publisher) or "
-            "rtl_tcp://HOST:PORT.",
+            help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
+            "publisher) or rtl_tcp://HOST:PORT.",
         ),
     ],
     model: Annotated[
@@ -137,7 +137,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         threads=threads,
         as_json=as_json,
     )
-    if recording == "-" and sample_format is None:
+    if recording == "-" and sample_format is None and not sys.stdin.isatty():
         request = _with_header(request)
     request.check()
     answer(request)
@@ -156,25 +156,27 @@ def _with_header(request: Request) -> Request:
 
 def answer(request: Request) -> None:
     """Do what is asked: cut, label, and hand the labels to whatever takes them."""
-    from boltmod.cli.classify import screen
+    from boltmod.cli.classify.job import Job
+    from boltmod.cli.classify.outputs import outputs
+    from boltmod.cli.classify.summary import summary
     from boltmod.runtime.session import Classifier
 
     classifier = Classifier(request.model_path, request.threads)
     with ExitStack() as stack:
         if request.is_stream:
             live = _open_stream(request)
-            job = screen.Job(request, classifier, live, live)
-            stack.enter_context(screen.summary(job))
+            job = Job(request, classifier, live, live)
+            stack.enter_context(summary(job))
             stack.enter_context(live)
             stack.enter_context(_ended_by_signals(live))
-            sinks = list(screen.outputs(stack, job, None))
+            sinks = list(outputs(stack, job, None))
         else:
             file = _open_file(request)
-            job = screen.Job(request, classifier, file)
-            stack.enter_context(screen.summary(job))
-            sinks = list(screen.outputs(stack, job, file))
+            job = Job(request, classifier, file)
+            stack.enter_context(summary(job))
+            sinks = list(outputs(stack, job, file))
         _label_all(job, classifier, sinks)
-        screen.draw_picture(job)
+        job.draw_picture()
 
 
 def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
