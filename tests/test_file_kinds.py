@@ -18,7 +18,7 @@ from boltmod.data.sigmf_frames import SigMFFrames
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real
 from boltmod.recording.file_names import NamedFacts, facts_of
-from boltmod.recording.opening import Told, open_as, open_recording
+from boltmod.recording.opening import FileFacts, open_as, open_recording
 from boltmod.recording.raw import SampleFormat
 from boltmod.recording.sigmf import write_annotations
 from boltmod.runtime.cut.listener import find_signals
@@ -177,18 +177,18 @@ def test_what_says_nothing(tmp_path):
 def test_who_knows_better_overrules(tmp_path, wave):
     path = tmp_path / "1_250000SPS_137100000Hz.s16"
     path.write_bytes(encode(wave, SampleFormat.CI16))
-    told = open_as(path, Told(is_real=True))
+    told = open_as(path, FileFacts(is_real=True))
     assert (told.sample_format, told.notes) == (SampleFormat.RI16, ())
-    assert open_as(path, Told("ci16", is_real=True)).sample_format is SampleFormat.RI16
+    assert open_as(path, FileFacts("ci16", is_real=True)).sample_format is SampleFormat.RI16
     plain = path.with_name("x.s16")
     plain.write_bytes(bytes(80))
-    assert open_as(plain, Told(is_real=False)).sample_format is SampleFormat.CI16
-    assert open_as(plain, Told("s16", is_real=False)).sample_format is SampleFormat.CI16
+    assert open_as(plain, FileFacts(is_real=False)).sample_format is SampleFormat.CI16
+    assert open_as(plain, FileFacts("s16", is_real=False)).sample_format is SampleFormat.CI16
 
 
 def test_what_says_itself_whether_it_is_real(tmp_path):
     path = tmp_path / "x.wav"
-    assert refusal(lambda: open_as(path, Told(is_real=True)), path, ConfigError) == (
+    assert refusal(lambda: open_as(path, FileFacts(is_real=True)), path, ConfigError) == (
         "--real and --iq must be left out for FILE: it says itself which it is"
     )
 
@@ -355,7 +355,7 @@ def test_the_centre_in_an_auxi_chunk(tmp_path, wave):
     recording = open_recording(path)
     assert_is(recording, wave, CI16_STEP)
     assert recording.centre_hz == 7.05e6
-    assert open_as(path, Told(centre_hz=1e6)).centre_hz == 1e6
+    assert open_as(path, FileFacts(centre_hz=1e6)).centre_hz == 1e6
 
 
 def test_two_of_four_channels(tmp_path, wave):
@@ -364,13 +364,13 @@ def test_two_of_four_channels(tmp_path, wave):
     stored = np.stack([other.real, wave.real, wave.imag, other.imag], 1) * 32768
     content = chunk(b"data", np.round(stored).astype("<i2").tobytes())
     path.write_bytes(wav_of(content, n_channels=4))
-    assert_is(open_as(path, Told(channels=(2, 3))), wave, CI16_STEP)
-    assert open_as(path, Told(channels=(1,))).sample_format is SampleFormat.RI16
+    assert_is(open_as(path, FileFacts(channels=(2, 3))), wave, CI16_STEP)
+    assert open_as(path, FileFacts(channels=(1,))).sample_format is SampleFormat.RI16
     assert refusal(lambda: open_recording(path), path) == (
         "FILE must have one real channel, or two, I left and Q right, not 4: "
         "choose with --channels 1,2"
     )
-    assert refusal(lambda: open_as(path, Told(channels=(3, 5))), path, ConfigError) == (
+    assert refusal(lambda: open_as(path, FileFacts(channels=(3, 5))), path, ConfigError) == (
         "channels must be one or two of the 4 of FILE, from 1, not 3,5: choose others"
     )
 
@@ -561,8 +561,8 @@ def test_one_of_several_channels(tmp_path, wave):
     meta = sigmf_files(tmp_path, wave, {"core:num_channels": 2})
     both = np.stack([wave[::-1], wave], 1).ravel()
     meta.with_suffix(".sigmf-data").write_bytes(encode(both, SampleFormat.CI16))
-    assert_is(open_as(meta, Told(channels=(2,))), wave, CI16_STEP)
-    assert refusal(lambda: open_as(meta, Told(channels=(3,))), meta, ConfigError) == (
+    assert_is(open_as(meta, FileFacts(channels=(2,))), wave, CI16_STEP)
+    assert refusal(lambda: open_as(meta, FileFacts(channels=(3,))), meta, ConfigError) == (
         "channels must be one of the 2 of FILE, from 1, not 3: choose another one"
     )
 

@@ -16,7 +16,7 @@ _COLLECTION_SUFFIX = ".sigmf-collection"
 
 
 @dataclass(frozen=True)
-class Told:
+class FileFacts:
     """What whoever opens a file knows of it already; None for what the file is to tell.
 
     Args:
@@ -48,10 +48,10 @@ def open_recording(
         DataFormatError: The file is not what it should be.
         ConfigError: The sample format is not known.
     """
-    return open_as(path, Told(sample_format, rate_hz))
+    return open_as(path, FileFacts(sample_format, rate_hz))
 
 
-def open_as(path: Path, told: Told) -> RawRecording:
+def open_as(path: Path, facts: FileFacts) -> RawRecording:
     """Open a file as `open_recording` does, with all that may be told of it.
 
     Raises:
@@ -59,23 +59,23 @@ def open_as(path: Path, told: Told) -> RawRecording:
         ConfigError: What was told is wrong, or is not for such a file.
     """
     named = portapack.facts_beside(path, facts_of(path))
-    recording = _opened(path, told, named)
+    recording = _opened(path, facts, named)
     centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
     return replace(
         recording,
-        rate_hz=told.rate_hz or recording.rate_hz or named.rate_hz,
-        centre_hz=centre_hz if told.centre_hz is None else told.centre_hz,
+        rate_hz=facts.rate_hz or recording.rate_hz or named.rate_hz,
+        centre_hz=centre_hz if facts.centre_hz is None else facts.centre_hz,
     )
 
 
-def _opened(path: Path, told: Told, named: NamedFacts) -> RawRecording:
+def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
     name = path.name.lower()
     has_channels = name.endswith((".wav", *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
-    if told.channels is not None and (told.sample_format is not None or not has_channels):
+    if facts.channels is not None and (facts.sample_format is not None or not has_channels):
         raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
-    if told.sample_format is not None:
-        return _raw(path, SampleFormat.named(told.sample_format), told)
-    if told.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
+    if facts.sample_format is not None:
+        return _raw(path, SampleFormat.named(facts.sample_format), facts)
+    if facts.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
         raise ConfigError(
             f"--real and --iq must be left out for {path}: it says itself which it is"
         )
@@ -84,28 +84,28 @@ def _opened(path: Path, told: Told, named: NamedFacts) -> RawRecording:
     if name.endswith(_SIGMF_SUFFIXES):
         from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
 
-        return open_sigmf(path, told.channels)
+        return open_sigmf(path, facts.channels)
     if name.endswith(_ARCHIVE_SUFFIXES):
         from boltmod.recording.sigmf_archive import open_archive
 
-        return open_archive(path, told.channels)
+        return open_archive(path, facts.channels)
     if name.endswith(".wav"):
-        return wav.open_wav(path, told.channels)
+        return wav.open_wav(path, facts.channels)
     if name.endswith(sdriq.SUFFIX):
         return sdriq.open_sdriq(path)
     if name.endswith(npy.SUFFIX):
         return npy.open_npy(path)
-    if path.suffix.lower() in iq_or_real.AMBIGUOUS and told.is_real is None:
+    if path.suffix.lower() in iq_or_real.AMBIGUOUS and facts.is_real is None:
         magic.refuse_header(path)
         sample_format, note = iq_or_real.told_apart(path, named.is_real)
         return RawRecording(path, sample_format, notes=(note,))
-    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), told)
+    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), facts)
 
 
-def _raw(path: Path, sample_format: SampleFormat, told: Told) -> RawRecording:
+def _raw(path: Path, sample_format: SampleFormat, facts: FileFacts) -> RawRecording:
     magic.refuse_header(path)
-    if told.is_real is not None and told.is_real != sample_format.is_real:
-        sample_format = sample_format.real if told.is_real else sample_format.iq
+    if facts.is_real is not None and facts.is_real != sample_format.is_real:
+        sample_format = sample_format.real if facts.is_real else sample_format.iq
     return RawRecording(path, sample_format)
 
 

@@ -190,10 +190,10 @@ def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
 
 def _open_file(request: Request) -> RawRecording:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
-    from boltmod.recording.opening import Told, open_as
+    from boltmod.recording.opening import FileFacts, open_as
     from boltmod.runtime.cut.signal import Constraints
 
-    facts = Told(
+    facts = FileFacts(
         request.sample_format,
         request.rate_hz,
         request.frequency_hz,
