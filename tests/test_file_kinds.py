@@ -487,6 +487,10 @@ def without(part, key):
          "its annotations break a rule and are not read"),
         (lambda document: document["global"].update({"core:datatype": "i16_le"}),
          "i16_le for ci16_le or ri16_le"),
+        (lambda document: document["global"].update({"core:datatype": "CS16"}), "CS16 for ci16_le"),
+        (lambda document: document["captures"][0].pop("core:sample_start"),
+         "its first capture does not say where it begins"),
+        (lambda document: document.update({"captures": None}), "it has no captures"),
     ],
 )  # fmt: skip
 def test_loose_metadata_are_read_and_it_is_said(tmp_path, wave, change, said):
@@ -567,7 +571,7 @@ def test_one_of_several_channels(tmp_path, wave):
     )
 
 
-@pytest.mark.parametrize("suffix", [".sigmf", ".sigmf.gz", ".sigmf.zip"])
+@pytest.mark.parametrize("suffix", [".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip"])
 def test_archives(tmp_path, wave, suffix):
     meta = sigmf_files(tmp_path, wave)
     path = tmp_path / f"both{suffix}"
@@ -577,7 +581,7 @@ def test_archives(tmp_path, wave, suffix):
             for part in parts:
                 archive.write(part, f"air/{part.name}")
     else:
-        with tarfile.open(path, "w:gz" if suffix.endswith("gz") else "w") as archive:
+        with tarfile.open(path, f"w:{suffix.removeprefix('.sigmf').removeprefix('.')}") as archive:
             for part in parts:
                 archive.add(part, f"air/{part.name}")
     recording = open_recording(path)
@@ -588,7 +592,7 @@ def test_archives(tmp_path, wave, suffix):
     assert sigmf.fromfile(out, skip_checksum=True).get_global_info()["core:sample_rate"] == 250e3
 
 
-@pytest.mark.parametrize("suffix", [".sigmf.gz", ".sigmf.zip"])
+@pytest.mark.parametrize("suffix", [".sigmf.gz", ".sigmf.xz", ".sigmf.zip"])
 def test_what_only_claims_to_be_an_archive(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     for content in (b"nothing", gzip.compress(b"nothing")[:-9], b"PK\x03\x04" + bytes(40)):

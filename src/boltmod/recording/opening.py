@@ -11,7 +11,7 @@ from boltmod.recording.file_names import NamedFacts, facts_of
 from boltmod.recording.raw import RawRecording, SampleFormat
 
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
-_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.zip")
+_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
 _COLLECTION_SUFFIX = ".sigmf-collection"
 
 

@@ -1,12 +1,13 @@
 """SigMF archives, read without unpacking them: a tar file of one recording, compressed or not.
 
-Source: SigMF 1.2, "SigMF Archives"; `.sigmf.gz` and `.sigmf.zip` of its extension for compression.
+Source: SigMF 1.2, "SigMF Archives"; `.sigmf.gz`, `.sigmf.xz` and `.sigmf.zip` are compressed.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -25,6 +26,11 @@ from boltmod.recording.raw import RawRecording
 from boltmod.recording.sigmf import Data, recording_of
 
 _HASH_BLOCK_BYTES = 1 << 20
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the readers of archives raise where there is none, or a damaged one."""
 _Open = Callable[[Path], IO[bytes]]
 
 
@@ -46,7 +52,7 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
     """Open a SigMF archive.
 
     Args:
-        path: A `.sigmf`, `.sigmf.gz` or `.sigmf.zip` file.
+        path: A `.sigmf`, `.sigmf.gz`, `.sigmf.xz` or `.sigmf.zip` file.
         channels: Of several channels the one to read, from 1.
 
     Raises:
@@ -62,12 +68,11 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
                 f"unpack it with tar -xf {path.name}"
             )
         text = members[meta_names[0]].read(path)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError,
-            NotImplementedError, RuntimeError) as error:  # fmt: skip
+    except _DAMAGE as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        kind = {".gz": "a compressed tar file", ".zip": "a zip file"}.get(
-            path.suffix.lower(), "an uncompressed tar file"
-        )
+        suffix = path.suffix.lower()
+        kind = "a zip file" if suffix == ".zip" else "an uncompressed tar file"
+        kind = "a compressed tar file" if suffix in _TARS else kind
         raise DataFormatError(
             f"{path} must be a SigMF archive, {kind}, which it is not ({reason}): fetch it again"
         ) from None
@@ -90,18 +95,26 @@ def _members(path: Path) -> dict[str, _Member]:
                 for each in archive.infolist()
                 if not each.is_dir()
             }
-    opened: _Open | None = None
-    mode = "r:"
-    if path.suffix.lower() == ".gz":
-        mode, opened = "r:gz", _open_compressed
+    mode, opened = _TARS.get(path.suffix.lower(), ("r:", None))
     with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
         return {
             each.name: _Member(each.offset_data, each.size, opened) for each in tar if each.isfile()
         }
 
 
-def _open_compressed(path: Path) -> IO[bytes]:
+def _open_gzipped(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb"))
+
+
+def _open_xz(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], lzma.open(path, "rb"))
+
+
+_TARS: dict[str, tuple[str, _Open | None]] = {
+    ".gz": ("r:gz", _open_gzipped),
+    ".xz": ("r:xz", _open_xz),
+}
+"""How compressed tar files are opened, and what gives their content."""
 
 
 def _open_zipped(name: str, path: Path) -> IO[bytes]:

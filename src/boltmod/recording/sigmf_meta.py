@@ -204,7 +204,14 @@ def _mend_datatype(document: Any) -> list[str]:
     if _UNTYPED.fullmatch(datatype):
         document["global"][sigmf.DATATYPE_KEY] = mended = f"c{datatype}"
         return [f"{datatype} for {mended} or r{datatype}"]
-    return []
+    try:
+        known = SampleFormat.named(datatype.lower())
+    except ConfigError:
+        return []
+    if datatype in (known.label, known.sigmf_datatype):
+        return []
+    document["global"][sigmf.DATATYPE_KEY] = known.sigmf_datatype
+    return [f"{datatype} for {known.sigmf_datatype}"]
 
 
 def _mend_rate(document: Any) -> list[str]:
@@ -226,9 +233,15 @@ def _mend_version(document: Any) -> list[str]:
 def _mend_lists(document: Any) -> list[str]:
     if _text(document, sigmf.DATATYPE_KEY) is None:
         return []
-    missing = [name for name in ("captures", "annotations") if name not in document]
+    missing = [name for name in ("captures", "annotations") if document.get(name) is None]
     document |= {name: [] for name in missing}
-    return [f"it has no {name}" for name in missing]
+    notes = [f"it has no {name}" for name in missing]
+    captures = document["captures"]
+    first = captures[0] if isinstance(captures, list) and captures else None
+    if isinstance(first, dict) and sigmf.SAMPLE_START_KEY not in first:
+        first[sigmf.SAMPLE_START_KEY] = document["global"].get(sigmf.OFFSET_KEY, 0)
+        notes.append("its first capture does not say where it begins")
+    return notes
 
 
 _MENDS: tuple[Callable[[Any], list[str]], ...] = (
