@@ -600,6 +600,18 @@ def test_what_only_claims_to_be_an_archive(tmp_path, suffix):
         assert refusal(lambda: open_recording(path), path).startswith("FILE must ")
 
 
+def test_a_damaged_archive_ends_in_one_line(tmp_path, wave):
+    meta = sigmf_files(tmp_path, wave)
+    path = tmp_path / "x.sigmf.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for part in (meta, meta.with_suffix(".sigmf-data")):
+            archive.add(part, part.name)
+    content = path.read_bytes()
+    for cut in range(1000, len(content) - 1000, 9001):
+        path.write_bytes(content[:cut])
+        assert "must " in refusal(lambda: whole(open_recording(path)), path)
+
+
 def test_a_collection_is_several(tmp_path):
     path = tmp_path / "x.sigmf-collection"
     path.write_text(json.dumps({"collection": {"core:streams": [{"name": "a"}, {"name": "b"}]}}))

@@ -308,9 +308,9 @@ class RawRecording:
         n_held = 0
         with self.path.open("rb") if self.opened is None else self.opened(self.path) as file:
             for offset, length in self.pieces or ((self.offset_bytes, self._stored_bytes),):
-                file.seek(offset)
+                self._read(file, 0, offset)
                 while length:
-                    content = file.read(min(length, n_bytes - n_held))
+                    content = self._read(file, min(length, n_bytes - n_held))
                     if not content:
                         raise DataFormatError(
                             f"{self.path} must hold {self.n_samples} samples, and ends before: "
@@ -324,6 +324,27 @@ class RawRecording:
                         held, n_held = [], 0
         if n_held:
             yield b"".join(held)
+
+    def _read(self, file: IO[bytes], n_bytes: int, place: int | None = None) -> bytes:
+        """Some bytes, from a place on if one is given."""
+        try:
+            if place is not None:
+                file.seek(place)
+            return file.read(n_bytes)
+        except _damage() as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataFormatError(
+                f"{self.path} must be readable to its end, and is not ({reason}): fetch it again"
+            ) from None
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What reading a compressed file raises where it is damaged."""
+    import lzma
+    import zipfile
+    import zlib
+
+    return OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 
 
 def check_finite(block: Samples, start: int, name: str) -> None:
