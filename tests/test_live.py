@@ -668,6 +668,17 @@ def test_wav_through_a_pipe_that_cannot_be_read(model_path, content, message):
     assert str(done.exception) == message
 
 
+def test_a_header_in_a_pipe_is_no_sample(model_path):
+    done = CliRunner().invoke(
+        app, ["classify", "-", "-f", "cs16", "-m", str(model_path)],
+        input=b"RIFF\0\0\0\0WAVEfmt " + bytes(9000),
+    )  # fmt: skip
+    assert str(done.exception) == (
+        "standard input must bring nothing but samples, and begins like a WAV file: "
+        "leave --format out if it is a WAV file, else convert it"
+    )
+
+
 def test_a_document_is_whole_after_an_error_too(model_path):
     samples = noise(3000)
     samples[2500] = np.inf

@@ -19,6 +19,7 @@ _MAGICS = (
     (b"fLaC", "a FLAC file", ".flac"),
     (b"OggS", "an Ogg file", ".ogg"),
 )
+_LOOKED_AT_BYTES = 64
 
 
 def refuse_header(path: Path) -> None:
@@ -30,16 +31,34 @@ def refuse_header(path: Path) -> None:
     if not path.is_file():
         return
     with path.open("rb") as file:
-        content = file.read(64)
+        found = _kind_of(file.read(_LOOKED_AT_BYTES))
+    if found is not None:
+        kind, suffix = found
+        raise DataFormatError(
+            f"{path} must hold nothing but samples, and begins like {kind}: "
+            f"name it {path.stem}{suffix} and leave --format out"
+        )
+
+
+def refuse_stream(content: bytes, name: str) -> None:
+    """Refuse a stream of samples that begins as a file of another kind does.
+
+    Raises:
+        DataFormatError: It does.
+    """
+    found = _kind_of(content[:_LOOKED_AT_BYTES])
+    if found is not None:
+        raise DataFormatError(
+            f"{name} must bring nothing but samples, and begins like {found[0]}: "
+            "leave --format out if it is a WAV file, else convert it"
+        )
+
+
+def _kind_of(content: bytes) -> tuple[str, str] | None:
+    """What begins so, and how it should end."""
     for magic, kind, suffix in _MAGICS:
         if content.startswith(magic):
-            raise _refusal(path, kind, suffix)
+            return kind, suffix
     if sdriq.is_header(content):
-        raise _refusal(path, "a recording of SDRangel's", sdriq.SUFFIX)
-
-
-def _refusal(path: Path, kind: str, suffix: str) -> DataFormatError:
-    return DataFormatError(
-        f"{path} must hold nothing but samples, and begins like {kind}: "
-        f"name it {path.stem}{suffix} and leave --format out"
-    )
+        return "a recording of SDRangel's", sdriq.SUFFIX
+    return None

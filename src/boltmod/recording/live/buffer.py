@@ -19,6 +19,7 @@ import numpy as np
 
 from boltmod.errors import SourceError
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.recording import magic
 from boltmod.recording.analytic import Samples, analytic
 from boltmod.recording.live.byte_source import ByteSource
 from boltmod.recording.raw import SampleFormat, check_finite
@@ -195,6 +196,8 @@ class LiveRecording:
         sample_bytes = self.sample_format.sample_bytes
         held = b""
         for content in self._contents():
+            if not self.n_samples_read and not held:
+                magic.refuse_stream(content, self.name)
             held += content
             whole = len(held) // sample_bytes * sample_bytes
             if whole:
