@@ -277,9 +277,8 @@ def main() -> None:
             },
             args.turns,
         )
-    print(
-        f"boltmod's whole loop trains {ratio:.1f} times as fast as the challenge's ({in_words(ratio)})"
-    )
+    words = in_words(ratio)
+    print(f"boltmod's whole loop is {ratio:.1f} times as fast as the challenge's ({words})")
 
 
 if __name__ == "__main__":
