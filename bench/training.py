@@ -4,9 +4,10 @@
     python bench/training.py million.hdf5 [--network bacalhaunet] [--batch-size 1024] [--threads 1]
 
 The challenge's loop: every frame read by itself with h5py, a DataLoader without workers, the plain
-layers of Brevitas, cross-entropy and Adam. The two take turns, and the middle turn counts. The file
-is asked out of memory before every turn of a loader. Memory is that of a process of its own that
-does nothing but take random batches from the file.
+layers of Brevitas, cross-entropy and Adam. Each loop runs in a process of its own, boltmod's with
+freed memory kept, as `boltmod run` keeps it. The two take turns, and the middle turn counts. The
+file is asked out of memory before every turn of a loader. Memory is that of a process of its own
+that does nothing but take random batches from the file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import islice
+from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 
 import h5py
@@ -35,6 +37,7 @@ from boltmod.data.source import TwinSource
 from boltmod.data.split import official_split
 from boltmod.nn import registry
 from boltmod.signal.profile import TWIN
+from boltmod.train.allocator import keep_freed_memory
 from boltmod.train.loop import make_optimiser
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -124,16 +127,81 @@ def frames_per_s(batches: Batches, step: Step | None, n_steps: int) -> float:
     return n_frames / (time.perf_counter() - begun)
 
 
-def compare(rows: dict[str, Callable[[], float]], turns: int) -> None:
-    """Let the rows take turns; print each one's middle turn and its ratio to the first row's."""
+def compare(rows: dict[str, Callable[[], float]], turns: int) -> list[float]:
+    """Let the rows take turns; print each one's middle turn and its ratio to the first row's.
+
+    Returns:
+        The ratios.
+    """
     found: dict[str, list[float]] = {name: [] for name in rows}
     for _ in range(turns):
         for name, measure in rows.items():
             found[name].append(measure())
-    first = statistics.median(next(iter(found.values())))
-    for name, values in found.items():
-        middle = statistics.median(values)
-        print(f"  {name:<44} {middle:10,.0f} frames/s {middle / first:7.2f}x")
+    middles = [statistics.median(values) for values in found.values()]
+    for name, middle in zip(found, middles, strict=True):
+        print(f"  {name:<44} {middle:10,.0f} frames/s {middle / middles[0]:7.2f}x", flush=True)
+    return [middle / middles[0] for middle in middles]
+
+
+@dataclass
+class Loop:
+    """One of the two loops, in the process that runs it.
+
+    Args:
+        path: The data set.
+        train: The positions trained on.
+        batch_size: Frames a step.
+        is_ours: Whether it is boltmod's.
+        step: A training step.
+    """
+
+    path: Path
+    train: np.ndarray
+    batch_size: int
+    is_ours: bool
+    step: Step
+
+    def loads(self, n_steps: int) -> float:
+        """Frames a second of the loader alone."""
+        return self._from_file(None, n_steps)
+
+    def steps(self, n_steps: int) -> float:
+        """Frames a second of steps on frames in memory."""
+        frames = torch.randn(self.batch_size, 2, 1024), torch.randint(0, 24, (self.batch_size,))
+        return frames_per_s(repeat(frames), self.step, n_steps)
+
+    def trains(self, n_steps: int) -> float:
+        """Frames a second of both."""
+        return self._from_file(self.step, n_steps)
+
+    def trains_on_the_twin(self, n_steps: int) -> float:
+        """Frames a second of steps on frames drawn from the twin."""
+        return frames_per_s(twin_batches(self.batch_size), self.step, n_steps)
+
+    def _from_file(self, step: Step | None, n_steps: int) -> float:
+        forget(self.path)
+        batches = our_batches if self.is_ours else challenge_batches
+        return frames_per_s(batches(self.path, self.train, self.batch_size), step, n_steps)
+
+
+_LOOPS: list[Loop] = []
+"""The loop of this process, where it is one of the two that measure."""
+
+
+def begin(path: Path, network: str, batch_size: int, threads: int, is_ours: bool) -> None:
+    """Make a measuring process what its loop needs."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(threads)
+    if is_ours:
+        keep_freed_memory()
+    with RadioMLFile(path) as file:
+        train = official_split(file.class_ids, file.snr_labels).train
+    _LOOPS.append(Loop(path, train, batch_size, is_ours, stepper(build(network, not is_ours))))
+
+
+def measured(what: str, n_steps: int) -> float:
+    found: float = getattr(_LOOPS[0], what)(n_steps)
+    return found
 
 
 def memory_of_loading(path: Path, batch_size: int, n_steps: int) -> float:
@@ -151,6 +219,17 @@ def _load(path: Path, batch_size: int, n_steps: int) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
 
 
+_WORDS = ("less than once", "once", "twice", *(
+    f"{number} times"
+    for number in ("three", "four", "five", "six", "seven", "eight", "nine", "ten")
+))  # fmt: skip
+
+
+def in_words(ratio: float) -> str:
+    """Return the whole part of a ratio in words."""
+    return f"more than {_WORDS[-1]}" if ratio >= len(_WORDS) else _WORDS[int(ratio)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("dataset", type=Path)
@@ -160,58 +239,46 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--turns", type=int, default=3)
     args = parser.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(args.threads)
     path, size, n = args.dataset, args.batch_size, args.steps
     with RadioMLFile(path) as file:
-        train = official_split(file.class_ids, file.snr_labels).train
         print(f"{len(file):,} frames, {args.network}, batches of {size}, {args.threads} threads, ")
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
-    theirs, ours = stepper(build(args.network, True)), stepper(build(args.network, False))
-    memory = torch.randn(size, 2, 1024), torch.randint(0, 24, (size,))
-
-    def again() -> Batches:
-        while True:
-            yield memory
-
-    def cold(batches: Callable[[], Batches], step: Step | None, n_steps: int) -> float:
-        forget(path)
-        return frames_per_s(batches(), step, n_steps)
-
-    def from_challenge() -> Batches:
-        return challenge_batches(path, train, size)
-
-    def from_us() -> Batches:
-        return our_batches(path, train, size)
-
-    print("random batches from the file")
-    compare(
-        {
-            "the challenge's loader": lambda: cold(from_challenge, None, n),
-            "boltmod's": lambda: cold(from_us, None, 10 * n),
-        },
-        args.turns,
-    )
-    print(f"  memory of a process with boltmod's: {memory_of_loading(path, size, 100):,.0f} MB")
-    print("one training step, frames in memory")
-    compare(
-        {
-            "the challenge's step": lambda: frames_per_s(again(), theirs, n),
-            "boltmod's": lambda: frames_per_s(again(), ours, n),
-        },
-        args.turns,
-    )
-    print("the whole loop")
-    compare(
-        {
-            "the challenge's": lambda: cold(from_challenge, theirs, n),
-            "boltmod's, from the file": lambda: cold(from_us, ours, n),
-            "boltmod's, frames drawn from the twin": lambda: frames_per_s(
-                twin_batches(size), ours, n
-            ),
-        },
-        args.turns,
-    )
+    context = multiprocessing.get_context("spawn")
+    given = (path, args.network, size, args.threads)
+    with (
+        context.Pool(1, begin, (*given, False)) as challenge,
+        context.Pool(1, begin, (*given, True)) as boltmod,
+    ):
+        print("random batches from the file")
+        compare(
+            {
+                "the challenge's loader": lambda: challenge.apply(measured, ("loads", n)),
+                "boltmod's": lambda: boltmod.apply(measured, ("loads", 10 * n)),
+            },
+            args.turns,
+        )
+        print(f"  memory of a process with boltmod's: {memory_of_loading(path, size, 100):,.0f} MB")
+        print("one training step, frames in memory")
+        compare(
+            {
+                "the challenge's step": lambda: challenge.apply(measured, ("steps", n)),
+                "boltmod's": lambda: boltmod.apply(measured, ("steps", n)),
+            },
+            args.turns,
+        )
+        print("the whole loop")
+        _, ratio, _ = compare(
+            {
+                "the challenge's": lambda: challenge.apply(measured, ("trains", n)),
+                "boltmod's, from the file": lambda: boltmod.apply(measured, ("trains", n)),
+                "boltmod's, frames drawn from the twin": lambda: boltmod.apply(
+                    measured, ("trains_on_the_twin", n)
+                ),
+            },
+            args.turns,
+        )
+    words = in_words(ratio)
+    print(f"boltmod's whole loop is {ratio:.1f} times as fast as the challenge's ({words})")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from boltmod.cli.app import app
-from boltmod.config import PrunePhase, read_recipe
+from boltmod.config import PrunePhase, TrainPhase, read_recipe
 from boltmod.data.source import open_source
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.nn import registry
@@ -35,6 +35,24 @@ def test_bacalhaunet_v1_is_pruned_as_published() -> None:
     assert [p.threshold for p in pruned] == [0.15, 0.25, 0.25]
     assert [p.weight_decay for p in pruned] == [5e-5, 1e-4, 1e-5]
     assert all(p.epochs == 20 and p.batch_size == 1024 for p in phases)
+
+
+@pytest.mark.parametrize("name", ["bacalhaunet_v1", "imperial_ipc1", "imperial_ipc1_8bit"])
+def test_a_recipe_for_one_core_has_the_published_network_and_phases(name: str) -> None:
+    published, own = (
+        read_recipe(next(p for p in RECIPES if p.stem == stem)) for stem in (name, f"{name}_cpu")
+    )
+    assert own.network == published.network
+    begun, *phases = own.phases
+    assert isinstance(begun, TrainPhase)
+    assert not begun.quantised
+    assert [(p.name, p.kind) for p in phases] == [(p.name, p.kind) for p in published.phases]
+    assert [stage.name for stage in stages(own)[1:]] == [stage.name for stage in stages(published)]
+    taught = [p.distill for p in own.phases if p.distill is not None]
+    assert all(teacher.phase in {p.name for p in own.phases} for teacher in taught)
+    passes = own.data.frames_per_epoch * sum(stage.settings.epochs for stage in stages(own))
+    # At 700 frames/s, half of what one core does with either network, eight hours.
+    assert passes < 8 * 3600 * 700 + 1
 
 
 @pytest.mark.parametrize("source", ["twin", "hdf5"])

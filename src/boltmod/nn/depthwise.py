@@ -25,6 +25,9 @@ _CHANNEL_BLOCK = 16
 _SIDE_BY_SIDE = 16
 """Frames side by side: few enough for the cache, enough for the kernel's inner loop."""
 
+_AT_ONCE = 128
+"""Frames whose rearranged samples are in memory at once."""
+
 
 class DepthwiseConv1d(torch.autograd.Function):
     """A depthwise convolution of samples laid out with the channels of an instant side by side."""
@@ -128,12 +131,12 @@ def weight_gradient(
     """
     n_frames, n_channels, n_outputs = grad.shape
     beside = lcm(_fold(n_channels), _SIDE_BY_SIDE)
-    n_whole = n_frames // beside * beside
+    at_once = lcm(beside, _AT_ONCE)
     of_weight = grad.new_zeros((n_channels, 1, n_taps), dtype=_precise(grad.dtype))
-    # Frames left over stand alone: slower, and as right.
-    for frames, width in ((slice(n_whole), beside), (slice(n_whole, None), 1)):
-        if grad[frames].shape[0] == 0:
-            continue
+    for begin in range(0, n_frames, at_once):
+        frames = slice(begin, begin + at_once)
+        # Frames that make no whole group stand alone: slower, and as right.
+        width = 1 if len(grad[frames]) % beside else beside
         dy = _side_by_side(grad[frames], 0, n_outputs, 1, width)
         for phase in range(min(stride, n_taps)):
             taps = ceil((n_taps - phase) / stride)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _LARGEST_MMAP_THRESHOLD = 32 << 20
 _NEVER = 2**31 - 1
 
@@ -15,7 +15,8 @@ def keep_freed_memory() -> bool:
 
     Every step of a training asks for the same tensors of some megabytes. glibc gives each back at
     once, and the system hands it out again page by page, filled with zeros: a fifth of the time of
-    a small network's step (bench/allocator.py). Elsewhere than on glibc nothing happens.
+    a small network's step (bench/allocator.py), more in large batches. Elsewhere than on glibc
+    nothing happens.
 
     Returns:
         Whether there was such an allocator to tell.
@@ -27,5 +28,11 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    told = (mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD), mallopt(_TRIM_THRESHOLD, _NEVER))
+    wanted = {
+        _MMAP_THRESHOLD: _LARGEST_MMAP_THRESHOLD,
+        _TRIM_THRESHOLD: _NEVER,
+        # Blocks above the largest threshold too: batches of 1024 have tensors of 50 MB.
+        _MMAP_MAX: 0,
+    }
+    told = [mallopt(name, value) for name, value in wanted.items()]
     return all(told)
