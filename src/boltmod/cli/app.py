@@ -9,6 +9,7 @@ import typer
 from boltmod import __version__
 from boltmod.cli import challenge, data
 from boltmod.cli.classify import classify
+from boltmod.cli.compile import compile_model
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
 from boltmod.cli.leaderboard import leaderboard
@@ -53,6 +54,7 @@ def _root(
 app.command()(run)
 app.command()(search)
 app.command()(cost)
+app.command("compile")(compile_model)
 app.command()(classify)
 app.command()(evaluate)
 app.command()(report)

@@ -186,8 +186,8 @@ def _quantised_frames(b: _Builder, quantiser: Quantiser, step: Fraction) -> Valu
     thresholds = float_thresholds(step, range(quantiser.low + 1, quantiser.high + 1))
     bounds = (np.full(2, quantiser.low), np.full(2, quantiser.high))
     shape = b.growing.frame_shape
-    tensor = b.growing.add(form.Quantise, (FRAMES,), shape, bounds,
-                           thresholds=thresholds, lowest=quantiser.low)  # fmt: skip
+    facts = {"thresholds": thresholds, "lowest": quantiser.low, "scale": float(step)}
+    tensor = b.growing.add(form.Quantise, (FRAMES,), shape, bounds, **facts)
     return Value.plain((Term(tensor, (step, step)),), shape)
 
 

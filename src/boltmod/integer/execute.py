@@ -37,6 +37,17 @@ def trace(program: Program, iq_planes: Floats) -> Tensors:
     return tensors
 
 
+def run_from(program: Program, levels: Integers) -> Integers:
+    """Return the scores of what the first step has made already, (n, 2, 1024)."""
+    first = program.steps[0]
+    tensors: Tensors = {first.name: levels}
+    for step in program.steps[1:]:
+        sources = [tensors[name] for name in step.sources]
+        tensors[step.name] = _RUN[type(step)](step, *sources)
+    last: Integers = tensors[program.steps[-1].name]
+    return last[:, :, 0]
+
+
 def _quantise(step: form.Quantise, x: Floats) -> Integers:
     count = np.searchsorted(step.thresholds, x, side="right")
     return np.where(np.isnan(x), step.lowest, step.lowest + count).astype(np.int64)

@@ -64,10 +64,12 @@ class Quantise(Step):
     Args:
         thresholds: Ascending, (levels − 1,) float32.
         lowest: Value below the first threshold.
+        scale: What an integer is worth, a float32.
     """
 
     thresholds: Floats
     lowest: int
+    scale: float
 
     word = "quantise"
 
