@@ -34,7 +34,12 @@ def build(model: Model) -> Program:
     """
     builder = _Builder(model)
     for node in model.proto.graph.node:
-        builder.take(node)
+        try:
+            builder.take(node)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            # What a reader did not expect: the operator is used in a way that it does not know.
+            what = f"as it is ({type(error).__name__}: {error})"
+            raise refused(node, "be used as boltmod's networks do", what) from None
     return builder.finish()
 
 
@@ -454,6 +459,20 @@ def _pad(b: _Builder, node: onnx.NodeProto) -> Value:
     return _cut(b, value, tensor, channels, (-int(pads[2]), value.n_samples + int(pads[5])))
 
 
+def _slice(b: _Builder, node: onnx.NodeProto) -> Value:
+    value, tensor = b.single(node)
+    bounds = [b.constants.get(name, ()) for name in node.input[1:]]
+    if len(value.shape) != 2 or len(bounds) < 3 or any(np.size(each) != 1 for each in bounds):
+        raise refused(node, "cut along one axis by constants", "otherwise")
+    start, stop, axis, step = (*(int(np.ravel(each)[0]) for each in bounds), 1)[:4]
+    if step != 1 or axis not in (1, 2, -1, -2):
+        raise refused(node, "cut channels or samples", f"steps of {step} along axis {axis}")
+    ends = [(0, value.n_channels), (0, value.n_samples)]
+    axis = axis - 1 if axis > 0 else axis
+    ends[axis] = slice(start, stop).indices(ends[axis][1])[:2]
+    return _cut(b, value, tensor, ends[0], ends[1])
+
+
 def _cut(b: _Builder, value: Value, tensor: str, channels: tuple[int, int],
          samples: tuple[int, int]) -> Value:  # fmt: skip
     length = samples[1] - samples[0]
@@ -544,6 +563,7 @@ _READERS: dict[str, Callable[[_Builder, onnx.NodeProto], Any]] = {
     "MaxPool": _maximum,
     "GlobalMaxPool": _maximum,
     "Pad": _pad,
+    "Slice": _slice,
     "Concat": _concat,
     "Reshape": _reshape,
     "Flatten": _reshape,

@@ -53,7 +53,9 @@ class _Channel:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
+    """y = (Σ factors · sources + addend) >> shift, clipped."""
+
     factors: tuple[int, ...]
     addend: int
     shift: int
@@ -73,7 +75,7 @@ def with_multiplications(program: Program) -> Program:
 
 def _with_multiplication(step: Requantise, sources: list[Step]) -> Requantise:
     found = [_search(_channel(step, sources, number)) for number in range(step.shape[0])]
-    nothing = _Found((0,) * len(sources), 0, 0)
+    nothing = Found((0,) * len(sources), 0, 0)
     each = [one or nothing for one in found]
     multiply = MultiplyShift(
         np.array([one.factors for one in each], np.int64).T,
@@ -84,18 +86,30 @@ def _with_multiplication(step: Requantise, sources: list[Step]) -> Requantise:
     return replace(step, multiply=multiply)
 
 
+def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
+    """Return one channel's multiply, add, shift; None where only thresholds say it.
+
+    Args:
+        step: The requantisation.
+        channel: Which one.
+        reach: Smallest and largest value of each source, (sources, 2).
+    """
+    thresholds = step.thresholds[channel]
+    return _search(_Channel(step.coefficients[:, channel], thresholds, step.lowest, reach))
+
+
 def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:
     reach = np.array([[each.low[number], each.high[number]] for each in sources], np.int64)
     return _Channel(step.coefficients[:, number], step.thresholds[number], step.lowest, reach)
 
 
-def _search(channel: _Channel) -> _Found | None:
+def _search(channel: _Channel) -> Found | None:
     """Find the factors with the fewest bits dropped in the end; None where there are none."""
     low, high = channel.total_reach
     inner = (channel.thresholds > low) & (channel.thresholds <= high)
     if not inner.any():
         level = channel.lowest + int((channel.thresholds <= low).sum())
-        return _Found((0,) * len(channel.reach), level, 0)
+        return Found((0,) * len(channel.reach), level, 0)
     if len(channel.reach) > 2 or (len(channel.reach) == 2 and np.prod(channel.coefficients) <= 0):
         return None
     slopes = _slopes(channel)
@@ -135,7 +149,8 @@ def _factors(
     scale = 2.0**shift
     if len(channel.reach) == 1:
         sign = int(channel.coefficients[0])
-        first, last = int(np.floor(slopes[0] * scale)), int(np.ceil(slopes[1] * scale))
+        first = int(np.ceil(slopes[0] * scale * (1 - 1e-12)))
+        last = int(np.floor(slopes[1] * scale * (1 + 1e-12)))
         middle = (first + last) // 2
         for factor in sorted(range(max(first, 1), min(last, first + 64) + 1),
                              key=lambda f: abs(f - middle)):  # fmt: skip
@@ -151,7 +166,7 @@ def _factors(
 
 def _with_addend(
     channel: _Channel, factors: tuple[int, ...], shift: int, hard: list[int]
-) -> _Found | None:
+) -> Found | None:
     """Return the factors with an addend that makes the staircases the same, if there is one.
 
     Args:
@@ -175,7 +190,7 @@ def _with_addend(
     )
     if largest + abs(addend) >= 2**31:
         return None
-    return _Found(factors, addend, shift)
+    return Found(factors, addend, shift)
 
 
 def _addends(channel: _Channel, factor: int, shift: int) -> tuple[int, int]:
