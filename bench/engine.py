@@ -5,8 +5,8 @@
 
 Every round each way has its turn, so that what else the machine does falls on all alike; rates are
 by processor time of this process, the ratio is the median of the rounds'. ONNX Runtime gets the
-network in standard operators, all its optimisations, one thread, and its best batch of several. What
-the engine says is compared with numpy first, to the bit.
+network in standard operators, all its optimisations, one thread, and its best batch of several.
+What the engine says is compared with numpy first, to the bit.
 """
 
 from __future__ import annotations
