@@ -147,7 +147,7 @@ def test_every_width_says_the_same(
     if flag and not (cpuinfo.exists() and "avx2" in cpuinfo.read_text()):
         pytest.skip("a processor without AVX2")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_NATIVE", flag[0] if flag else "-O3")
+    monkeypatch.setattr(library, "_NATIVE", flag or ["-O3"])
     library.load.cache_clear()
     try:
         for name in ("boltnet", "convolutional", "products"):

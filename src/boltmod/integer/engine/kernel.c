@@ -30,14 +30,15 @@ typedef struct {
 
 /* How one channel's sum becomes a level; tables.py: Level. */
 typedef struct {
-    int32_t kind;           /* by floats, or exact by multiply and shift, fine alone or both */
+    int32_t kind;           /* by floats, or exact by multiply and shift: fine alone, or both; by
+                               halves is fine alone with a shift of 16 or more */
     int32_t coarse, fine;   /* (coarse * 2^15 + fine) * x + addend >> shift */
     int32_t addend, shift;
     float scale[2], offset, slack; /* levels above the lowest by floats, and how far they may be off */
     int32_t coefficients, thresholds; /* where the exact ones begin */
 } level;
 
-enum { BY_FLOATS, BY_FINE, BY_BOTH };
+enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
        COPY, PHASES };
@@ -76,29 +77,40 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
     }
 }
 
-/* Lowest plus the number of thresholds not above the sum, as the program says it. */
-static int32_t exactly(const plan *p, const level *l, int n_sources, int n, int lowest,
-                       int64_t x0, int64_t x1)
+/* Number of thresholds not above the sum, as the program says it; `k` is where to look first. */
+static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k, int64_t x0,
+                       int64_t x1)
 {
     const int64_t *coefficients = p->exact + l->coefficients;
     const int64_t *threshold = p->exact + l->thresholds;
-    const int64_t sum = coefficients[0] * x0 + (n_sources > 1 ? coefficients[1] * x1 : 0);
-    int low = 0, high = n;
-    while (low < high) {
-        const int middle = (low + high) / 2;
-        if (threshold[middle] <= sum) low = middle + 1; else high = middle;
-    }
-    return lowest + low;
+    const int64_t sum = coefficients[0] * x0 + (two ? coefficients[1] * x1 : 0);
+    while (k < n && threshold[k] <= sum) k++;
+    while (k > 0 && threshold[k - 1] > sum) k--;
+    return k;
 }
 
 #ifdef __AVX512BW__
 #define HALF __m512i
 #define op_(name) _mm512_##name
 #define N_PARTS 1
+#define FLOATS __m512
+#define any_greater(a, b) (int)_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
+#define size_of(a) _mm512_abs_ps(a)
+#ifdef __AVX512VNNI__
+#define PRODUCT_SUM(a, b, c) _mm512_dpwssd_epi32(c, a, b)
+#endif
+#define ODD_FROM(even, odd) _mm512_mask_blend_epi16(0xAAAAAAAAu, even, odd)
 #elif defined(__AVX2__)
 #define HALF __m256i
 #define op_(name) _mm256_##name
 #define N_PARTS 2
+#define FLOATS __m256
+#define any_greater(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ))
+#define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define ODD_FROM(even, odd) _mm256_blend_epi16(even, odd, 0xAA)
+#endif
+#ifndef PRODUCT_SUM
+#define PRODUCT_SUM(a, b, c) op_(add_epi32)(op_(madd_epi16)(a, b), c)
 #endif
 
 /* Sums of 16 bits to levels by multiply, add, shift, clip. */
@@ -111,6 +123,18 @@ INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
     const HALF fine = op_(set1_epi32)(l->fine & 0xFFFF), addend = op_(set1_epi32)(l->addend);
     const HALF zero = op_(set1_epi32)(0);
     const __m128i shift = _mm_cvtsi32_si128(l->shift);
+    if (l->kind == BY_HALVES) { /* even samples' levels below, odd ones' above */
+        const HALF above = op_(slli_epi32)(fine, 16);
+        const __m128i less = _mm_cvtsi32_si128(l->shift - 16);
+        for (int i = 0; i < N_PARTS; i++) {
+            const HALF even = op_(sra_epi32)(PRODUCT_SUM(x[i], fine, addend), shift);
+            const HALF odd = op_(sra_epi32)(PRODUCT_SUM(x[i], above, addend), less);
+            x[i] = op_(max_epi16)(ODD_FROM(even, odd), op_(set1_epi16)((int16_t)lowest));
+            x[i] = op_(min_epi16)(x[i], op_(set1_epi16)((int16_t)highest));
+        }
+        memcpy(&y, x, sizeof y);
+        return y;
+    }
     for (int i = 0; i < N_PARTS; i++) {
         const HALF low = op_(unpacklo_epi16)(x[i], zero), high = op_(unpackhi_epi16)(x[i], zero);
         HALF s = op_(add_epi32)(op_(madd_epi16)(low, fine), addend);
@@ -135,25 +159,81 @@ INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
     return y;
 }
 
-/* The same of sums of 32 bits, by floats. */
-INLINE int levels32(const level *l, int two, const int32_t *a, const int32_t *b, int n, int lowest,
-                    int32_t *y)
+/* A level above the lowest by floats, one too many, with what follows its point. */
+INLINE float estimate(const level *l, int two, int32_t a, int32_t b, int n)
 {
-    const float top = (float)n + 1.5f, slack = l->slack, upper = 1.0f - l->slack;
-    const float f0 = l->scale[0], f1 = l->scale[1], offset = l->offset + 1.0f;
+    const float top = (float)n + 1.5f;
+    float v = (float)a * l->scale[0] + (l->offset + 1.0f);
+    if (two) v += (float)b * l->scale[1];
+    v = v < 0.5f ? 0.5f : v;
+    return v > top ? top : v;
+}
+
+/* Decides by thresholds what estimates leave open. */
+static __attribute__((noinline)) void decide(const plan *p, const level *l, int two,
+                                             const int32_t *a, const int32_t *b, int n, int lowest,
+                                             int count, int32_t *y)
+{
+    for (int i = 0; i < count; i++) {
+        const float v = estimate(l, two, a[i], b[i], n), rest = v - (float)(int32_t)v;
+        /* Twice the slack: vectors may have rounded otherwise. */
+        if (rest < 2 * l->slack || rest > 1.0f - 2 * l->slack)
+            y[i] = lowest + exactly(p, l, two, n, y[i] - lowest, a[i], b[i]);
+    }
+}
+
+/* Sums of 32 bits to levels by floats, and by thresholds where these are not sure. */
+INLINE void levels32(const plan *p, const level *l, int two, const int32_t *a, const int32_t *b,
+                     int n, int lowest, int32_t *y)
+{
+    const float slack = l->slack, upper = 1.0f - l->slack;
     int near = 0;
     for (int i = 0; i < LANES; i++) {
-        float v = (float)a[i] * f0 + offset;
-        if (two) v += (float)b[i] * f1;
-        v = v < 0.5f ? 0.5f : v;
-        v = v > top ? top : v;
+        const float v = estimate(l, two, a[i], b[i], n);
         const int32_t k = (int32_t)v;
         const float rest = v - (float)k;
         near |= (rest < slack) | (rest > upper);
-        y[i] = lowest + (k < 1 ? 0 : k > n + 1 ? n : k - 1);
+        y[i] = lowest + (k < 1 ? 0 : k > n ? n : k - 1);
     }
-    return near;
+    if (__builtin_expect(near, 0)) decide(p, l, two, a, b, n, lowest, LANES, y);
 }
+
+#ifdef N_PARTS
+/* The same of sums of 16 bits; says whether some are not sure. */
+INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, int *near)
+{
+    HALF x0[N_PARTS], x1[N_PARTS];
+    v16 y;
+    memcpy(x0, &a, sizeof a);
+    memcpy(x1, &b, sizeof b);
+    const FLOATS f0 = op_(set1_ps)(l->scale[0]), f1 = op_(set1_ps)(l->scale[1]);
+    const FLOATS offset = op_(set1_ps)(l->offset + 1.0f), half = op_(set1_ps)(0.5f);
+    const FLOATS top = op_(set1_ps)((float)n + 1.5f), edge = op_(set1_ps)(0.5f - l->slack);
+    const HALF one = op_(set1_epi32)(1);
+    for (int i = 0; i < N_PARTS; i++) {
+        HALF k[2];
+        for (int odd = 0; odd < 2; odd++) {
+            const HALF p0 = op_(srai_epi32)(odd ? x0[i] : op_(slli_epi32)(x0[i], 16), 16);
+            FLOATS v = op_(add_ps)(op_(mul_ps)(op_(cvtepi32_ps)(p0), f0), offset);
+            if (two) {
+                const HALF p1 = op_(srai_epi32)(odd ? x1[i] : op_(slli_epi32)(x1[i], 16), 16);
+                v = op_(add_ps)(op_(mul_ps)(op_(cvtepi32_ps)(p1), f1), v);
+            }
+            v = op_(min_ps)(op_(max_ps)(v, half), top);
+            k[odd] = op_(cvttps_epi32)(v);
+            const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(k[odd]));
+            *near |= any_greater(size_of(op_(sub_ps)(rest, half)), edge);
+            k[odd] = op_(sub_epi32)(k[odd], one);
+        }
+        x0[i] = ODD_FROM(k[0], op_(slli_epi32)(k[1], 16));
+        x0[i] = op_(max_epi16)(x0[i], op_(set1_epi16)(0));
+        x0[i] = op_(min_epi16)(x0[i], op_(set1_epi16)((int16_t)n));
+        x0[i] = op_(add_epi16)(x0[i], op_(set1_epi16)((int16_t)lowest));
+    }
+    memcpy(&y, x0, sizeof y);
+    return y;
+}
+#endif
 
 INLINE void settle16(const plan *p, const level *l, int two, v16 a, v16 b, int n, int lowest,
                      int16_t *y)
@@ -163,12 +243,20 @@ INLINE void settle16(const plan *p, const level *l, int two, v16 a, v16 b, int n
         return;
     }
     int32_t x0[LANES], x1[LANES], levels[LANES];
+#ifdef N_PARTS
+    int near = 0;
+    const v16 sure = levels16(l, two, a, b, n, lowest, &near);
+    *(u16 *)y = sure;
+    if (__builtin_expect(!near, 1)) return;
     for (int i = 0; i < LANES; i++) x0[i] = a[i];
     for (int i = 0; i < LANES; i++) x1[i] = b[i];
-    if (__builtin_expect(levels32(l, two, x0, x1, n, lowest, levels), 0)) {
-        for (int i = 0; i < LANES; i++)
-            levels[i] = exactly(p, l, 1 + two, n, lowest, x0[i], x1[i]);
-    }
+    for (int i = 0; i < LANES; i++) levels[i] = sure[i];
+    decide(p, l, two, x0, x1, n, lowest, LANES, levels);
+#else
+    for (int i = 0; i < LANES; i++) x0[i] = a[i];
+    for (int i = 0; i < LANES; i++) x1[i] = b[i];
+    levels32(p, l, two, x0, x1, n, lowest, levels);
+#endif
     for (int i = 0; i < LANES; i++) y[i] = (int16_t)levels[i];
 }
 
@@ -234,10 +322,7 @@ INLINE void settle32(const plan *p, const level *l, int two, const int32_t *a, c
                      int n, int lowest, int16_t *y)
 {
     int32_t levels[LANES];
-    if (__builtin_expect(levels32(l, two, a, b, n, lowest, levels), 0)) {
-        for (int i = 0; i < LANES; i++)
-            levels[i] = exactly(p, l, 1 + two, n, lowest, a[i], b[i]);
-    }
+    levels32(p, l, two, a, b, n, lowest, levels);
     narrow32(y, levels);
 }
 
@@ -376,13 +461,11 @@ static void requantise(const plan *p, const op *o, char *w)
         }
         get_row(b, w, two ? x1 : x, c);
         for (int t = y->length; t % LANES; t++) a[t] = b[t] = 0;
-        for (int t = 0; t < y->length; t += LANES) {
-            if (y->length == 1) {
-                to[0] = exactly(p, l, o->n_sources, n, lowest, a[0], b[0]);
-            } else if (levels32(l, two, a + t, b + t, n, lowest, to + t)) {
-                for (int i = t; i < t + LANES; i++)
-                    to[i] = exactly(p, l, o->n_sources, n, lowest, a[i], b[i]);
-            }
+        if (y->length == 1) {
+            to[0] = lowest + exactly(p, l, two, n, n / 2, a[0], b[0]);
+        } else {
+            for (int t = 0; t < y->length; t += LANES)
+                levels32(p, l, two, a + t, b + t, n, lowest, to + t);
         }
         put_row(to, w, y, c);
     }

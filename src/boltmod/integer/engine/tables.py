@@ -13,7 +13,7 @@ from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
 from boltmod.integer.form import Program, Step
-from boltmod.integer.multiply import find_one
+from boltmod.integer.multiply import Found, find_one
 
 LANES = 32
 _MARGIN = 32
@@ -42,8 +42,11 @@ LEVEL = np.dtype([("kind", "<i4"), ("coarse", "<i4"), ("fine", "<i4"), ("addend"
                   ("shift", "<i4"), ("scale", "<f4", 2), ("offset", "<f4"), ("slack", "<f4"),
                   ("coefficients", "<i4"), ("thresholds", "<i4")])  # fmt: skip
 
-_BY_FINE, _BY_BOTH = 1, 2
+_BY_FINE, _BY_BOTH, _BY_HALVES = 1, 2, 3
 """Kinds of levels that are exact; the others are by floats."""
+
+_HALF = 16
+"""Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
 
 
 @dataclass(frozen=True)
@@ -320,12 +323,7 @@ def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) 
         stairs = Staircase(coefficients, step.thresholds[channel], step.lowest, reach)
         found = find_one(step, channel, reach) if len(reach) == 1 and not wide else None
         if found is not None:
-            (factor,) = found.factors
-            is_fine = abs(factor) < 2**15
-            fine = factor if is_fine else ((factor + 2**14) & 0x7FFF) - 2**14
-            record["kind"] = _BY_FINE if is_fine else _BY_BOTH
-            record["fine"], record["coarse"] = fine, (factor - fine) >> 15
-            record["addend"], record["shift"] = found.addend, found.shift
+            _write_product(record, found, int(stairs.sizes[0]))
             continue
         line = by_floats(stairs)
         record["scale"][: len(sources)] = line.factors
@@ -333,6 +331,19 @@ def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) 
         record["coefficients"] = m.put_exact(coefficients)
         record["thresholds"] = m.put_exact(stairs.thresholds)
     return records
+
+
+def _write_product(record: Any, found: Found, size: int) -> None:
+    """Write multiply, add, shift, if that fits with a shift of half a word or more."""
+    (factor,), addend, shift = found.factors, found.addend, found.shift
+    more = max(0, _HALF - shift)
+    if abs(factor) << more < 2**15 and (abs(factor) * size + abs(addend)) << more < 2**31:
+        factor, addend, shift = factor << more, addend << more, shift + more
+    is_fine = abs(factor) < 2**15
+    fine = factor if is_fine else ((factor + 2**14) & 0x7FFF) - 2**14
+    record["kind"] = (_BY_HALVES if shift >= _HALF else _BY_FINE) if is_fine else _BY_BOTH
+    record["fine"], record["coarse"] = fine, (factor - fine) >> 15
+    record["addend"], record["shift"] = addend, shift
 
 
 def _add(m: _Making, step: form.Add) -> None:
