@@ -69,6 +69,9 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the model: auto, integer or onnxruntime.")
+    ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what.
@@ -84,7 +87,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     if out is not None:
         _check_pictures()
         out.mkdir(parents=True, exist_ok=True)
-    classifier = Classifier(model, threads)
+    classifier = Classifier(model, threads, engine)
     order = columns(classifier.classes)
     unknown = data == "field" and UNKNOWN in classifier.classes
     if is_misleading(classifier.classes):
@@ -111,7 +114,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             classes=CLASSES if len(order) == len(CLASSES) else CLASSES_AND_UNKNOWN,
             progress=count,
         )
-    document: dict[str, Any] = result.as_dict()
+    document: dict[str, Any] = result.as_dict() | {"engine": str(classifier.engine)}
     if out is not None:
         document["pictures"] = _write(result, out)
     emit(document, as_json, lambda console: _show(console, result, out))

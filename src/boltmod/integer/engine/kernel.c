@@ -20,6 +20,8 @@
 typedef int16_t v16 __attribute__((vector_size(2 * LANES)));
 typedef int16_t u16 __attribute__((vector_size(2 * LANES), aligned(2)));
 typedef int32_t v32 __attribute__((vector_size(2 * LANES)));
+typedef int32_t u32 __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+typedef int16_t h16 __attribute__((vector_size(LANES), aligned(2)));
 #define INLINE static inline __attribute__((always_inline))
 
 /* Where a tensor lies: bytes to its first value, values from row to row, whether it has 32 bits. */
@@ -335,7 +337,7 @@ INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *c
     const int32_t *t0 = p->data + terms[0][c], *t1 = two ? p->data + terms[1][c] : t0;
     /* Offsets come first, then weights: half as many, in pairs, where sums have 32 bits. */
     if (o->a[5]) {
-        int32_t s0[4 * LANES], s1[4 * LANES];
+        int32_t s0[8 * LANES], s1[4 * LANES];
         const int m0 = 2 * (n0 / 3), m1 = 2 * (n1 / 3);
         sums32(s0, x[0], t0, t0 + m0, m0, n_vectors);
         if (two) sums32(s1, x[1], t1, t1 + m1, m1, n_vectors);
@@ -343,7 +345,7 @@ INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *c
             settle32(p, l, two, s0 + j * LANES, (two ? s1 : s0) + j * LANES, n, lowest,
                      y + j * LANES);
     } else {
-        v16 s0[4], s1[4];
+        v16 s0[8], s1[4];
         sums16(s0, x[0], t0, t0 + n0 / 2, n0 / 2, n_vectors);
         if (two) sums16(s1, x[1], t1, t1 + n1 / 2, n1 / 2, n_vectors);
         for (int j = 0; j < n_vectors; j++)
@@ -360,13 +362,16 @@ INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
         int16_t *to = AT(int16_t, w, y, c);
         int t = 0;
         while (t < y->length) {
-            const int left = y->length - t;
+            const int left = (y->length - t + LANES - 1) / LANES * LANES;
             const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0) + t,
                                    AT(int16_t, w, p->tensors + o->x[1], 0) + t};
-            if (left > 2 * LANES) {
+            if (!two && left >= 8 * LANES) {
+                stretch(p, o, levels + c, x, terms, c, two, to + t, 8);
+                t += 8 * LANES;
+            } else if (left >= 4 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 4);
                 t += 4 * LANES;
-            } else if (left > LANES) {
+            } else if (left >= 2 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 2);
                 t += 2 * LANES;
             } else {
@@ -449,6 +454,14 @@ static void requantise(const plan *p, const op *o, char *w)
     int32_t a[MOST], b[MOST], to[MOST];
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
+        if (l->kind != BY_FLOATS && !x->wide && !y->wide && y->length % LANES == 0) {
+            const int16_t *from = AT(int16_t, w, x, c);
+            int16_t *level_row = AT(int16_t, w, y, c);
+            for (int t = 0; t < y->length; t += LANES)
+                *(u16 *)(level_row + t) =
+                    shifted16(l, *(const u16 *)(from + t), lowest, lowest + n);
+            continue;
+        }
         get_row(a, w, x, c);
         if (l->kind != BY_FLOATS) {
             const int32_t factor = l->coarse * 32768 + l->fine;
@@ -476,7 +489,15 @@ static void add(const plan *p, const op *o, char *w)
 {
     const tensor *y = p->tensors + o->y;
     int32_t a[MOST], b[MOST];
+    const int narrow = !p->tensors[o->x[0]].wide && !p->tensors[o->x[1]].wide && !y->wide;
     for (int c = 0; c < y->channels; c++) {
+        if (narrow && o->a[0] == 1 && o->a[1] == 1) {
+            const int16_t *one = AT(int16_t, w, p->tensors + o->x[0], c);
+            const int16_t *other = AT(int16_t, w, p->tensors + o->x[1], c);
+            int16_t *to = AT(int16_t, w, y, c);
+            for (int t = 0; t < y->length; t++) to[t] = (int16_t)(one[t] + other[t]);
+            continue;
+        }
         get_row(a, w, p->tensors + o->x[0], c);
         get_row(b, w, p->tensors + o->x[1], c);
         for (int t = 0; t < y->length; t++) a[t] = o->a[0] * a[t] + o->a[1] * b[t];
@@ -589,12 +610,22 @@ static void divide(const plan *p, const op *o, char *w)
     int32_t power, of[MOST], a[MOST];
     get_row(&power, w, p->tensors + o->x[1], 0);
     const int64_t square = p->exact[o->a[3]] * power + p->exact[o->a[3] + 1];
-    int32_t k = 0;
-    for (int32_t size = 0; size <= o->a[0]; size++) {
-        while (k <= o->a[1] &&
-               (int64_t)(size * size) << o->a[2] >= (int64_t)((2 * k + 1) * (2 * k + 1)) * square)
-            k++;
-        of[size] = k;
+    const int32_t most = o->a[1] + 1;
+    if (square <= 0) { /* no power at all */
+        for (int32_t size = 0; size <= o->a[0]; size++) of[size] = most;
+    } else {
+        const double root = __builtin_sqrt((double)((int64_t)1 << o->a[2]) / (double)square);
+        const float unit = (float)(root < 4e6 ? root / 2 : 2e6);
+        for (int32_t size = 0; size <= o->a[0]; size++) {
+            const int64_t left = (int64_t)(size * size) << o->a[2];
+            const float guess = (float)size * unit + 0.5f;
+            int32_t k = guess < (float)most ? (int32_t)guess : most;
+            /* A guess is off by one at most, and only at an edge. */
+            const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
+            k += k < most && left >= up * square;
+            k -= k > 0 && left < down * square;
+            of[size] = k;
+        }
     }
     for (int c = 0; c < y->channels; c++) {
         get_row(a, w, x, c);
@@ -611,6 +642,14 @@ static void copy(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
     int32_t a[MOST], to[MOST];
+    if (x->length == 1 && y->length == 1) { /* channels follow one another: one row */
+        tensor from = *x, row = *y;
+        from.length = row.length = x->channels;
+        row.first += (int64_t)o->a[0] * (y->wide ? 4 : 2);
+        get_row(a, w, &from, 0);
+        put_row(a, w, &row, 0);
+        return;
+    }
     if (x->length != y->length && x->channels != y->channels) { /* another shape */
         for (int c = 0, i = 0; c < x->channels; c++) {
             tensor row = *y;
@@ -626,6 +665,10 @@ static void copy(const plan *p, const op *o, char *w)
     }
     for (int c = 0; c < x->channels; c++) {
         get_row(a, w, x, c);
+        if (o->a[1] == 0 && x->length == y->length) {
+            put_row(a, w, y, o->a[0] + c);
+            continue;
+        }
         for (int t = 0; t < y->length; t++) {
             const int from = t + o->a[1];
             to[t] = from >= 0 && from < x->length ? a[from] : 0;
@@ -643,12 +686,11 @@ static void phases(const plan *p, const op *o, char *w)
         const int16_t *from = AT(int16_t, w, x, c);
         if (stride == 2) {
             int16_t *even = AT(int16_t, w, y, 2 * c), *odd = AT(int16_t, w, y, 2 * c + 1);
-            const int n = x->length / 2;
-            for (int t = 0; t < n; t++) {
-                even[t] = from[2 * t];
-                odd[t] = from[2 * t + 1];
+            for (int t = 0; t < y->length; t += LANES / 2) { /* behind the end are zeros, and stay */
+                const v32 pairs = *(const u32 *)(from + 2 * t);
+                *(h16 *)(even + t) = __builtin_convertvector(pairs, h16);
+                *(h16 *)(odd + t) = __builtin_convertvector(pairs >> 16, h16);
             }
-            if (x->length % 2) even[n] = from[2 * n];
             continue;
         }
         for (int r = 0; r < stride; r++) {

@@ -51,7 +51,13 @@ def _cache() -> Path:
 
 
 def _key(source: Path) -> str:
-    facts = [source.read_text(encoding="utf-8"), *_FLAGS, *_NATIVE, platform.machine(), _processor()]
+    facts = [
+        source.read_text(encoding="utf-8"),
+        *_FLAGS,
+        *_NATIVE,
+        platform.machine(),
+        _processor(),
+    ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
