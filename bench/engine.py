@@ -1,7 +1,7 @@
 """Frames a second on one core: boltmod's integer engine, ONNX Runtime at its best, PyTorch.
 
     python bench/engine.py MODEL.onnx --recipe recipes/bacalhaunet_v1.toml
-    python bench/engine.py boltnet --recipe recipes/boltnet.toml
+    python bench/engine.py boltnet
 
 Every round each way has its turn, so that what else the machine does falls on all alike; rates are
 by processor time of this process, the ratio is the median of the rounds'. ONNX Runtime gets the
@@ -79,6 +79,20 @@ def seconds_a_frame(run: Run, frames: Frames, batch: int) -> float:
     return (time.process_time() - begun) / len(frames)
 
 
+def best_batch(run: Run, frames: Frames) -> int:
+    """Return the batch that is fastest, of several tries each."""
+
+    def cost(batch: int) -> float:
+        run(frames[:batch])
+        return min(seconds_a_frame(run, frames[:_PEEK], batch) for _ in range(3))
+
+    return min(_BATCHES, key=cost)
+
+
+def in_engine(engine: Engine, frames: Frames) -> Way:
+    return Way("boltmod's engine", engine.scores, best_batch(engine.scores, frames), len(frames))
+
+
 def in_onnx_runtime(model: Model, frames: Frames) -> Way:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -91,11 +105,7 @@ def in_onnx_runtime(model: Model, frames: Frames) -> Way:
     def run(some: Frames) -> Any:
         return session.run(None, {model.input_name: some})
 
-    def cost(batch: int) -> float:
-        run(frames[:batch])
-        return min(seconds_a_frame(run, frames[:_PEEK], batch) for _ in range(3))
-
-    return Way("ONNX Runtime", run, min(_BATCHES, key=cost), min(256, len(frames)))
+    return Way("ONNX Runtime", run, best_batch(run, frames), min(256, len(frames)))
 
 
 def in_pytorch(model: Model, recipe: Path, frames: Frames) -> Way:
@@ -117,10 +127,7 @@ def in_pytorch(model: Model, recipe: Path, frames: Frames) -> Way:
         with torch.inference_mode():
             return network(torch.from_numpy(some))
 
-    def cost(batch: int) -> float:
-        return min(seconds_a_frame(run, frames[:_PEEK], batch) for _ in range(2))
-
-    return Way("PyTorch", run, min(_BATCHES, key=cost), _PEEK)
+    return Way("PyTorch", run, best_batch(run, frames), _PEEK)
 
 
 def in_words(number: int) -> str:
@@ -148,7 +155,7 @@ def main() -> None:
     program = build(model)
     engine = Engine(program)
     same = (engine.scores(frames[:_PEEK]) == execute(program, frames[:_PEEK])).all()
-    ways = [Way("boltmod's engine", engine.scores, 16, len(frames)), in_onnx_runtime(model, frames)]
+    ways = [in_engine(engine, frames), in_onnx_runtime(model, frames)]
     if args.recipe is not None:
         ways.append(in_pytorch(model, args.recipe, frames))
     for _ in range(args.rounds):

@@ -111,6 +111,11 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 #define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define ODD_FROM(even, odd) _mm256_blend_epi16(even, odd, 0xAA)
 #endif
+#ifdef __FMA__ /* only where estimates are compared with their slack */
+#define FUSED(a, b, c) op_(fmadd_ps)(a, b, c)
+#elif defined(N_PARTS)
+#define FUSED(a, b, c) op_(add_ps)(op_(mul_ps)(a, b), c)
+#endif
 #ifndef PRODUCT_SUM
 #define PRODUCT_SUM(a, b, c) op_(add_epi32)(op_(madd_epi16)(a, b), c)
 #endif
@@ -216,10 +221,10 @@ INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, in
         HALF k[2];
         for (int odd = 0; odd < 2; odd++) {
             const HALF p0 = op_(srai_epi32)(odd ? x0[i] : op_(slli_epi32)(x0[i], 16), 16);
-            FLOATS v = op_(add_ps)(op_(mul_ps)(op_(cvtepi32_ps)(p0), f0), offset);
+            FLOATS v = FUSED(op_(cvtepi32_ps)(p0), f0, offset);
             if (two) {
                 const HALF p1 = op_(srai_epi32)(odd ? x1[i] : op_(slli_epi32)(x1[i], 16), 16);
-                v = op_(add_ps)(op_(mul_ps)(op_(cvtepi32_ps)(p1), f1), v);
+                v = FUSED(op_(cvtepi32_ps)(p1), f1, v);
             }
             v = op_(min_ps)(op_(max_ps)(v, half), top);
             k[odd] = op_(cvttps_epi32)(v);
@@ -289,10 +294,8 @@ INLINE void sums32(int32_t *sum, const int16_t *x, const int32_t *offset, const 
             HALF one, other;
             memcpy(&one, a + j * (int)sizeof one, sizeof one);
             memcpy(&other, b + j * (int)sizeof other, sizeof other);
-            total[2 * j] = op_(add_epi32)(
-                total[2 * j], op_(madd_epi16)(op_(unpacklo_epi16)(one, other), w));
-            total[2 * j + 1] = op_(add_epi32)(
-                total[2 * j + 1], op_(madd_epi16)(op_(unpackhi_epi16)(one, other), w));
+            total[2 * j] = PRODUCT_SUM(op_(unpacklo_epi16)(one, other), w, total[2 * j]);
+            total[2 * j + 1] = PRODUCT_SUM(op_(unpackhi_epi16)(one, other), w, total[2 * j + 1]);
         }
     }
     memcpy(sum, total, sizeof total);
