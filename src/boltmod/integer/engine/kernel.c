@@ -457,6 +457,13 @@ static void requantise(const plan *p, const op *o, char *w)
     int32_t a[MOST], b[MOST], to[MOST];
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
+        if (l->kind != BY_FLOATS && y->length == 1 && !y->wide) {
+            const int32_t v = ((l->coarse * 32768 + l->fine) *
+                               (x->wide ? *AT(int32_t, w, x, c) : *AT(int16_t, w, x, c)) +
+                               l->addend) >> l->shift;
+            *AT(int16_t, w, y, c) = (int16_t)(v < lowest ? lowest : v > lowest + n ? lowest + n : v);
+            continue;
+        }
         if (l->kind != BY_FLOATS && !x->wide && !y->wide && y->length % LANES == 0) {
             const int16_t *from = AT(int16_t, w, x, c);
             int16_t *level_row = AT(int16_t, w, y, c);
@@ -527,6 +534,13 @@ static void total(const plan *p, const op *o, char *w)
     const int kernel = o->a[0], stride = o->a[1], spacing = o->a[2];
     int32_t a[MOST], to[MOST];
     for (int c = 0; c < y->channels; c++) {
+        if (y->length == 1 && spacing == 1 && !x->wide) {
+            const int16_t *from = AT(int16_t, w, x, c);
+            to[0] = 0;
+            for (int k = 0; k < kernel; k++) to[0] += from[k];
+            put_row(to, w, y, c);
+            continue;
+        }
         get_row(a, w, x, c);
         memset(to, 0, 4 * (size_t)y->length);
         if (y->length == 1) {
@@ -619,22 +633,30 @@ static void divide(const plan *p, const op *o, char *w)
     } else {
         const double root = __builtin_sqrt((double)((int64_t)1 << o->a[2]) / (double)square);
         const float unit = (float)(root < 4e6 ? root / 2 : 2e6);
+        const float top = (float)most + 0.5f, slack = (float)(most + 1) * 1e-6f;
+        int near = 0;
         for (int32_t size = 0; size <= o->a[0]; size++) {
-            const int64_t left = (int64_t)(size * size) << o->a[2];
-            const float guess = (float)size * unit + 0.5f;
-            int32_t k = guess < (float)most ? (int32_t)guess : most;
+            float guess = (float)size * unit + 0.5f;
+            guess = guess < top ? guess : top;
+            of[size] = (int32_t)guess;
+            const float rest = guess - (float)of[size];
+            near |= (rest < slack) | (rest > 1.0f - slack);
+        }
+        for (int32_t size = 0; near && size <= o->a[0]; size++) {
             /* A guess is off by one at most, and only at an edge. */
+            const int64_t left = (int64_t)(size * size) << o->a[2];
+            const int32_t k = of[size];
             const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
-            k += k < most && left >= up * square;
-            k -= k > 0 && left < down * square;
-            of[size] = k;
+            of[size] += (k < most && left >= up * square) - (k > 0 && left < down * square);
         }
     }
     for (int c = 0; c < y->channels; c++) {
         get_row(a, w, x, c);
         for (int t = 0; t < y->length; t++) {
-            const int32_t z = of[a[t] < 0 ? -a[t] : a[t]];
-            a[t] = a[t] < 0 ? -z : z > o->a[1] ? o->a[1] : z;
+            const int32_t sign = a[t] >> 31; /* all ones below zero; no branch to guess */
+            int32_t z = of[(a[t] ^ sign) - sign];
+            z -= (z > o->a[1]) & ~sign;
+            a[t] = (z ^ sign) - sign;
         }
         put_row(a, w, y, c);
     }
