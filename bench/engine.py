@@ -131,7 +131,7 @@ def in_pytorch(model: Model, recipe: Path, frames: Frames) -> Way:
 
 
 def in_words(number: int) -> str:
-    """Return a number below a thousand in words."""
+    """Return a whole number below a thousand in words."""
     if number < 20:
         return _DIGITS[number]
     if number < 100:
@@ -172,8 +172,9 @@ def main() -> None:
         ratios.append(ratio)
         million = way.rate * frames.shape[2] / 1e6
         print(f"{way.name:<22}{way.batch:>6}{way.rate:>12,.0f}{million:>8.2f}{ratio:>8.1f}")
-    print(f"{model.name}: the engine is {in_words(round(ratios[1]))} times as fast as ONNX Runtime "
-          f"on one core ({ratios[1]:.1f}x)")  # fmt: skip
+    whole, tenth = divmod(round(10 * ratios[1]), 10)
+    print(f"{model.name}: the engine is {in_words(whole)} point {_DIGITS[tenth]} times as fast as "
+          f"ONNX Runtime on one core ({ratios[1]:.1f}x)")  # fmt: skip
 
 
 if __name__ == "__main__":

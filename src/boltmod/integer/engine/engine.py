@@ -8,6 +8,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import ShapeError
 from boltmod.integer.engine import library
 from boltmod.integer.engine.tables import Tables, tables
 from boltmod.integer.form import Floats, Program
@@ -53,7 +54,16 @@ class Engine:
 
         Args:
             iq_planes: Frames, (n, 2, 1024) float32, scaled as the program's metadata asks.
+
+        Raises:
+            ShapeError: The frames have another shape.
         """
+        shape = self.program.steps[0].shape
+        if iq_planes.ndim != 3 or iq_planes.shape[1:] != shape:
+            raise ShapeError(
+                f"iq_planes must have shape (n, {shape[0]}, {shape[1]}), not {iq_planes.shape}: "
+                "plane 0 is I, plane 1 is Q"
+            )
         frames = np.ascontiguousarray(iq_planes, np.float32)
         scores = np.empty((len(frames), len(self.program.classes)), np.int32)
         self._run(

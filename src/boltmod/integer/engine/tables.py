@@ -296,7 +296,8 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
     """Put each output's offsets and weights; where the outputs' beginnings are."""
     row = m.tensors[source][1]
     n_outputs, n_inputs, n_taps = step.weights.shape
-    if np.abs(step.weights).max() >= 2**15 or n_taps > 2 * (_MARGIN - _FARTHEST_VIEW):
+    reach = max(step.pad, n_taps - 1 - step.pad)
+    if np.abs(step.weights).max() >= 2**15 or reach > _MARGIN - _FARTHEST_VIEW:
         raise _too_much(step.name, f"{n_taps} taps, or weights of more than 16 bits")
     parts, begins = [], [0]
     for output in range(n_outputs):
