@@ -150,6 +150,17 @@ def test_what_does_not_fit_32_bits_is_refused() -> None:
     )
 
 
+def test_a_scale_of_zero_is_refused() -> None:
+    net = Network()
+    x = net.add("Flatten", net.quant(net.input, 0.0, 8), output="flat", axis=1)
+    w = net.quant(net.constant("w", np.ones((24, 2048))), 1.0, 4)
+    result = net.add("Gemm", x, w, net.constant("b", np.zeros(24)), output="logits", transB=1)
+    assert refusal(net, result) == (
+        "Quant frames_q must have a scale above zero to have a meaning in integers, not 0: "
+        "run the model with --engine onnxruntime, or quantise what it takes"
+    )
+
+
 def test_lowered_networks_are_not_needed() -> None:
     """A model in standard operators has lost its quantisers, and the reader says so."""
     proto = lower(onnx_file.from_proto(convolutional()))

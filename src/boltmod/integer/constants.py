@@ -70,6 +70,8 @@ class Quantiser:
         if step is None or zero_point is None or n_bits is None or np.size(n_bits) != 1:
             raise refused(node, "have constant scale, zero point and bits", "computed ones")
         facts = attributes(node, signed=1, narrow=0, rounding_mode="ROUND")
+        if not (np.isfinite(step).all() and (np.asarray(step) > 0).all()):
+            raise refused(node, "have a scale above zero", f"{np.min(step):g}")
         if np.any(zero_point):
             raise refused(node, "have zero point 0", f"{np.ravel(zero_point)[0]:g}")
         if facts["rounding_mode"].upper() not in ("ROUND", "HALF_EVEN"):

@@ -31,9 +31,15 @@ def load() -> ctypes.CDLL:
         ToolNotFoundError: There is no C compiler, or it fails.
     """
     source = Path(str(files("boltmod.integer.engine") / "kernel.c"))
-    path = _cache() / f"engine-{_key(source)}.so"
-    if not path.exists():
-        _compile(source, path)
+    try:
+        path = _cache() / f"engine-{_key(source)}.so"
+        if not path.exists():
+            _compile(source, path)
+    except (OSError, RuntimeError) as error:  # no home, a full or read-only disk
+        raise ToolNotFoundError(
+            f"the integer engine needs a cache folder that can be written to, and has none "
+            f"({error}): set XDG_CACHE_HOME, or use --engine onnxruntime"
+        ) from None
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
