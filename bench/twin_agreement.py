@@ -4,9 +4,10 @@
         [--referees FOLDER] [--real-frames FILE.npz]
 
 - Published statistics of the real data set beside the same ones of the twin.
-- With --referees: networks that others trained on the real data, `*.onnx`, and `published.json`
-  with the accuracy that they reached there. They classify the twin as well as they classified the
-  real frames if the two look alike to them.
+- With --referees: networks that others trained on the real data, `*.onnx`; `published.json` with
+  the accuracy that they reached there; `NAME_answers.npz` with the answers of the networks
+  `NAME_*.onnx` to real frames, per network an array (26 labels, 24 true, 24 answered). They answer
+  the twin as they answered the real frames if the two look alike to them.
 - With --real-frames: genuine BPSK and QPSK frames of label 30 dB, arrays `X` (n, k, 2 or 2, k) and
   `y_true_order` (n,), to compare spectra, amplitudes, zero crossings and carrier offsets with.
 """
@@ -36,48 +37,117 @@ from boltmod.data.twin import twin_cells
 from boltmod.modulation import CLASSES, N_CLASSES, SNR_LABELS, Modulation
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
+from boltmod.signal.profile import TWIN
 
 Samples = npt.NDArray[np.complex128]
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.float64]
+
+
+HIGH = np.array(SNR_LABELS) >= 16
+"""SNR labels from which classes are compared one by one: noise hides nothing there."""
 
 
 class Referee:
-    """Counts a published network's hits, by class and SNR."""
+    """Counts a network's answers, by SNR label, class and answer, beside those to real frames.
 
-    def __init__(self, path: Path, published: dict[str, Any]) -> None:
+    Args:
+        path: The network.
+        published: Accuracies its authors measured, if they did.
+        genuine: Its answers to real frames, (26, 24, 24), if they are at hand.
+    """
+
+    def __init__(self, path: Path, published: dict[str, Any], genuine: Counts | None) -> None:
         self.name = path.stem
-        self.published = published.get(self.name, {})
+        self.published = published
+        self.genuine = genuine
         self.classifier = Classifier(path)
-        self.hits = np.zeros((N_CLASSES, len(SNR_LABELS)))
-        self.n_frames = np.zeros((N_CLASSES, len(SNR_LABELS)))
+        self.answers = np.zeros((len(SNR_LABELS), N_CLASSES, N_CLASSES))
 
     def see(self, batch: Batch) -> None:
         """Classifies a batch."""
         iq_planes, class_ids, snr_labels = batch
-        cell = (class_ids, np.searchsorted(SNR_LABELS, snr_labels))
-        hit = self.classifier.logits(iq_planes).argmax(1) == class_ids
-        np.add.at(self.hits, cell, hit)
-        np.add.at(self.n_frames, cell, 1)
+        answers = self.classifier.logits(iq_planes).argmax(1)
+        np.add.at(self.answers, (np.searchsorted(SNR_LABELS, snr_labels), class_ids, answers), 1)
 
-    def report(self) -> None:
-        """Prints its accuracy beside the published one."""
-        overall = self.hits.sum() / self.n_frames.sum()
-        print(f"\n{self.name}: {overall:.4f}", end="")
-        if "overall" in self.published:
-            print(f", real {self.published['overall']:.4f}", end="")
-        by_snr = self.hits.sum(0) / self.n_frames.sum(0)
-        if "by_snr" in self.published:
-            gap = np.abs(by_snr - self.published["by_snr"])
-            print(
-                f"; over SNR apart by {gap.mean():.3f} on average, {gap.max():.3f} at most", end=""
-            )
-        print("\n  " + " ".join(f"{s:+d}:{v:.3f}" for s, v in zip(SNR_LABELS, by_snr, strict=True)))
-        top = [s >= 16 for s in SNR_LABELS]
-        by_class = self.hits[:, top].sum(1) / self.n_frames[:, top].sum(1)
-        print(
-            "  from 16 dB "
-            + " ".join(f"{c}:{v:.2f}" for c, v in zip(CLASSES, by_class, strict=True))
-        )
+    def report(self) -> tuple[float, float]:
+        """Prints its accuracy beside the real one.
+
+        Returns:
+            How far the accuracies are apart, and those of the farthest class from label 16 up.
+        """
+        overall = share(self.answers)
+        real = self.published.get("overall", np.nan)
+        if self.genuine is not None:
+            real = share(self.genuine)
+        print(f"\n{self.name}: {overall:.4f}, real {real:.4f}, apart by {abs(overall - real):.4f}")
+        curves = [("twin", by_label(self.answers)), ("real", self._real_by_label())]
+        for name, curve in curves:
+            if curve is not None:
+                points = zip(SNR_LABELS, curve, strict=True)
+                print(f"  {name} " + " ".join(f"{s:+d}:{v:.3f}" for s, v in points))
+        twin, truth = by_class(self.answers[HIGH]), self._real_by_class()
+        gaps = {name: twin[CLASSES.index(name)] - value for name, value in truth.items()}
+        print("  classes from label 16 up, twin (real), farthest first:")
+        for name in sorted(gaps, key=lambda name: -abs(gaps[name])):
+            print(f"    {name:<10} {twin[CLASSES.index(name)]:.3f} ({truth[name]:.3f})")
+        if self.genuine is not None:
+            self._compare_answers(self.genuine)
+        return abs(overall - real), max(map(abs, gaps.values()), default=0.0)
+
+    def _real_by_label(self) -> Floats | None:
+        if self.genuine is not None:
+            return by_label(self.genuine)
+        return np.array(self.published["by_snr"]) if "by_snr" in self.published else None
+
+    def _real_by_class(self) -> dict[str, float]:
+        if self.genuine is not None:
+            return dict(zip(CLASSES, by_class(self.genuine[HIGH]).tolist(), strict=True))
+        read_off = self.published.get("by_class_at_30_db_read_off_its_plot", {})
+        return {name: value for name, value in read_off.items() if name in CLASSES}
+
+    def _compare_answers(self, genuine: Counts) -> None:
+        """Prints the total variation between answers to the twin's and to real frames."""
+        apart = total_variation(self.answers, genuine)
+        chance = total_variation(*resampled(self.answers, genuine))
+        print(f"  answers: total variation {apart.mean():.3f} over all labels and classes, where "
+              f"the same frames drawn twice would have {chance.mean():.3f}; farthest:")  # fmt: skip
+        excess = apart - chance
+        for place in np.argsort(-excess, axis=None)[:8]:
+            label, name = np.unravel_index(place, excess.shape)
+            print(f"    {CLASSES[name]:<10} label {SNR_LABELS[label]:+d}: {apart[label, name]:.2f}"
+                  f" ({chance[label, name]:.2f} by chance)")  # fmt: skip
+
+
+def share(answers: Counts) -> float:
+    """Share of right answers."""
+    return float(answers.trace(axis1=1, axis2=2).sum() / answers.sum())
+
+
+def by_label(answers: Counts) -> Floats:
+    """Share of right answers at each label."""
+    return np.asarray(answers.trace(axis1=1, axis2=2) / answers.sum((1, 2)))
+
+
+def by_class(answers: Counts) -> Floats:
+    """Share of right answers of each class."""
+    total = answers.sum(0)
+    return np.asarray(total.diagonal() / total.sum(1))
+
+
+def total_variation(one: Counts, other: Counts) -> Floats:
+    """Half the sum of differences of two distributions of answers; (labels, classes)."""
+    shares = [counts / counts.sum(2, keepdims=True) for counts in (one, other)]
+    return np.asarray(np.abs(shares[0] - shares[1]).sum(2) / 2)
+
+
+def resampled(one: Counts, other: Counts) -> tuple[Counts, Counts]:
+    """As many answers as both have, drawn from their common distribution."""
+    rng = np.random.default_rng(0)
+    both = one / one.sum(2, keepdims=True) + other / other.sum(2, keepdims=True)
+    common = both / both.sum(2, keepdims=True)
+    first, second = (rng.multinomial(c.sum(2).astype(int), common) for c in (one, other))
+    return first.astype(float), second.astype(float)
 
 
 def seen(batches: Iterator[tuple[torch.Tensor, ...]], referees: list[Referee]) -> Iterator[Batch]:
@@ -178,6 +248,18 @@ def compare_one(real: Samples, twin: Samples, modulation: Modulation) -> None:
               f"rad/sample, D = {test.statistic:.4f}, p = {test.pvalue:.3f}")  # fmt: skip
 
 
+def referees_in(folder: Path) -> Iterator[Referee]:
+    """The networks of a folder, with what is known of their answers to real frames."""
+    published = json.loads((folder / "published.json").read_text())
+    genuine: dict[str, Counts] = {}
+    for path in folder.glob("*_answers.npz"):
+        with np.load(path) as archive:
+            prefix = path.stem.removesuffix("answers")
+            genuine |= {prefix + name: archive[name].astype(float) for name in archive.files}
+    for path in sorted(folder.glob("*.onnx")):
+        yield Referee(path, published.get(path.stem, {}), genuine.get(path.stem))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--frames-per-cell", type=int, default=32)
@@ -185,15 +267,17 @@ def main() -> None:
     parser.add_argument("--referees", type=Path)
     parser.add_argument("--real-frames", type=Path)
     options = parser.parse_args()
-    referees = []
-    if options.referees:
-        published = json.loads((options.referees / "published.json").read_text())
-        referees = [Referee(path, published) for path in sorted(options.referees.glob("*.onnx"))]
+    referees = list(referees_in(options.referees)) if options.referees else []
     compare_statistics(options.frames_per_cell, options.seed, referees)
-    for referee in referees:
-        referee.report()
+    apart = [referee.report() for referee in referees]
     if options.real_frames:
         compare_genuine(options.real_frames, options.seed)
+    if apart:
+        overall, classes = (max(figures) for figures in zip(*apart, strict=True))
+        print(
+            f"\n{len(apart)} networks trained on real data agree with {TWIN.title} within "
+            f"{overall:.4f} overall, {classes:.3f} in the farthest class from label 16 up"
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
 
 from boltmod.errors import ExportMismatchError
 from boltmod.export import qonnx, verify
@@ -12,7 +14,9 @@ from boltmod.export.verify import compare
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model, load
 from boltmod.modulation import CLASSES
+from boltmod.nn import registry
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
+from boltmod.nn.mode import evaluating
 
 FACTS = Metadata(classes=CLASSES, input_scaling="unit_std", provenance={"recipe": "test"})
 
@@ -104,3 +108,41 @@ def test_classes_may_change_where_two_score_alike_and_only_there(
         assert found.same_class == 256 - n_changed
         which = "254 of" if n_changed else "all"
         assert f"on {which} 256 frames" in found.words
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("bacalhaunet", {}),
+        ("imperial", {"weight_bit_width": 6, "act_bit_width": 6}),
+        ("imperial", {"weight_bit_width": 8, "act_bit_width": 8}),
+    ],
+)
+def test_a_seed_system_s_file_is_small_and_read_to_the_same_answers(
+    name: str, parameters: dict[str, int]
+) -> None:
+    torch.manual_seed(5)
+    network = registry.build(registry.parse(name, parameters))
+    frames = torch.randn(64, 2, 1024)
+    with torch.no_grad():
+        network(frames)
+    facts = Metadata(classes=CLASSES)
+    proto = qonnx.trace(network, facts)
+    assert len(proto.SerializeToString()) < 595_000
+    assert compare(network, Model(proto, facts, None), frames, 1e-2).same_class == 64
+    wrapped = ModelWrapper(proto)
+    entry, exit_ = proto.graph.input[0].name, proto.graph.output[0].name
+    with evaluating(network), torch.no_grad():
+        wanted = network(frames[:2]).numpy()
+    for frame, scores in zip(frames[:2].numpy(), wanted, strict=True):
+        found = execute_onnx(wrapped, {entry: frame[None]})[exit_][0]
+        np.testing.assert_allclose(found, scores, atol=1e-2 * wanted.std())
+
+
+def test_a_tensor_of_equal_numbers_is_stored_as_one() -> None:
+    torch.manual_seed(5)
+    proto = qonnx.trace(registry.build(registry.parse("imperial", {})), Metadata(classes=CLASSES))
+    stored = {tensor.name: tensor for tensor in proto.graph.initializer}
+    chosen = [n for node in proto.graph.node if node.op_type == "Where" for n in node.input[1:]]
+    assert {tuple(stored[name].dims) for name in chosen if name in stored} == {(1, 1, 1)}
+    assert not stored.keys() & {value.name for value in proto.graph.value_info}

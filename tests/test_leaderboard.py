@@ -1,15 +1,19 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from boltmod.cli.app import app
+from boltmod.cost import inference_cost
 from boltmod.cost.published import PUBLISHED, REAL_TEST_SPLIT, Result, pareto_front, ranked
 from boltmod.cost.score import score
+from boltmod.cost.trained import TRAINED
 from boltmod.errors import DataFormatError
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.pareto import accuracy_over_score, own_result
+from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES
 
 
@@ -87,9 +91,33 @@ def test_the_table_says_what_an_own_accuracy_was_measured_on(run_folder):
 
 def test_one_json_document(run_folder):
     entries = json.loads(run(run_folder, "--json").stdout)
-    assert [e["name"] for e in entries if e["is_own"]] == ["mine"]
-    assert len(entries) == 12
+    assert [e["name"] for e in entries if e["is_own"]] == ["mine", "boltnet", "boltnet60"]
+    assert len(entries) == 14
     assert json.loads(run("--json").stdout)[0]["name"] == "AaronNet32++"
+
+
+@pytest.mark.parametrize("result", TRAINED, ids=lambda result: result.name)
+def test_a_network_of_ours_costs_what_its_file_costs(result):
+    cost = inference_cost.count(load(result.name))
+    assert (cost.bops, cost.weight_bits) == (result.bops, result.weight_bits)
+    assert cost.score == pytest.approx(result.score, abs=5e-7)
+    assert cost.strict.score == pytest.approx(result.strict_score, abs=5e-7)
+    assert result.is_own
+    assert (Path(__file__).parents[1] / result.source).exists()
+
+
+def test_networks_of_ours_stand_apart():
+    lines = [line.rstrip() for line in run().stdout.splitlines()]
+    begin = lines.index("Networks that come with boltmod, measured on other frames:")
+    assert not any("boltnet" in line for line in lines[:begin])
+    rows = [" ".join(line.split()) for line in lines[begin:] if line]
+    assert rows[1:] == [
+        "network accuracy score strict bit operations weight bits accuracy measured on",
+        "– boltnet 55.02% 0.003130 0.003409 2,294,984 4,256 twin 2, seed 2020, 40 frames a cell",
+        "– boltnet60 58.75% 0.013313 0.013592 9,040,130 19,215 twin 2, seed 2020, 40 frames a cell",
+        "boltnet (recipes/boltnet.toml)",
+        "boltnet60 (recipes/boltnet60.toml)",
+    ]
 
 
 def test_the_picture_names_every_point(run_folder, tmp_path):

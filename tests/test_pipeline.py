@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from boltmod.config import Recipe, read_recipe
+from boltmod.config import FeedbackPhase, Recipe, read_recipe
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.run import run
-from boltmod.pipeline.stages import stages
+from boltmod.pipeline.stages import epochs_after, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 
@@ -66,7 +66,7 @@ class Watcher:
         self.epochs: list[Mapping[str, Any]] = []
         self.phases: list[Mapping[str, Any]] = []
 
-    def phase_begins(self, name: str, total_frames: int) -> None:
+    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
         pass
 
     def step(self, record: Mapping[str, Any]) -> None:
@@ -264,3 +264,10 @@ def test_a_checkpoint_of_another_network_is_refused(finished: RunFolder) -> None
     path = finished.checkpoints / "00-float" / "final.safetensors"
     with pytest.raises(CheckpointError, match="belongs to another network"):
         checkpoint.restore(torch.nn.Linear(2, 2), checkpoint.load(path), path)
+
+
+def test_a_phase_says_how_many_frames_come_after_it(recipe: Recipe) -> None:
+    assert [epochs_after(recipe, stage) for stage in stages(recipe)] == [3, 2, 1, 0]
+    feedback = FeedbackPhase(name="more", kind="feedback", epochs=1, batch_size=128, floor=0.5)
+    longer = recipe.model_copy(update={"phases": [*recipe.phases, feedback]})
+    assert [epochs_after(longer, stage) for stage in stages(longer)] == [None] * 4 + [0]

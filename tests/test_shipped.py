@@ -44,6 +44,16 @@ def test_the_network_knows_field_frames_of_every_family_and_what_is_none() -> No
     assert right.mean() > 0.8
 
 
+@pytest.mark.parametrize("name", shipped.names())
+def test_whatever_is_dropped_in_is_found_small_and_made_by_a_recipe(name: str) -> None:
+    path = shipped.path_of(name)
+    assert shipped.find(Path(name)) == path
+    assert path.stat().st_size < 600_000
+    provenance = load(name).metadata.provenance
+    assert (ROOT / "recipes" / f"{provenance['recipe']}.toml").exists()
+    assert provenance["trained_on"].startswith("profile")
+
+
 def test_loading_it_needs_no_torch() -> None:
     code = (
         "import sys; from boltmod.model import shipped; "

@@ -8,6 +8,7 @@ import typer
 
 from boltmod import __version__
 from boltmod.cli import challenge, data
+from boltmod.cli.ceiling import ceiling
 from boltmod.cli.classify import classify
 from boltmod.cli.compile import compile_model
 from boltmod.cli.cost import cost
@@ -57,6 +58,7 @@ app.command()(cost)
 app.command("compile")(compile_model)
 app.command()(classify)
 app.command()(evaluate)
+app.command()(ceiling)
 app.command()(report)
 app.command()(leaderboard)
 app.add_typer(data.app, name="data")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def cost(
     models: Annotated[
         list[Path],
-        typer.Argument(help="ONNX files, or names: field, boltnet, boltnet60."),
+        typer.Argument(help="ONNX files, or networks that come with boltmod, such as boltnet."),
     ],
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print a line of comma-separated values a layer.")

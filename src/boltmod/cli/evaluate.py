@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +18,9 @@ from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, SNR_LABELS, UNKNOWN
 
 if TYPE_CHECKING:
     from boltmod.evaluation.frames import Frames
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
     from boltmod.evaluation.metrics import Evaluation
+    from boltmod.runtime.session import Classifier
 
 HIGH_SNR = 10
 
@@ -41,7 +44,11 @@ class Split(StrEnum):
 
 def evaluate(  # noqa: PLR0913  one parameter an option
     model: Annotated[
-        Path, typer.Argument(help="The classifier: an ONNX file, or field, boltnet, boltnet60.")
+        Path,
+        typer.Argument(
+            help="The classifier: an ONNX file; field, boltnet or boltnet60; or likelihood, a "
+            "receiver without a network."
+        ),
     ],
     data: Annotated[
         str,
@@ -70,7 +77,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
     engine: Annotated[
-        str, typer.Option(help="What runs the model: auto, integer or onnxruntime.")
+        str, typer.Option(help="What runs a network: auto, integer or onnxruntime.")
     ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
@@ -82,12 +89,11 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     from boltmod.data.class_order import EXPLANATION, columns, is_misleading
     from boltmod.evaluation.frames import trained_on_another
     from boltmod.evaluation.metrics import evaluate as measure
-    from boltmod.runtime.session import Classifier
 
     if out is not None:
-        _check_pictures()
+        check_pictures()
         out.mkdir(parents=True, exist_ok=True)
-    classifier = Classifier(model, threads, engine)
+    classifier = _classifier(model, data, threads, engine)
     order = columns(classifier.classes)
     unknown = data == "field" and UNKNOWN in classifier.classes
     if is_misleading(classifier.classes):
@@ -96,7 +102,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         _frames(data, split, frames_per_cell, Drawn(seed, minimum_snr, unknown)) as frames,
         frames_progress(f"evaluating {model.name}") as progress,
     ):
-        other = trained_on_another(classifier.model.metadata, frames.profile)
+        other = trained_on_another(classifier.trained_on, frames.profile)
         if other:
             stderr.print(f"note: {other}", markup=False)
         done = 0
@@ -114,10 +120,30 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             classes=CLASSES if len(order) == len(CLASSES) else CLASSES_AND_UNKNOWN,
             progress=count,
         )
-    document: dict[str, Any] = result.as_dict() | {"engine": str(classifier.engine)}
+    document: dict[str, Any] = result.as_dict()
+    if name := getattr(classifier, "engine", None):
+        document["engine"] = str(name)
     if out is not None:
-        document["pictures"] = _write(result, out)
-    emit(document, as_json, lambda console: _show(console, result, out))
+        document["pictures"] = write(result, out)
+    emit(document, as_json, lambda console: show(console, result, out))
+
+
+def _classifier(
+    model: Path, data: str, threads: int | None, engine: str
+) -> Classifier | LikelihoodReceiver:
+    """What answers: a network, or by its name the receiver without one."""
+    from boltmod.runtime.session import Classifier
+
+    if str(model) != "likelihood" or model.is_file():
+        return Classifier(model, threads, engine)
+    import torch
+
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
+    from boltmod.signal.profile import PROFILES, TWIN
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return LikelihoodReceiver(PROFILES.get(data, TWIN))
 
 
 def _frames(
@@ -136,14 +162,15 @@ def _frames(
     return file_frames(Path(data), split.value, frames_per_cell)
 
 
-def _check_pictures() -> None:
+def check_pictures() -> None:
     """Fail before the work, not after it, where pictures cannot be drawn."""
     from boltmod.evaluation.plots import require_matplotlib
 
     require_matplotlib()
 
 
-def _write(result: Evaluation, folder: Path) -> list[Path]:
+def write(result: Evaluation, folder: Path) -> list[Path]:
+    """Write evaluation.json and the pictures into a folder."""
     import json
 
     from boltmod.evaluation.plots import save_all
@@ -154,24 +181,34 @@ def _write(result: Evaluation, folder: Path) -> list[Path]:
     return pictures
 
 
-def _show(console: Console, result: Evaluation, out: Path | None) -> None:
+def show(console: Console, result: Evaluation, out: Path | None) -> None:
+    """Print an evaluation: overall, by SNR, by class."""
+    from boltmod.evaluation.possible import ceiling_by_snr, share_of_possible
+
     console.print(f"{result.model} on {result.data}", markup=False)
     console.print(f"accuracy         {result.accuracy:7.2%}  over {result.n_frames:,} frames")
     if max(result.snr_labels) >= HIGH_SNR:
         console.print(f"from +{HIGH_SNR} dB up   {result.accuracy_from(HIGH_SNR):7.2%}")
+    share = share_of_possible(result)
+    if share is not None:
+        console.print(f"of the possible  {share:7.2%}  (boltmod ceiling)")
     if result.calibration is not None:
         console.print(f"calibration      {result.calibration.expected_error:7.2%}  expected error")
-    console.print(_by_snr(result))
+    console.print(_by_snr(result, ceiling_by_snr(result) or {}))
     console.print(_by_class(result))
     if out is not None:
         console.print(f"{out}: evaluation.json and pictures", markup=False)
 
 
-def _by_snr(result: Evaluation) -> Table:
-    table = Table("SNR label", "accuracy", "", title="by SNR", title_justify="left", box=None)
+def _by_snr(result: Evaluation, ceiling: Mapping[int, float]) -> Table:
+    headings = ("SNR label", "accuracy", *(["ceiling"] if ceiling else []), "")
+    table = Table(*headings, title="by SNR", title_justify="left", box=None)
     for snr, share in result.by_snr.items():
-        table.add_row(f"{snr:+d} dB" if snr else "0 dB", f"{share:.1%}", "█" * round(30 * share))
-    table.columns[0].justify = table.columns[1].justify = "right"
+        best = [f"{ceiling[snr]:.1%}"] if ceiling else []
+        label = f"{snr:+d} dB" if snr else "0 dB"
+        table.add_row(label, f"{share:.1%}", *best, "█" * round(30 * share))
+    for column in table.columns[:-1]:
+        column.justify = "right"
     return table
 
 

@@ -25,8 +25,12 @@ def leaderboard(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show published results of the challenge by score, one's own RUNS, unplaced, among them."""
+    """Show published results of the challenge by score, one's own RUNS, unplaced, among them.
+
+    Apart from them stand the networks that come with boltmod, measured on other frames.
+    """
     from boltmod.cost.published import PUBLISHED, ranked
+    from boltmod.cost.trained import TRAINED
 
     results = PUBLISHED
     if runs:
@@ -39,8 +43,14 @@ def leaderboard(
 
         save(accuracy_over_score(results), picture)
         stderr.print(f"wrote {picture}", markup=False)
-    order = ranked(results)
-    emit([each.as_dict() for each in order], as_json, lambda console: _show(console, order))
+    order, trained = ranked(results), ranked(TRAINED)
+
+    def show(console: Console) -> None:
+        _show(console, order)
+        console.print("\n[bold]Networks that come with boltmod[/], measured on other frames:\n")
+        _show(console, trained)
+
+    emit([each.as_dict() for each in (*order, *trained)], as_json, show)
 
 
 def _show(console: Console, results: list[Result]) -> None:

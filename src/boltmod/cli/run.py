@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from boltmod.cli.run_watcher import RunWatcher
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 
@@ -48,7 +48,7 @@ def run(
 
     folder = out or Path("runs") / recipe.stem
     stderr.quiet = not is_first()
-    with _Watcher() as watcher, _gentle_interrupt(watcher):
+    with RunWatcher() as watcher, _gentle_interrupt(watcher):
         outcome = run_recipe(recipe, folder, watcher, watcher.notify, scale, processes)
 
     def show(console: Console) -> None:
@@ -68,84 +68,8 @@ def run(
     emit(outcome.as_dict(), as_json, show)
 
 
-class _Watcher:
-    """Shows a run on standard error: bars on a terminal, a line an epoch elsewhere."""
-
-    def __init__(self) -> None:
-        self.stop = False
-        self._task: TaskID | None = None
-        self._said = ""
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=stderr,
-            transient=True,
-        )
-
-    def __enter__(self) -> _Watcher:
-        if stderr.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if stderr.is_terminal:
-            self._progress.stop()
-
-    def phase_begins(self, name: str, total_frames: int) -> None:
-        self._bar(name, total_frames)
-
-    def step(self, record: Mapping[str, Any]) -> None:
-        if self.stop:
-            raise KeyboardInterrupt
-        if self._task is not None:
-            self._progress.update(
-                self._task,
-                description=f"{record['phase']}, epoch {record['epoch']}",
-                completed=record["done"],
-                figures=f"loss {record['loss']:.3f}  accuracy {record['accuracy']:.3f}"
-                f"  {record['frames_per_s']:,.0f} frames/s",
-            )
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        stderr.print(
-            f"{record['phase']:<12} epoch {record['epoch']:>3}  loss {record['loss']:.3f}  "
-            f"accuracy {record['accuracy']:.3f}  validation {record['validation_accuracy']:.3f}  "
-            f"{record['frames_per_s']:,.0f} frames/s"
-        )
-
-    def phase_ends(self, record: Mapping[str, Any]) -> None:
-        cost = f", score {record['score']:.4f}" if "score" in record else ""
-        stderr.print(
-            f"{record['phase']:<12} done: validation {record['validation_accuracy']:.3f}, "
-            f"{record['sparsity']:.0%} of the weights zero{cost}",
-            style="bold",
-        )
-        self._drop()
-
-    def notify(self, what: str, done: int, total: int) -> None:
-        if what != self._said:
-            self._said = what
-            self._drop()
-            stderr.print(what)
-            if total:
-                self._bar(what, total)
-        if self._task is not None and total:
-            self._progress.update(self._task, completed=done, figures=f"{done:,} of {total:,}")
-
-    def _bar(self, description: str, total: int) -> None:
-        self._drop()
-        self._task = self._progress.add_task(description, total=total, figures="")
-
-    def _drop(self) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
-
-
 @contextmanager
-def _gentle_interrupt(watcher: _Watcher) -> Iterator[None]:
+def _gentle_interrupt(watcher: RunWatcher) -> Iterator[None]:
     """Let the first Ctrl-C end the running step, so that its checkpoint can be written."""
 
     def request(*_: object) -> None:

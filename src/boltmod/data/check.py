@@ -22,6 +22,7 @@ from boltmod.data.statistics import (
     gather,
 )
 from boltmod.modulation import CLASSES, FRAMES_PER_CELL, MISLEADING_ORDER, N_CLASSES, SNR_LABELS
+from boltmod.signal.profile import PROFILES
 
 TOLERANCE = 0.01
 """Largest relative difference from a published figure that still counts as agreement.
@@ -165,6 +166,12 @@ def _notes(file: RadioMLFile, statistics: Statistics) -> Iterator[str]:
         yield (
             f"made by boltmod {made['boltmod_version']}, profile {title(made)}, "
             f"seed {made['seed']}, {made['frames_per_cell']} frames a cell"
+        )
+    profile = PROFILES.get(str(made.get("profile")))
+    if profile is not None and title(made) != profile.title:
+        yield (
+            f"{title(made)} is not what this version of boltmod makes, which is {profile.title}: "
+            "accuracies on the two are not comparable"
         )
     if "shard" in made:
         yield (

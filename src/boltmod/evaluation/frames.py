@@ -18,7 +18,6 @@ from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.data.threads import one_thread
 from boltmod.evaluation.metrics import Batch
-from boltmod.model.metadata import Metadata
 from boltmod.modulation import N_CLASSES, SNR_LABELS
 from boltmod.signal.profile import TWIN, Profile
 
@@ -117,19 +116,18 @@ def from_snr(frames: Frames, snr_label: int) -> Frames:
     return Frames(chosen(), n_frames, words, frames.profile)
 
 
-def trained_on_another(metadata: Metadata, profile: str) -> str:
+def trained_on_another(trained_on: str, profile: str) -> str:
     """What to say where a model learned from another version of the profile that judges it.
 
     Args:
-        metadata: The model's.
+        trained_on: What the model says it learned from; empty where it does not.
         profile: Name and version of the profile that the frames are of.
 
     Returns:
         A sentence; empty where the versions agree, or where the model does not say.
     """
     name = profile.partition(" ")[0]
-    learned = metadata.provenance.get("trained_on", "")
-    found = re.search(rf"^profiles? (?:.* )?({name})(?: (\d+))?(?: and |$)", learned)
+    found = re.search(rf"^profiles? (?:.* )?({name})(?: (\d+))?(?: and |$)", trained_on)
     if not name or found is None:
         return ""
     ours = f"{name} {found[2] or 1}"

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from boltmod.errors import ToolNotFoundError
 from boltmod.evaluation.metrics import Evaluation
+from boltmod.evaluation.possible import ceiling_by_snr
 from boltmod.files import replacing
 
 if TYPE_CHECKING:
@@ -80,9 +81,16 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 @styled
 def accuracy_over_snr(evaluation: Evaluation) -> Figure:
-    """Accuracy at each SNR label, with chance as a line."""
+    """Accuracy at each SNR label, with chance and, where it is known, the ceiling as lines."""
     figure, axes = blank(4.8, 4.2)
     snrs, shares = zip(*evaluation.by_snr.items(), strict=True)
+    ceiling = ceiling_by_snr(evaluation)
+    if ceiling:
+        axes.plot(*zip(*ceiling.items(), strict=True), color=MUTED, linestyle="--", linewidth=1.2)
+        axes.annotate(
+            "ceiling", (0, ceiling.get(0, 1.0)), (-6, 3), textcoords="offset points", ha="right",
+            color=MUTED,
+        )  # fmt: skip
     chance = 1 / len(evaluation.classes)
     axes.axhline(chance, color=MUTED, linestyle=":", linewidth=1.2)
     axes.annotate(

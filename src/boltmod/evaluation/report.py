@@ -19,6 +19,7 @@ from boltmod.evaluation import page, plots
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.page import Bar
 from boltmod.evaluation.pareto import accuracy_over_score, own_result
+from boltmod.evaluation.possible import share_of_possible
 from boltmod.files import write_text
 from boltmod.run_folder import RunFolder
 
@@ -121,7 +122,7 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     pictures = (
         (
             plots.to_svg(plots.accuracy_over_snr(evaluation), "snr"),
-            f"Accuracy at each SNR label, all classes. {evaluation.data}.",
+            f"Accuracy at each SNR label, all classes. {evaluation.data}.{_ceiling(evaluation)}",
         ),
         (
             plots.to_svg(plots.accuracy_by_class(evaluation), "class"),
@@ -137,6 +138,13 @@ def _accuracy(evaluation: Evaluation | None) -> str:
         ),
         *_calibration(evaluation),
     )
+
+
+def _ceiling(evaluation: Evaluation) -> str:
+    share = share_of_possible(evaluation)
+    if share is None:
+        return ""
+    return f" The dashed line is the ceiling; {_percent(share)} of what is possible was reached."
 
 
 def _high(evaluation: Evaluation, name: str) -> Bar:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 from torch import Tensor, nn
@@ -43,6 +44,7 @@ def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
         export_qonnx(network, torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
         cleaned: onnx.ModelProto = cleanup_model(ModelWrapper(str(path))).model
     _forget_origin(cleaned.graph)
+    _drop_redundant(cleaned.graph)
     proto: onnx.ModelProto = metadata.write(cleaned, facts)
     return proto
 
@@ -83,6 +85,29 @@ def _forget_origin(graph: onnx.GraphProto) -> None:
     for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
         part.ClearField("doc_string")
+
+
+def _drop_redundant(graph: onnx.GraphProto) -> None:
+    """Drop what the rest of a graph says already.
+
+    That is the shapes of stored tensors, and every number but one of a tensor of equal numbers that
+    only chooses between values: it stretches to the choice's shape by itself.
+    """
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    shapes = [value for value in graph.value_info if value.name not in stored]
+    del graph.value_info[:]
+    graph.value_info.extend(shapes)
+    chosen = {name for node in graph.node if node.op_type == "Where" for name in node.input[1:]}
+    others = {
+        name
+        for node in graph.node
+        for name in (node.input[:1] if node.op_type == "Where" else node.input)
+    }
+    for name in chosen & stored.keys() - others:
+        numbers = numpy_helper.to_array(stored[name])
+        if numbers.size > 1 and (numbers == numbers.flat[0]).all():
+            one = numbers.flat[:1].reshape((1,) * numbers.ndim)
+            stored[name].CopyFrom(numpy_helper.from_array(one, name))
 
 
 @contextlib.contextmanager

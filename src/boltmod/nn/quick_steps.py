@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from boltmod.nn.depthwise import DepthwiseConv1d
+
 
 def conv1d(
     x: Float[Tensor, "b c t"],
@@ -36,6 +38,13 @@ def conv1d(
         dilation: Samples between taps.
         groups: Channel groups.
     """
+    is_depthwise = groups == x.shape[1] == weight.shape[0] and dilation == 1 and groups > 1
+    if is_depthwise and bias is None and x.device.type == "cpu":
+        if torch.is_autocast_enabled("cpu"):
+            half = torch.get_autocast_dtype("cpu")
+            x, weight = x.to(half), weight.to(half)
+        y: Tensor = DepthwiseConv1d.apply(x, weight, stride, padding)  # type: ignore[no-untyped-call]
+        return y
     flat: Tensor = torch.nn.functional.conv2d(
         x.unsqueeze(2).contiguous(memory_format=torch.channels_last),
         weight.unsqueeze(2).contiguous(memory_format=torch.channels_last),

@@ -91,7 +91,8 @@ def _attempt(
         found = checkpoint.load(task.final)
         checkpoint.restore(task.network, found, task.final)
         return Progress(**found.state["progress"]), json.loads(path.read_text(encoding="utf-8"))
-    observer.phase_begins(task.phase.name, phase.epochs * task.source.frames_per_epoch)
+    frames = phase.epochs * task.source.frames_per_epoch
+    observer.phase_begins(task.phase.name, frames, None)
     prune.apply(task.network, task.masks)
     own = train(task, fabric, observer)
     reached = fabric.broadcast(accuracy(task.network, task.source.validation()))

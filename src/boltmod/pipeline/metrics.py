@@ -22,8 +22,11 @@ ATTEMPTS = "attempt-*"
 class RunObserver(Observer, Protocol):
     """Who watches a whole run."""
 
-    def phase_begins(self, name: str, total_frames: int) -> None:
-        """See a phase begin or go on."""
+    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
+        """See a phase begin or go on, and how many frames the phases after it will train on.
+
+        None stands for a number that nobody knows yet.
+        """
 
     def phase_ends(self, record: Mapping[str, Any]) -> None:
         """See a phase's figures, as metrics.jsonl will hold them."""
@@ -77,9 +80,9 @@ class Tee:
         self._metrics.write(record)
         self._observer.epoch(record)
 
-    def phase_begins(self, name: str, total_frames: int) -> None:
+    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
         """Hand the beginning of a phase on."""
-        self._observer.phase_begins(name, total_frames)
+        self._observer.phase_begins(name, total_frames, frames_after)
 
     def phase_ends(self, record: Mapping[str, Any]) -> None:
         """Write a phase's figures down and hand them on."""

@@ -32,7 +32,7 @@ from boltmod.nn.network_config import NetworkConfig
 from boltmod.pipeline.feedback import run_feedback
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
 from boltmod.pipeline.processes import open_fabric
-from boltmod.pipeline.stages import Stage, identity, stages, start_file
+from boltmod.pipeline.stages import Stage, epochs_after, identity, stages, start_file
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.allocator import keep_freed_memory
@@ -133,6 +133,11 @@ def _run_stage(  # noqa: PLR0913
     memory: Memory | None,
 ) -> None:
     extra: dict[str, Any] = {}
+    if not isinstance(stage.settings, FeedbackPhase):
+        epochs, later = stage.settings.epochs, epochs_after(recipe, stage)
+        n_frames = source.frames_per_epoch
+        after = None if later is None else later * n_frames
+        observer.phase_begins(stage.name, epochs * n_frames, after)
     if isinstance(stage.settings, LowerPhase):
         extra = {"lowered": _lower(recipe, stage, state, source, run, fabric)}
         state.network.to(fabric.device)
@@ -155,7 +160,6 @@ def _run_stage(  # noqa: PLR0913
         progress = Progress()
         finish_with(task, fabric, progress)
     else:
-        observer.phase_begins(stage.name, stage.settings.epochs * source.frames_per_epoch)
         progress = train(task, fabric, observer)
     reached = accuracy(state.network, source.validation())
     record = _phase_record(stage, state, progress, reached)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boltmod.config import Phase, Recipe, TrainPhase, stage_names
+from boltmod.config import FeedbackPhase, Phase, Recipe, TrainPhase, stage_names
 from boltmod.run_folder import RunFolder
 from boltmod.train.distill import checkpoint_file
 
@@ -47,6 +47,14 @@ def stages(recipe: Recipe) -> list[Stage]:
         for name in stage_names(phase):
             result.append(Stage(len(result), phase.model_copy(update={"name": name})))
     return result
+
+
+def epochs_after(recipe: Recipe, stage: Stage) -> int | None:
+    """Return the epochs that the stages after one train for; None where feedback decides that."""
+    later = stages(recipe)[stage.number + 1 :]
+    if any(isinstance(each.settings, FeedbackPhase) for each in later):
+        return None
+    return sum(each.settings.epochs for each in later)
 
 
 def start_file(path: Path) -> Path:

@@ -66,6 +66,11 @@ class Classifier:
         """Name of each column of the results."""
         return self.model.classes
 
+    @property
+    def trained_on(self) -> str:
+        """What the model says it learned from; empty where it does not."""
+        return self.model.metadata.provenance.get("trained_on", "")
+
     def logits(self, iq_planes: Floats) -> Floats:
         """What the network says of each frame.
 

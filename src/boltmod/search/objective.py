@@ -99,7 +99,7 @@ class _Watcher:
         self._space, self._trial, self._files = space, trial, files
         self._curve, self._check = curve, check
 
-    def phase_begins(self, name: str, total_frames: int) -> None:
+    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
         self._check()
 
     def step(self, record: Mapping[str, Any]) -> None:

@@ -18,6 +18,9 @@ from boltmod.signal import pulses
 from boltmod.signal.profile import AmplitudeModulation, Analog, FrequencyModulation, Message
 from boltmod.signal.window import Window
 
+FRAME = Window(n_outside=0)
+"""One frame, and nothing around it."""
+
 REPEAT = 3072
 """Samples after which a message may repeat; no window is as long."""
 
@@ -78,6 +81,11 @@ def _lines(
     if integral:
         cosine, sine = sine / omega[:, None], -cosine / omega[:, None]
     return (torch.cat([cosine, sine]) * torch.cat([weight, weight])[:, None]).float().to(device)
+
+
+def message_lines(message: Message) -> Float[Tensor, "lines2 1024"]:
+    """What a message is a sum of, each with a normal factor, over one frame; float64."""
+    return _lines(message, FRAME, False, torch.device("cpu")).double()
 
 
 def _evaluate(

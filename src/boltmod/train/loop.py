@@ -37,7 +37,10 @@ class Observer(Protocol):
     """Who watches a training."""
 
     def step(self, record: Mapping[str, Any]) -> None:
-        """See a step: `epoch`, `done` and `total` frames, `loss`, `accuracy`, `frames_per_s`.
+        """See a step.
+
+        The record has `phase`, `epoch` of `epochs`, `done` of `total` frames, `loss`, `accuracy`
+        and `frames_per_s`.
 
         A KeyboardInterrupt raised here ends the training after its checkpoint is written.
         """
@@ -311,6 +314,7 @@ def _step_record(task: Task, progress: Progress) -> dict[str, Any]:
     return {
         "phase": task.phase.name,
         "epoch": progress.epoch + 1,
+        "epochs": task.phase.epochs,
         "done": done,
         "total": task.phase.epochs * task.source.frames_per_epoch,
         "loss": progress.loss_sum / seen,

@@ -1,0 +1,24 @@
+"""What the networks that come with boltmod are worth: trained on the twin and measured on it.
+
+Twin frames are not the challenge's test frames: these accuracies stand beside the published ones,
+never among them.
+"""
+
+from __future__ import annotations
+
+from boltmod.cost.published import Result
+
+_FRAMES = "twin 2, seed 2020, 40 frames a cell"
+
+
+TRAINED: tuple[Result, ...] = (
+    Result(
+        "boltnet", 0.5502, 0.003130, _FRAMES, "recipes/boltnet.toml",
+        bops=2_294_984, weight_bits=4_256, strict_score=0.003409, is_own=True,
+    ),
+    Result(
+        "boltnet60", 0.5875, 0.013313, _FRAMES, "recipes/boltnet60.toml",
+        bops=9_040_130, weight_bits=19_215, strict_score=0.013592, is_own=True,
+    ),
+)  # fmt: skip
+"""By the name that `boltmod evaluate NAME` and `boltmod cost NAME` know; measured by these two."""
