@@ -34,16 +34,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from boltmod.data.live import LiveRecording
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import BoltmodError
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
-from boltmod.runtime.live import label_live
+from boltmod.recording.live.buffer import LiveRecording
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.runtime.cut.whole_band import WholeBand
+from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.windows import label_windows
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCHES = (1, 16, 128)
@@ -187,7 +187,8 @@ def live_latencies(
     live = LiveRecording(source, SampleFormat.CF32, rate_hz)
     latencies = []
     with live:
-        for labels in label_live(classifier, live):
+        for some in WholeBand(with_places=True)(live):
+            labels = label(classifier, some)
             now = time.perf_counter()
             latencies += [now - source.came[each.sample_start // FRAME_LENGTH] for each in labels]
     if live.n_dropped:
@@ -200,7 +201,7 @@ def ways(
     n_cores: int,
 ) -> list[Way]:  # fmt: skip
     classifier = Classifier(model, threads=n_cores)
-    windows = next(iter(recording.blocks(args.live_windows * FRAME_LENGTH)))
+    windows = next(iter(recording.stretches(args.live_windows * FRAME_LENGTH))).samples
     windows = windows.reshape(-1, FRAME_LENGTH)
     plain = plain_session(model, n_cores)
 
@@ -212,7 +213,7 @@ def ways(
         Way(
             "boltmod classify",
             len(frames),
-            lambda: sum(1 for _ in label_windows(classifier, recording)),
+            lambda: sum(len(label(classifier, some)) for some in WholeBand()(recording)),
             lambda: live_latencies(classifier, windows, args.rate),
         ),
         Way(

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import BoltmodError
-from boltmod.runtime.listener import find_signals
-from boltmod.runtime.signals import Wish
+from boltmod.recording.opening import open_recording
+from boltmod.recording.raw import SampleFormat
+from boltmod.runtime.cut.listener import find_signals
 
 CONTENTS = {
     "zeros": np.zeros(50_000, np.complex64),
@@ -36,7 +35,7 @@ CAREFULLY = settings(
 @pytest.mark.parametrize("kind", CONTENTS)
 def test_there_is_no_signal_in(tmp_path, kind):
     CONTENTS[kind].tofile(tmp_path / "x.cf32")
-    assert find_signals(open_recording(tmp_path / "x.cf32", rate_hz=1e5), Wish()) == []
+    assert find_signals(open_recording(tmp_path / "x.cf32", rate_hz=1e5)) == []
 
 
 @CAREFULLY
@@ -55,7 +54,7 @@ def test_any_bytes_as_any_samples(tmp_path, content, times, sample_format, rate_
     path.write_bytes(content * times)
     found = []
     with suppress(BoltmodError):
-        found = find_signals(open_recording(path, sample_format.label, rate_hz), Wish())
+        found = find_signals(open_recording(path, sample_format.label, rate_hz))
     for each in found:
         assert np.isfinite([each.offset_hz, each.bandwidth_hz, each.symbol_rate_hz]).all()
         assert each.bandwidth_hz > 0

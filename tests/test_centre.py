@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from boltmod.runtime.centre import LARGEST_OFFSET_RAD, centred, filled, mean_frequency
-from boltmod.runtime.signal_labels import Tally
-from boltmod.runtime.signals import Signal
+from boltmod.runtime.cut.signal import Signal
+from boltmod.runtime.framing import LARGEST_OFFSET_RAD, centred, filled, mean_frequency
+from boltmod.runtime.verdict import Tally
 from boltmod.signal.profile import FIELD
 
 

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import ConfigError
-from boltmod.runtime.channel.carrier import find as find_carrier
-from boltmod.runtime.channel.detect import detect
-from boltmod.runtime.channel.select import Channel, select
-from boltmod.runtime.channel.spectrogram import Waterfall
-from boltmod.runtime.channel.symbol_rate import estimate
-from boltmod.runtime.listener import Listener, find_signals
-from boltmod.runtime.signals import Wish
+from boltmod.recording.opening import open_recording
+from boltmod.recording.raw import SampleFormat
+from boltmod.recording.stretch import Stretch
+from boltmod.runtime.cut.channel.carrier import find as find_carrier
+from boltmod.runtime.cut.channel.detect import detect
+from boltmod.runtime.cut.channel.select import Channel, select
+from boltmod.runtime.cut.channel.spectrogram import Waterfall
+from boltmod.runtime.cut.channel.symbol_rate import estimate
+from boltmod.runtime.cut.listener import Listener, find_signals
+from boltmod.runtime.cut.signal import Constraints
 
 N = 200_000
 
@@ -62,8 +63,8 @@ def test_a_continuous_signal_is_found_where_it_is(centre, symbol_rate):
     rng = np.random.default_rng(1)
     wave = shifted(linear(rng, N, symbol_rate, QPSK), centre) + noise(rng, N, 0.3)
     (each,) = found(wave)
-    assert each.centre == pytest.approx(centre, abs=0.1 * symbol_rate + 1 / 512)
-    assert symbol_rate < each.bandwidth < 1.5 * symbol_rate + 8 / 512
+    assert each.band.centre == pytest.approx(centre, abs=0.1 * symbol_rate + 1 / 512)
+    assert symbol_rate < each.band.width < 1.5 * symbol_rate + 8 / 512
     assert each.spans == ((0, N),)
 
 
@@ -76,7 +77,7 @@ def test_bursts_are_found_in_time():
     assert [span for pair in each.spans for span in pair] == pytest.approx(
         [40_000, 70_000, 120_000, 150_000], abs=3 * 512
     )
-    assert each.centre == pytest.approx(0.1, abs=0.005)
+    assert each.band.centre == pytest.approx(0.1, abs=0.005)
     in_band_db = 10 * np.log10(1 / (0.09 * 0.07))
     assert each.snr_db == pytest.approx(in_band_db, abs=2.5)
 
@@ -86,8 +87,8 @@ def test_two_signals_are_two():
     strong = shifted(linear(rng, N, 0.05, QPSK), -0.2)
     weak = 0.5 * shifted(linear(rng, N, 0.03, BPSK), 0.25)
     first, second = found(strong + weak + noise(rng, N, 0.1))
-    assert first.centre == pytest.approx(-0.2, abs=0.005)
-    assert second.centre == pytest.approx(0.25, abs=0.005)
+    assert first.band.centre == pytest.approx(-0.2, abs=0.005)
+    assert second.band.centre == pytest.approx(0.25, abs=0.005)
 
 
 SIDE_BY_SIDE = [(50_000, 80_000, 0.1, QPSK, -0.055), (50_000, 80_000, 0.1, BPSK, 0.055)]
@@ -104,11 +105,11 @@ OVERLAPPING_IN_TIME = [(30_000, 80_000, 0.1, QPSK, -0.1), (70_000, 80_000, 0.05,
 def test_signals_in_one_band_are_told_apart(bursts):
     rng = np.random.default_rng(1)
     wave = sum(burst(rng, *each) for each in bursts) + noise(rng, N, 0.1)
-    seen = sorted(found(wave), key=lambda each: (each.spans[0][0] // 2048, each.centre))
+    seen = sorted(found(wave), key=lambda each: (each.spans[0][0] // 2048, each.band.centre))
     assert len(seen) == 2
     for each, (start, n, symbol_rate, _, centre) in zip(seen, bursts, strict=True):
-        assert each.centre == pytest.approx(centre, abs=0.003)
-        assert symbol_rate < each.bandwidth < 1.3 * symbol_rate
+        assert each.band.centre == pytest.approx(centre, abs=0.003)
+        assert symbol_rate < each.band.width < 1.3 * symbol_rate
         assert each.spans[0] == pytest.approx((start, start + n), abs=2 * 512)
 
 
@@ -123,8 +124,8 @@ def keyed_in_frequency(rng, tones, period):
 def test_the_tones_of_frequency_shift_keying_are_one_signal(tones, period):
     rng = np.random.default_rng(1)
     (each,) = found(keyed_in_frequency(rng, tones, period) + noise(rng, N, 0.1))
-    assert each.centre == pytest.approx(np.mean([min(tones), max(tones)]), abs=0.005)
-    assert max(tones) - min(tones) < each.bandwidth < max(tones) - min(tones) + 0.06
+    assert each.band.centre == pytest.approx(np.mean([min(tones), max(tones)]), abs=0.005)
+    assert max(tones) - min(tones) < each.band.width < max(tones) - min(tones) + 0.06
 
 
 @pytest.mark.parametrize("period", [50, 2000])
@@ -132,14 +133,14 @@ def test_a_keyed_carrier_is_one_signal_with_its_gaps(tmp_path, period):
     rng = np.random.default_rng(1)
     keys = np.repeat(rng.choice([0, 1], N // period), period)
     wave = shifted(keys, 0.11) + noise(rng, N, 0.05)
-    (each,) = find_signals(recorded(tmp_path / "x", wave), Wish())
+    (each,) = find_signals(recorded(tmp_path / "x", wave))
     assert each.carrier_hz == pytest.approx(11e3, abs=20)
     assert each.symbol_rate_hz == pytest.approx(100e3 / period, rel=0.01)
     assert sum(end - start for start, end in each.spans) > 0.8 * N
 
 
 def heard(wave):
-    return find_signals(Held(wave), Wish())
+    return find_signals(Held(wave))
 
 
 @dataclass
@@ -147,14 +148,15 @@ class Held:
     wave: np.ndarray
     rate_hz: float | None = 1.0
     name: str = "held"
+    first_sample: int = 0
 
     @property
     def n_samples(self):
         return len(self.wave)
 
-    def blocks(self, n_samples):
+    def stretches(self, n_samples):
         for start in range(0, len(self.wave), n_samples):
-            yield self.wave[start : start + n_samples].astype(np.complex64)
+            yield Stretch(start, self.wave[start : start + n_samples].astype(np.complex64))
 
 
 def filtered(wave, centre, width):
@@ -215,7 +217,7 @@ def test_windows_follow_a_carrier_that_drifts():
     rng = np.random.default_rng(1)
     drift = 0.002 * np.arange(N) / N
     wave = linear(rng, N, 0.1, BPSK) * np.exp(2j * np.pi * np.cumsum(0.1 + drift))
-    heard = list(Listener(Held(wave + noise(rng, N, 0.2)), Wish()).windows())
+    heard = list(Listener()(Held(wave + noise(rng, N, 0.2))))
     for window in np.concatenate([each.samples for each in heard]):
         spectrum = np.abs(np.fft.fft(window.astype(complex) ** 2, 8192))
         near = np.abs(np.fft.fftfreq(8192)) < 0.05
@@ -238,12 +240,12 @@ def test_windows_do_not_depend_on_where_pieces_end(monkeypatch):
     wave = wave + noise(rng, N, 0.2)
 
     def windows():
-        listener = Listener(Held(wave), Wish())
-        starts = [start for each in listener.windows() for start in each.starts]
+        listener = Listener()
+        starts = [start for each in listener(Held(wave)) for start in each.starts]
         return starts, listener.signals
 
     whole, (signal,) = windows()
-    monkeypatch.setattr("boltmod.runtime.listener.PIECE_SAMPLES", 80_000)
+    monkeypatch.setattr("boltmod.runtime.cut.listener.PIECE_SAMPLES", 80_000)
     parts, (same,) = windows()
     assert len(parts) == pytest.approx(len(whole), abs=2)
     assert np.abs(np.array(same.spans) - np.array(signal.spans)).max() < 2048
@@ -322,35 +324,35 @@ def recorded(path, wave):
     return open_recording(path, SampleFormat.CF32.label, rate_hz=100e3)
 
 
-def test_a_signal_is_described_in_hertz_and_wishes_are_granted(tmp_path):
+def test_a_signal_is_described_in_hertz_and_constraints_are_kept(tmp_path):
     rng = np.random.default_rng(5)
     wave = shifted(linear(rng, N, 0.05, QPSK), 0.2) + noise(rng, N, 0.1)
     recording = recorded(tmp_path / "x", wave)
-    (each,) = find_signals(recording, Wish())
+    (each,) = find_signals(recording)
     assert each.offset_hz == pytest.approx(20e3, abs=300)
     assert each.symbol_rate_hz == pytest.approx(5e3, rel=1e-3)
     assert each.symbol_rate_is_sure
-    (told,) = find_signals(recording, Wish(20.1e3, 8e3, 4e3))
+    (told,) = find_signals(recording, Constraints(20.1e3, 8e3, 4e3))
     assert (told.offset_hz, told.bandwidth_hz, told.symbol_rate_hz) == pytest.approx(
         (20.1e3, 8e3, 4e3)
     )
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("constraints", "message"),
     [
-        (Wish(offset_hz=60e3), "offset must lie within half the sample rate, 50000 Hz, "
+        (Constraints(offset_hz=60e3), "offset must lie within half the sample rate, 50000 Hz, "
          "not at 60000: count it from the middle of the band"),
-        (Wish(bandwidth_hz=2e5),
+        (Constraints(bandwidth_hz=2e5),
          "bandwidth must not be above the sample rate, 100000, not 200000: lower it"),
-        (Wish(offset_hz=1e3), "offset must lie in a signal, and none was found at 1000 Hz: "
+        (Constraints(offset_hz=1e3), "offset must lie in a signal, and none was found at 1000 Hz: "
          "give its --bandwidth too"),
     ],
 )  # fmt: skip
-def test_wishes_that_cannot_be_granted(tmp_path, wish, message):
+def test_constraints_that_cannot_be_kept(tmp_path, constraints, message):
     recording = recorded(tmp_path / "x", noise(np.random.default_rng(0), 20_000, 1.0))
     with pytest.raises(ConfigError) as error:
-        find_signals(recording, wish)
+        find_signals(recording, constraints)
     assert str(error.value) == message
 
 
@@ -365,7 +367,7 @@ def test_wishes_that_cannot_be_granted(tmp_path, wish, message):
     ],
 )  # fmt: skip
 def test_satellites_are_found_in_audio(recordings, name, centre_hz, baud):
-    (each,) = find_signals(open_recording(recordings / name), Wish())
+    (each,) = find_signals(open_recording(recordings / name))
     assert each.symbol_rate_hz == pytest.approx(baud, rel=0.005)
     assert each.symbol_rate_is_sure
     assert each.carrier_power in (1, 2)
@@ -382,6 +384,6 @@ def test_satellites_are_found_in_audio(recordings, name, centre_hz, baud):
     ],
 )  # fmt: skip
 def test_keyed_carriers_are_found_with_their_symbol_rate(recordings, name, period, n_spans):
-    (each,) = find_signals(open_recording(recordings / name, rate_hz=1.0), Wish())
+    (each,) = find_signals(open_recording(recordings / name, rate_hz=1.0))
     assert 1 / each.symbol_rate_hz == pytest.approx(period, rel=0.02)
     assert len(each.spans) == n_spans

@@ -14,14 +14,16 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.data.quantity import parse_rate
-from boltmod.data.recording import open_recording
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.model import metadata, onnx_file
 from boltmod.model.metadata import InputScaling, Metadata
 from boltmod.modulation import CLASSES
+from boltmod.recording.opening import open_recording
+from boltmod.recording.quantity import parse_rate
+from boltmod.runtime.cut.whole_band import WholeBand
+from boltmod.runtime.framing import scale
+from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.windows import label_windows, scale
 
 
 @pytest.fixture
@@ -41,6 +43,11 @@ def record(folder, samples):
     path = folder / "air.cf32"
     samples.tofile(path)
     return path
+
+
+def label_windows(classifier, recording):
+    for windows in WholeBand()(recording):
+        yield from label(classifier, windows)
 
 
 def run(*arguments):

@@ -55,6 +55,22 @@ def test_every_signal_has_its_windows_and_its_verdict(band, model_path):
             assert any(a - 2 <= start and end <= b + 2 for a, b in each["signal"]["spans"])
 
 
+def test_windows_that_are_too_quiet_are_counted(tmp_path, model_path):
+    """A fade to a fiftieth of the power, far above the noise: no window of it is labelled."""
+    rng = np.random.default_rng(3)
+    wave = linear(rng, 200_000, 0.1, QPSK)
+    wave[80_000:120_000] *= 0.14
+    path = tmp_path / "fading_100k.cf32"
+    (wave + noise(rng, 200_000, 0.003)).astype(np.complex64).tofile(path)
+    document = json.loads(run(path, "-m", model_path, "--channel", "auto", "--json").stdout)
+    (each,) = document["signals"]
+    assert each["signal"]["spans"] == [[0, 200_000]]
+    length = document["windows"][0]["sample_count"]
+    assert each["n_quiet_windows"] == pytest.approx(40_000 / length, abs=2)
+    assert each["n_windows"] + each["n_quiet_windows"] == pytest.approx(200_000 / length, abs=1)
+    assert len(document["windows"]) == each["n_windows"]
+
+
 def test_the_summary_is_a_line_a_signal(band, model_path):
     done = run(band, "-m", model_path, "--summary")
     lines = done.stdout.splitlines()
@@ -144,6 +160,9 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
          "rate must be known to select a channel: give it with --rate"),
         (["-f", "cu8", "-r", "1M", "--summary", "-o", "x.sigmf-meta"],
          "output of a stream must end in .jsonl, .csv, not 'x.sigmf-meta': rename it"),
+        (["-f", "cu8", "--channels", "1"],
+         "channels must be left out for a stream: only WAV and SigMF files have them"),
+        (["-f", "cu8", "--iq"], "--real and --iq must be left out for a stream: give its --format"),
         (["-f", "cu8", "-o", "x.txt"],
          "output of a stream must end in .jsonl, .csv, not 'x.txt': rename it"),
     ],
@@ -184,7 +203,7 @@ _MEMORY = """
 import resource, sys
 from pathlib import Path
 from boltmod.cli.app import app
-from boltmod.runtime import listener
+from boltmod.runtime.cut import listener
 listener.PIECE_SAMPLES = 1 << 17
 try:
     app(["classify", *sys.argv[1:], "--summary", "--json"])

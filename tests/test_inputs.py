@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from boltmod.data.analytic import analytic
-from boltmod.data.byte_source import FileSource
-from boltmod.data.file_names import NamedFacts, facts_of
-from boltmod.data.live import LiveRecording, Overload
-from boltmod.data.quantity import parse_offset, parse_rate
-from boltmod.data.raw import SampleFormat
-from boltmod.data.recording import open_recording
 from boltmod.errors import BoltmodError, ConfigError, DataFormatError, SourceError
+from boltmod.recording.analytic import analytic
+from boltmod.recording.file_names import NamedFacts, facts_of
+from boltmod.recording.live.buffer import LiveRecording, Overload
+from boltmod.recording.live.byte_source import FileSource
+from boltmod.recording.opening import open_recording
+from boltmod.recording.quantity import parse_offset, parse_rate
+from boltmod.recording.raw import SampleFormat
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -27,7 +27,7 @@ FUZZ = settings(
 
 
 def whole(recording, block=700):
-    return np.concatenate(list(recording.blocks(block)))
+    return np.concatenate([each.samples for each in recording.stretches(block)])
 
 
 def tone(frequency, n=8000):
@@ -105,7 +105,7 @@ def test_wav_with_its_length_elsewhere(tmp_path):
     ("content", "message"),
     [
         (wav_bytes(3, 16, bytes(60)), "FILE must have one real channel, or two, I left and Q "
-         "right, not 3: record complex samples"),
+         "right, not 3: choose with --channels 1,2"),
         (wav_bytes(2, 12, bytes(60)), "FILE must hold integers of 8, 16, 24 or 32 bits or floats "
          "of 32 or 64, not 12 bits of format 1: convert it"),
         (wav_bytes(2, 16, b""), "FILE must hold samples, and is empty: record again"),
@@ -321,7 +321,8 @@ def test_any_sigmf(tmp_path, changes, captures, content):
 @given(content=st.binary(max_size=200))
 def test_any_bytes_as_sigmf(tmp_path, content):
     read_or_refuse(tmp_path / "x.sigmf-meta", content)
-    read_or_refuse(tmp_path / "x.sigmf", content)
+    for name in ("x.sigmf", "x.sigmf.gz", "x.sigmf.zip", "x.sdriq", "x.npy", "x.s16"):
+        read_or_refuse(tmp_path / name, content)
 
 
 @FUZZ

@@ -1,5 +1,6 @@
 """Streams: what is read, what is dropped when it comes too fast, and `boltmod classify` on them."""
 
+import contextlib
 import csv
 import io
 import itertools
@@ -21,18 +22,24 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.cli.classify_signals import Asked, classify_signals
-from boltmod.cli.live_table import LiveTable, si
-from boltmod.data.byte_source import FileSource
-from boltmod.data.live import LiveRecording, Overload
-from boltmod.data.raw import SampleFormat
-from boltmod.data.rtl_tcp import RtlTcp, Tuning
-from boltmod.data.stream_address import StreamFacts, open_stream
+from boltmod.cli.classify.job import Job
+from boltmod.cli.classify.live_table import LiveTable, si
+from boltmod.cli.classify.outputs import outputs
+from boltmod.cli.classify.request import Request
+from boltmod.cli.classify.summary import summary
 from boltmod.errors import ConfigError, DataFormatError, SourceError, ToolNotFoundError
-from boltmod.runtime.live import LiveLabel, label_live
-from boltmod.runtime.occupancy import occupancy
+from boltmod.recording.live import pass_tags
+from boltmod.recording.live.address import StreamFacts, open_stream
+from boltmod.recording.live.buffer import LiveRecording, Overload
+from boltmod.recording.live.byte_source import FileSource
+from boltmod.recording.live.rtl_tcp import RtlTcp, Tuning
+from boltmod.recording.raw import SampleFormat
+from boltmod.runtime.cut.occupancy import occupancy
+from boltmod.runtime.cut.whole_band import WholeBand
+from boltmod.runtime.label import Label
+from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.signals import Wish
+from boltmod.runtime.window import Windows
 
 zmq = pytest.importorskip("zmq")
 
@@ -85,6 +92,11 @@ def model_path(tmp_path):
     return path
 
 
+def label_live(classifier, live):
+    for windows in WholeBand(with_places=True)(live):
+        yield label(classifier, windows)
+
+
 def noise(n_samples, seed=0):
     parts = np.random.default_rng(seed).standard_normal(2 * n_samples).astype(np.float32)
     return parts.view(np.complex64)
@@ -99,7 +111,7 @@ def numbered(n_windows):
 
 def all_stretches(live):
     with live:
-        return [each for each in live.stretches(7, 0.01) if each is not None]
+        return [each for each in live.stretches(7 * 1024) if len(each.samples)]
 
 
 def test_pieces_of_any_length_are_one_stream():
@@ -109,8 +121,8 @@ def test_pieces_of_any_length_are_one_stream():
     source = Pieces([content[a:b] for a, b in itertools.pairwise(cuts)])
     live = LiveRecording(source, SampleFormat.CF32, overload=Overload(lossless=True, n_buffered=3))
     taken = all_stretches(live)
-    assert np.array_equal(np.concatenate([each.windows for each in taken]), windows)
-    assert taken[0].sample_start == 0
+    assert np.array_equal(np.concatenate([each.samples for each in taken]), windows.ravel())
+    assert taken[0].first_sample == 0
     assert (live.n_seen, live.n_dropped, live.n_left_over_samples) == (20, 0, 1)
     assert source.is_closed
 
@@ -122,7 +134,7 @@ def test_real_samples_become_analytic():
         SampleFormat.RF32,
         overload=Overload(lossless=True),
     )
-    taken = np.concatenate([each.windows.reshape(-1) for each in all_stretches(live)])
+    taken = np.concatenate([each.samples for each in all_stretches(live)])
     assert len(taken) == 40_000 // 1024 * 1024
     np.testing.assert_allclose(taken[500:-500].real, parts[500 : len(taken) - 500], atol=0.3)
     spectrum = np.abs(np.fft.fft(taken[1024:9216] * np.hanning(8192))) ** 2
@@ -230,7 +242,7 @@ def test_silence_ends_a_stream_if_asked():
         SampleFormat.CF32,
         overload=Overload(patience_s=0.2),
     )
-    assert len(np.concatenate([each.windows for each in all_stretches(live)])) == 2
+    assert len(np.concatenate([each.samples for each in all_stretches(live)])) == 2048
 
 
 def test_nothing_at_all_is_an_error():
@@ -244,14 +256,14 @@ def test_nothing_at_all_is_an_error():
     )
 
 
-def test_blocks_are_those_of_any_recording():
+def test_stretches_are_those_of_any_recording():
     windows = numbered(9)
     overload = Overload(lossless=True)
     live = LiveRecording(Pieces([windows.tobytes()]), SampleFormat.CF32, overload=overload)
     with live:
-        blocks = list(live.blocks(4096))
-    assert max(map(len, blocks)) <= 4096
-    assert np.array_equal(np.concatenate(blocks), windows.reshape(-1))
+        stretches = list(live.stretches(4096))
+    assert max(len(each.samples) for each in stretches) <= 4096
+    assert np.array_equal(np.concatenate([each.samples for each in stretches]), windows.ravel())
 
 
 @pytest.mark.parametrize("snr_db", [5, 10, 20])
@@ -320,8 +332,8 @@ def test_rtl_tcp_is_tuned_and_its_samples_read():
     assert (live.source.tuner, live.source.n_gains) == ("R820T", 29)
     assert live.source.about == "tuner R820T"
     assert live.source.state == "the server closed the connection"
-    expected = SampleFormat.CU8.decode(samples)[:4096].reshape(4, 1024)
-    assert np.array_equal(np.concatenate([each.windows for each in taken]), expected)
+    expected = SampleFormat.CU8.decode(samples)[:4096]
+    assert np.array_equal(np.concatenate([each.samples for each in taken]), expected)
     assert (live.rate_hz, live.centre_hz) == (2.4e6, 433.92e6)
 
 
@@ -413,8 +425,8 @@ def heard(live, n_windows):
     taken = []
     end = time.monotonic() + PATIENCE_S
     with live:
-        for stretch in live.stretches(64, 0.05):
-            taken.extend([] if stretch is None else stretch.windows)
+        for stretch in live.stretches(64 * 1024):
+            taken.extend(stretch.samples.reshape(-1, 1024))
             if len(taken) >= n_windows:
                 return np.array(taken)
             assert time.monotonic() < end
@@ -449,6 +461,51 @@ def test_messages_are_joined_whatever_their_sizes(publisher, envelope):
     assert np.array_equal(heard(live, 30), windows)
     sender.join()
     assert live.n_dropped == 0
+
+
+TAG = (
+    bytes(8)  # of which item
+    + b"\x02\0\x07rx_freq"  # key: a symbol
+    + b"\x04" + struct.pack(">d", 433.92e6)  # value: a double
+    + b"\x06"  # source: nothing
+)  # fmt: skip
+STRANGE_TAG = (
+    bytes(8)
+    + b"\x02\0\x01x"
+    + b"\x07\x0c\0\0\0\x02\x03\0\0\0\x05\x01"  # a pair: of a tuple of an int32 and false
+    + b"\x0a\x0a\0\0\0\x02\x01\0" + bytes(16)  # and a uniform vector of two c32
+    + b"\x0b" + bytes(8)
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", [None, "radio"])
+def test_tags_that_gnu_radio_passes_are_no_samples(publisher, topic):
+    socket_, address = publisher
+    windows = numbered(30)
+    items = windows.reshape(-1)
+    live = open_stream(address, StreamFacts(topic=topic), Overload())
+
+    def publish():
+        assert socket_.recv() == b"\x01" + (topic or "").encode()
+        for number, start in enumerate(range(0, len(items), 999)):
+            tags = [b"", TAG, TAG + STRANGE_TAG][number % 3]
+            header = struct.pack("<HBQQ", 0x5FF0, 1, start, number % 3)
+            part = header + tags + items[start : start + 999].tobytes()
+            socket_.send_multipart([b"radio", part] if topic else [part])
+
+    sender = threading.Thread(target=publish)
+    sender.start()
+    assert np.array_equal(heard(live, 30), windows)
+    sender.join()
+
+
+@pytest.mark.parametrize("cut", [3, 18, 19, 30, 40])
+def test_what_only_begins_like_tags(cut):
+    message = (struct.pack("<HBQQ", 0x5FF0, 1, 0, 2) + TAG + STRANGE_TAG)[:cut]
+    assert pass_tags.samples_of(message) is None
+    assert pass_tags.samples_of(struct.pack("<HBQQ", 0x5FF0, 1, 0, 1) + bytes(8) + b"\x99") is None
+    endless = struct.pack("<HBQQ", 0x5FF0, 1, 0, 1) + bytes(8) + b"\x07" * 5000
+    assert pass_tags.samples_of(endless) is None
 
 
 def test_a_publisher_that_comes_and_goes_is_told_of():
@@ -575,6 +632,53 @@ def test_cat_a_file(tmp_path, model_path, live):
         assert each["probability"] == pytest.approx(same["probability"], abs=1e-5)
 
 
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 28_000])
+def test_a_wav_file_through_a_pipe(tmp_path, model_path, size):
+    parts = np.random.default_rng(0).integers(-99, 99, 14_000).astype("<i2")
+    fmt = struct.pack("<HHIIHH", 1, 2, 48_000, 192_000, 4, 16)
+    header = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt " + struct.pack("<I", 16) + fmt
+    path = tmp_path / "x.wav"
+    path.write_bytes(header + b"data" + struct.pack("<I", size) + parts.tobytes())
+    file = CliRunner().invoke(app, ["classify", str(path), "-m", str(model_path), "--json"])
+    with (
+        subprocess.Popen(["cat", path], stdout=subprocess.PIPE) as cat,
+        start("-", "-m", model_path, "--json", stdin=cat.stdout) as running,
+    ):
+        out, err = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode == 0, err
+    piped, filed = json.loads(out), json.loads(file.stdout)
+    assert piped["rate_hz"] == filed["rate_hz"] == 48_000
+    names = ("sample_start", "time_s", "class_name", "probability")
+    assert [{name: each[name] for name in names} for each in piped["windows"]] == filed["windows"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"RIFF\0\0\0\0WAVEfmt ", "standard input must be a whole WAV header and samples, and is "
+         "not: check what writes it"),
+        (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0"
+         + struct.pack("<HHIIHH", 1, 3, 48_000, 0, 6, 16) + b"data\0\0\0\0",
+         "standard input must have one real channel, or two, I left and Q right, not 3: "
+         "record those of I and Q alone"),
+    ],
+)  # fmt: skip
+def test_wav_through_a_pipe_that_cannot_be_read(model_path, content, message):
+    done = CliRunner().invoke(app, ["classify", "-", "-m", str(model_path)], input=content)
+    assert str(done.exception) == message
+
+
+def test_a_header_in_a_pipe_is_no_sample(model_path):
+    done = CliRunner().invoke(
+        app, ["classify", "-", "-f", "cs16", "-m", str(model_path)],
+        input=b"RIFF\0\0\0\0WAVEfmt " + bytes(9000),
+    )  # fmt: skip
+    assert str(done.exception) == (
+        "standard input must bring nothing but samples, and begins like a WAV file: "
+        "leave --format out if it is a WAV file, else convert it"
+    )
+
+
 def test_a_document_is_whole_after_an_error_too(model_path):
     samples = noise(3000)
     samples[2500] = np.inf
@@ -628,15 +732,14 @@ def test_the_live_table():
             clock.now = float(second)
             live.n_seen += 6
             live.n_dropped += 2 * (second == 4)
-            table.show(
-                [
-                    LiveLabel(
-                        1024 * (6 * second + n), 0.5 * second, ("BPSK", "QPSK")[n == 3],
-                        0.75, 10.0 + n, 433.93e6, 12e3,
-                    )
-                    for n in range(4)
-                ]
-            )  # fmt: skip
+            labels = [
+                Label(
+                    1024 * (6 * second + n), 1024, 0.5 * second, ("BPSK", "QPSK")[n == 3],
+                    0.75, None, 10.0 + n, 433.93e6, 12e3,
+                )
+                for n in range(4)
+            ]  # fmt: skip
+            table.add(Windows(numbered(0), [], 1024, 240e3), labels)
     plain = Console(width=120, file=io.StringIO())
     plain.print(table.drawing())
     heading, counts, columns, *rows = plain.file.getvalue().splitlines()
@@ -661,7 +764,15 @@ def test_signals_of_a_stream_that_is_too_fast_are_not_passed_over_in_silence(mod
     live = LiveRecording(
         Pieces([noise] * 8), SampleFormat.CF32, rate_hz=1e6, overload=Overload(n_buffered=16)
     )
-    classify_signals(live, model_path, Wish(), Asked(as_json=True))
+    request = Request("-", rate_hz=1e6, channel="auto", is_live=True, as_json=True)
+    job = Job(request, Classifier(model_path, 1), live, live)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(summary(job))
+        stack.enter_context(live)
+        sinks = list(outputs(stack, job, None))
+        for windows in job.cut(live):
+            for sink in sinks:
+                sink.add(windows, [])
     said = capsys.readouterr()
     assert json.loads(said.out)["n_dropped"] == live.n_dropped > 0
     assert (

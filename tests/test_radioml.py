@@ -168,10 +168,10 @@ def test_missing_dataset(tmp_path: Path, name: str, rule: str, there: str) -> No
 @pytest.mark.parametrize(
     ("name", "data", "rule", "found"),
     [
-        ("X", np.zeros((4, 2, 1024), np.float32), "(n, 1024, 2) float32", "(4, 2, 1024) float32"),
-        ("X", np.zeros((4, 1024, 2)), "(n, 1024, 2) float32", "(4, 1024, 2) float64"),
+        ("X", np.zeros((4, 2, 128), np.float32), "(n, 1024, 2) float32", "(4, 2, 128) float32"),
+        ("X", np.zeros((4, 1024, 2), np.int16), "(n, 1024, 2) float32", "(4, 1024, 2) int16"),
         ("Y", np.zeros((4, 11), np.int64), "(n, 24) int64", "(4, 11) int64"),
-        ("Z", np.zeros((4, 1), np.float32), "(n, 1) int64", "(4, 1) float32"),
+        ("Z", np.zeros((4, 2), np.float32), "(n, 1) int64", "(4, 2) float32"),
     ],
 )
 def test_wrong_shape_or_dtype(
@@ -179,6 +179,56 @@ def test_wrong_shape_or_dtype(
 ) -> None:
     path = raw(tmp_path / "set.hdf5", **{name: data})
     assert refused(path) == f"{name} in {path} must be {rule}, not {found}; {WAY_OUT}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"X": lambda x: x.astype(np.float64), "Y": lambda y: y.astype(np.float64),
+         "Z": lambda z: z.astype(np.float64)},
+        {"X": lambda x: x.astype(np.float16)},
+        {"X": lambda x: x.transpose(0, 2, 1)},
+        {"X": lambda x: x.transpose(0, 2, 1).astype(np.float64)},
+        {"Y": lambda y: y.astype(np.uint8)},
+        {"Y": lambda y: y.argmax(axis=1)},
+        {"Y": lambda y: y.astype(np.int32), "Z": lambda z: z.astype(np.int32)},
+        {"Z": lambda z: z[:, 0]},
+        {"names": str.lower},
+    ],
+)  # fmt: skip
+def test_what_other_programs_save_again_is_read(tmp_path: Path, changes: dict) -> None:
+    n = 48
+    iq = np.round(frames(n).transpose(0, 2, 1) * 256) / 256
+    parts = {"X": iq, "Y": np.repeat(np.eye(24, dtype=np.int64), 2, axis=0),
+             "Z": np.tile([[10], [30]], (24, 1))}  # fmt: skip
+    path = tmp_path / "again.hdf5"
+    with h5py.File(path, "w") as file:
+        for name, data in parts.items():
+            stored = changes.get(name, lambda data: data)(data)
+            file.create_dataset(changes.get("names", str)(name), data=stored, chunks=True)
+    with RadioMLFile(path) as again:
+        assert again.class_ids.tolist() == [i // 2 for i in range(n)]
+        assert again.snr_labels.tolist() == [10, 30] * 24
+        tolerance = 0.01 if "X" in changes else 0
+        np.testing.assert_allclose(
+            again.read([7, 40, 7]), iq[[7, 40, 7]].transpose(0, 2, 1), atol=tolerance
+        )
+        (first, some), *_ = again.slices(20)
+        assert (first, some.shape, some.dtype) == (0, (20, 1024, 2), np.float32)
+        np.testing.assert_allclose(some, iq[:20], atol=tolerance)
+
+
+def test_class_numbers_that_may_mean_several_things(tmp_path: Path) -> None:
+    path = raw(tmp_path / "matlab.hdf5", Y=np.array([1, 2, 24, 3]))
+    assert refused(path) == (
+        f"Y in {path} must hold class numbers from 0 to 23, not 24 at frame 2; "
+        "write rows of one 1 and 23 zeros"
+    )
+    path = raw(tmp_path / "some.hdf5", Y=np.array([1, 2, 4, 3]))
+    assert refused(path) == (
+        f"Y in {path} must hold a frame of class 0, and has none, so that its class numbers may "
+        "begin at 1; write rows of one 1 and 23 zeros"
+    )
 
 
 def test_other_number_of_labels(tmp_path: Path) -> None:

@@ -9,13 +9,12 @@ from typer.testing import CliRunner
 
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
-from boltmod.data.raw import RawRecording, SampleFormat
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.evaluation.recording_picture import check_path, draw, symbols
-from boltmod.runtime.channel.spectrogram import Spectrogram, Waterfall
-from boltmod.runtime.listener import Listener
-from boltmod.runtime.signal_labels import Verdict
-from boltmod.runtime.signals import Wish
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram, Waterfall
+from boltmod.runtime.cut.listener import Listener
+from boltmod.runtime.verdict import Verdict
 from test_channel import BPSK, QPSK, linear, noise, shifted
 
 
@@ -31,8 +30,8 @@ def recording(tmp_path):
 
 def heard(recording):
     waterfall = Waterfall()
-    listener = Listener(recording, Wish(), waterfall)
-    windows = {each.signal.number: each.samples for each in listener.windows()}
+    listener = Listener(waterfall=waterfall)
+    windows = {each.signal.number: each.samples for each in listener(recording)}
     verdicts = [Verdict(each, "BPSK", 0.9, 10, {"BPSK": 10}) for each in listener.signals]
     return waterfall.measured(), verdicts, windows
 

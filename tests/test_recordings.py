@@ -7,10 +7,10 @@ import pytest
 import sigmf
 from scipy.io import wavfile
 
-from boltmod.data.raw import RawRecording, SampleFormat
-from boltmod.data.recording import open_recording
-from boltmod.data.sigmf import Annotation, open_sigmf, write_annotations
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording.opening import open_recording
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.sigmf import Annotation, open_sigmf, write_annotations
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def encode(samples, sample_format):
 
 
 def whole(recording, block=700):
-    return np.concatenate(list(recording.blocks(block)))
+    return np.concatenate([each.samples for each in recording.stretches(block)])
 
 
 def write_sigmf(folder, samples, datatype="cf32_le", **changes):
@@ -257,7 +257,7 @@ def test_sigmf_of_two_channels(tmp_path, samples):
     meta = write_sigmf(tmp_path, samples)
     change(meta, num_channels=2)
     assert refusal(lambda: open_sigmf(meta), meta) == (
-        "FILE must describe one channel, not 2: write each channel as a recording of its own"
+        "FILE must describe one channel, not 2: choose one with --channels 1"
     )
 
 

@@ -9,7 +9,7 @@ import typer
 from boltmod import __version__
 from boltmod.cli import challenge, data
 from boltmod.cli.ceiling import ceiling
-from boltmod.cli.classify import classify
+from boltmod.cli.classify.command import classify
 from boltmod.cli.compile import compile_model
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,27 +28,6 @@ def emit(document: Any, as_json: bool, show: Callable[[Console], None]) -> None:
         sys.stdout.write(json.dumps(document, indent=2, allow_nan=False, default=_plain) + "\n")
     else:
         show(stdout)
-
-
-class PlainTable:
-    """Rows of text on standard output as they come, under a heading.
-
-    Args:
-        heading: What stands above the first row.
-    """
-
-    def __init__(self, heading: str) -> None:
-        self._heading = heading
-        self._is_begun = False
-
-    def add(self, rows: Sequence[str]) -> None:
-        """Print some rows at once; none print nothing."""
-        if not rows:
-            return
-        lines = list(rows) if self._is_begun else [self._heading, *rows]
-        self._is_begun = True
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
 
 
 def _plain(value: Any) -> Any:

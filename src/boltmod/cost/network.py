@@ -20,6 +20,7 @@ from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
 from boltmod.model.onnx_file import Model
+from boltmod.model.qdq import as_quant
 
 LAYER_TYPES = ("Conv", "Gemm", "MatMul")
 """The operators that the official rules charge for."""
@@ -40,9 +41,8 @@ FLOAT_BITS = 32
 
 
 def batch_one(model: Model) -> ModelWrapper:
-    """Give a copy of a network whose batch is one frame."""
-    proto = onnx.ModelProto()
-    proto.CopyFrom(model.proto)
+    """Give a copy of a network whose batch is one frame, its quantisers as the rules know them."""
+    proto = as_quant(model.proto)
     for value in (*proto.graph.input, *proto.graph.output):
         if value.name in (model.input_name, model.output_name):
             value.type.tensor_type.shape.dim[0].dim_value = 1

@@ -7,6 +7,10 @@
 Frames lie class-major, then by SNR; X is contiguous and uncompressed, so that single frames can be
 read through memory mapping.
 
+What other programs make of it when they save it again is read where it can mean one thing only:
+other types of number, planes (n, 2, 1024), flat labels, class numbers from 0 in place of rows,
+lower-case names.
+
 Source: T. O'Shea, T. Roy, T. C. Clancy, JSTSP 12(1), 2018; the layout is that of the published
 GOLD_XYZ_OSC.0001_1024.hdf5.
 """
@@ -33,11 +37,12 @@ WAY_OUT = "give a file in RadioML 2018.01A's layout, or make one with `boltmod d
 
 FRAME_BYTES = FRAME_LENGTH * 2 * 4
 
-_LAYOUT: dict[str, tuple[tuple[int, ...], type[np.generic], str]] = {
-    "X": ((FRAME_LENGTH, 2), np.float32, "(n, 1024, 2) float32"),
-    "Y": ((N_CLASSES,), np.int64, "(n, 24) int64"),
-    "Z": ((1,), np.int64, "(n, 1) int64"),
+_LAYOUT: dict[str, tuple[tuple[tuple[int, ...], ...], str, str]] = {
+    "X": (((FRAME_LENGTH, 2), (2, FRAME_LENGTH)), "f", "(n, 1024, 2) float32"),
+    "Y": (((N_CLASSES,), ()), "fiu", "(n, 24) int64"),
+    "Z": (((1,), ()), "fiu", "(n, 1) int64"),
 }
+"""Of each data set the shapes of a row that are read, the kinds of number, and the rule."""
 LABEL_ROWS_AT_ONCE = 65536
 
 Indices = npt.NDArray[np.int64]
@@ -60,14 +65,15 @@ class RadioMLFile:
         self.path = Path(path)
         self._file = _open(self.path)
         try:
-            _check_layout(self._file, self.path)
-            self.class_ids = _class_ids(self._file["Y"], self.path)
+            found = _check_layout(self._file, self.path)
+            self._frames: h5py.Dataset = found["X"]
+            self.class_ids = _class_ids(found["Y"], self.path)
             """Integer labels, shape (n,), int64, 0 to 23."""
-            self.snr_labels = _snr_labels(self._file["Z"], self.path)
+            self.snr_labels = _snr_labels(found["Z"], self.path)
             """SNR labels in dB, shape (n,), int64."""
             self.attributes: dict[str, Any] = dict(self._file.attrs)
             """Provenance: empty in the real file."""
-            self._mapped = _memory_map(self._file["X"], self.path)
+            self._mapped = _memory_map(self._frames, self.path)
         except BaseException:
             self._file.close()
             raise
@@ -100,11 +106,10 @@ class RadioMLFile:
         Yields:
             Index of the first frame, and samples of shape (k, 1024, 2), float32, unchecked.
         """
-        dataset = self._file["X"]
         for start in range(0, len(self), n_frames):
             with _damage_named(self.path):
-                frames = dataset[start : start + n_frames]
-            yield start, frames
+                frames = self._frames[start : start + n_frames]
+            yield start, _as_samples(frames)
 
     def read(self, indices: npt.ArrayLike) -> IQPlanes:
         """The frames at some indices.
@@ -132,7 +137,7 @@ class RadioMLFile:
             samples = self._mapped.read(wanted)
         else:
             with _damage_named(self.path):
-                samples = _read_by_h5py(self._file["X"], wanted)
+                samples = _read_by_h5py(self._frames, wanted)
         check_finite(samples, wanted, self.path)
         return np.ascontiguousarray(samples.transpose(0, 2, 1))
 
@@ -171,26 +176,44 @@ def _damage_named(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_layout(file: h5py.File, path: Path) -> None:
-    for name, (shape, dtype, rule) in _LAYOUT.items():
-        dataset = file.get(name)
-        if not isinstance(dataset, h5py.Dataset):
-            there = ", ".join(sorted(file)) or "nothing"
-            raise DataFormatError(
-                f"{path} must hold the dataset {name} {rule}, not only {there}; {WAY_OUT}"
-            )
-        found = f"{dataset.shape} {dataset.dtype}"
-        if dataset.shape is None or dataset.shape[1:] != shape or dataset.dtype != dtype:
-            raise DataFormatError(f"{name} in {path} must be {rule}, not {found}; {WAY_OUT}")
-    n_frames = {name: len(file[name]) for name in _LAYOUT}
+def _check_layout(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
+    """The three data sets, by their names in the layout."""
+    found = {name: _dataset(file, path, name) for name in _LAYOUT}
+    n_frames = {name: len(dataset) for name, dataset in found.items()}
     if len(set(n_frames.values())) != 1:
         counts = ", ".join(f"{n} in {name}" for name, n in n_frames.items())
         raise DataFormatError(f"{path} must hold as many labels as frames, not {counts}; {WAY_OUT}")
     if n_frames["X"] == 0:
         raise DataFormatError(f"{path} must hold at least one frame, not 0; {WAY_OUT}")
+    return found
+
+
+def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
+    shapes, kinds, rule = _LAYOUT[name]
+    dataset = file.get(name, file.get(name.lower()))
+    if not isinstance(dataset, h5py.Dataset):
+        there = ", ".join(sorted(file)) or "nothing"
+        raise DataFormatError(
+            f"{path} must hold the dataset {name} {rule}, not only {there}; {WAY_OUT}"
+        )
+    is_known = dataset.shape is not None and dataset.shape[1:] in shapes
+    if not is_known or not dataset.shape or dataset.dtype.kind not in kinds:
+        found = f"{dataset.shape} {dataset.dtype}"
+        raise DataFormatError(f"{name} in {path} must be {rule}, not {found}; {WAY_OUT}")
+    return dataset
+
+
+def _as_samples(frames: npt.NDArray[np.floating]) -> Samples:
+    """Frames as the layout has them, (k, 1024, 2) float32; what is too large becomes infinite."""
+    if frames.shape[1] == 2:
+        frames = frames.transpose(0, 2, 1)
+    with np.errstate(over="ignore"):
+        return np.asarray(frames, np.float32)
 
 
 def _class_ids(dataset: h5py.Dataset, path: Path) -> Indices:
+    if dataset.ndim == 1:
+        return _class_numbers(dataset, path)
     class_ids = np.empty(len(dataset), np.int64)
     for start in range(0, len(dataset), LABEL_ROWS_AT_ONCE):
         rows = dataset[start : start + LABEL_ROWS_AT_ONCE]
@@ -206,6 +229,24 @@ def _class_ids(dataset: h5py.Dataset, path: Path) -> Indices:
     return class_ids
 
 
+def _class_numbers(dataset: h5py.Dataset, path: Path) -> Indices:
+    """Class numbers from 0; MATLAB's begin at 1."""
+    numbers = np.asarray(dataset[:])
+    is_class = np.isin(numbers, np.arange(N_CLASSES))
+    if not is_class.all():
+        bad = int(np.argmin(is_class))
+        raise DataFormatError(
+            f"Y in {path} must hold class numbers from 0 to {N_CLASSES - 1}, not {numbers[bad]} at "
+            f"frame {bad}; write rows of one 1 and 23 zeros"
+        )
+    if not (numbers == 0).any():
+        raise DataFormatError(
+            f"Y in {path} must hold a frame of class 0, and has none, so that its class numbers "
+            "may begin at 1; write rows of one 1 and 23 zeros"
+        )
+    return numbers.astype(np.int64)
+
+
 def _row(row: npt.NDArray[np.int64]) -> str:
     ones = ", ".join(f"{row[i]} for {CLASSES[i]}" for i in np.flatnonzero(row)[:3])
     more = " ..." if np.count_nonzero(row) > 3 else ""
@@ -213,22 +254,23 @@ def _row(row: npt.NDArray[np.int64]) -> str:
 
 
 def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
-    snr_labels = np.asarray(dataset[:, 0], np.int64)
-    on_grid = np.isin(snr_labels, SNR_LABELS)
+    stored = np.asarray(dataset[:]).reshape(-1)
+    on_grid = np.isin(stored, SNR_LABELS)
     if not on_grid.all():
         bad = int(np.argmin(on_grid))
         raise DataFormatError(
             f"Z in {path} must be an SNR label of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... "
-            f"{SNR_LABELS[-1]} dB, not {snr_labels[bad]} at frame {bad}; "
+            f"{SNR_LABELS[-1]} dB, not {stored[bad]} at frame {bad}; "
             "leave such frames out or round them to the grid"
         )
-    return snr_labels
+    return stored.astype(np.int64)
 
 
 def _memory_map(dataset: h5py.Dataset, path: Path) -> MappedFrames | None:
     """X as an array on the disk, or None where its bytes do not lie there as such."""
     offset = dataset.id.get_offset()
     plain = dataset.chunks is None and dataset.dtype == np.dtype("<f4") and offset is not None
+    plain = plain and dataset.shape[1:] == (FRAME_LENGTH, 2)
     if not plain or dataset.file.userblock_size or dataset.external:
         return None
     if offset + len(dataset) * FRAME_BYTES > path.stat().st_size:
@@ -239,14 +281,14 @@ def _memory_map(dataset: h5py.Dataset, path: Path) -> MappedFrames | None:
 def _read_by_h5py(dataset: h5py.Dataset, wanted: Indices) -> Samples:
     """Frames in any order, by one read for every run of neighbours."""
     unique, back = np.unique(wanted, return_inverse=True)
-    frames = np.empty((len(unique), FRAME_LENGTH, 2), np.float32)
+    frames = np.empty((len(unique), *dataset.shape[1:]), np.float32)
     done = 0
     for run in np.split(unique, np.flatnonzero(np.diff(unique) != 1) + 1):
         if len(run):
             place = np.s_[done : done + len(run)]
             dataset.read_direct(frames, np.s_[int(run[0]) : int(run[-1]) + 1], place)
             done += len(run)
-    return frames[back]
+    return _as_samples(frames[back])
 
 
 def check_finite(samples: Samples, indices: Indices, path: Path) -> None:

@@ -20,10 +20,11 @@ import sigmf
 
 from boltmod import __version__
 from boltmod.data.loader import Batch
-from boltmod.data.raw import RawRecording, SampleFormat
-from boltmod.data.sigmf import DATA_SUFFIX, META_SUFFIX, Annotation, open_sigmf
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.modulation import CLASSES, FRAME_LENGTH, SNR_LABELS
+from boltmod.recording import sigmf_meta
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.sigmf import DATA_SUFFIX, META_SUFFIX, Annotation, open_sigmf
 
 SNR_KEY = "boltmod:snr_label_db"
 
@@ -125,7 +126,7 @@ class SigMFFrames:
     def __init__(self, path: Path) -> None:
         self._recording = open_sigmf(path)
         meta = path.with_suffix(META_SUFFIX)
-        document = json.loads(meta.read_text(encoding="utf-8"))
+        document = sigmf_meta.read(meta).document
         rows = sorted(_frames(document.get("annotations", []), meta, self._recording))
         if not rows:
             raise DataFormatError(
@@ -147,16 +148,9 @@ class SigMFFrames:
         """The frames at some indices, I/Q planes of shape (k, 2, 1024), float32."""
         wanted = np.asarray(indices, np.int64)
         frames = np.empty((len(wanted), 2, FRAME_LENGTH), np.float32)
-        size = self._recording.sample_format.sample_bytes
         for row, start in enumerate(self._starts[wanted]):
-            place = self._recording.offset_bytes + int(start) * size
-            part = RawRecording(
-                self._recording.path,
-                self._recording.sample_format,
-                offset_bytes=place,
-                n_bytes=FRAME_LENGTH * size,
-            )
-            iq = next(part.blocks(FRAME_LENGTH))
+            part = self._recording.part(int(start), FRAME_LENGTH)
+            iq = next(part.stretches(FRAME_LENGTH)).samples
             frames[row] = iq.real, iq.imag
         return frames
 
@@ -182,6 +176,12 @@ def _frames(
                 f"2 dB, not {snr_label}; leave such annotations out or round them to the grid"
             )
         start = int(entry[sigmf.SAMPLE_START_KEY])
-        count = int(entry.get(sigmf.SAMPLE_COUNT_KEY, recording.n_samples - start))
+        left = recording.first_sample + recording.n_samples - start
+        count = int(entry.get(sigmf.SAMPLE_COUNT_KEY, left))
+        if start < recording.first_sample:
+            raise DataFormatError(
+                f"annotations of {meta} must not begin before sample {recording.first_sample}, its "
+                f"core:offset, but one begins at {start}: correct it"
+            )
         for frame in range(start, start + count - FRAME_LENGTH + 1, FRAME_LENGTH):
             yield frame, CLASSES.index(name), int(snr_label)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from boltmod.data.analytic import Samples
-from boltmod.data.raw import SampleFormat
 from boltmod.evaluation.plots import BLUE, INK, MUTED, ORANGE, require_matplotlib, styled
 from boltmod.files import check_target
-from boltmod.runtime.channel.spectrogram import Spectrogram
-from boltmod.runtime.listener import SAMPLES_PER_SYMBOL
-from boltmod.runtime.signal_labels import Verdict
+from boltmod.recording.analytic import Samples
+from boltmod.recording.raw import SampleFormat
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
+from boltmod.runtime.cut.track import SAMPLES_PER_SYMBOL
+from boltmod.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,6 +27,9 @@ BATCH = "batch"
 _MIN_OPSET = 13
 """Since then Round, Clip with tensor bounds and Squeeze with tensor axes are what they are now."""
 
+_LINEAR_OPSET = 19
+"""Where ONNX's evaluator begins to know QuantizeLinear and DequantizeLinear."""
+
 _IR_VERSION = 10
 """A file version that every ONNX Runtime from 1.20 on reads."""
 
@@ -128,7 +131,7 @@ class _Graph:
                 ],
                 [onnx.helper.make_value_info(name, onnx.TypeProto()) for name in node.output],
             ),
-            opset_imports=[onnx.helper.make_opsetid("", self.opset)],
+            opset_imports=[onnx.helper.make_opsetid("", self._opset_of(node))],
         )
         feeds = {name: self.constants[name] for name in node.input if name}
         try:
@@ -139,6 +142,11 @@ class _Graph:
                 f"{_named(node)} must have a value, its inputs being constant, and has none "
                 f"({reason}): export the network without it"
             ) from None
+
+    def _opset_of(self, node: onnx.NodeProto) -> int:
+        """The evaluator has the linear quantisers from a later operator set on, as they were."""
+        is_linear = node.op_type in ("QuantizeLinear", "DequantizeLinear")
+        return max(self.opset, _LINEAR_OPSET) if is_linear else self.opset
 
     def _with_open_batch(self, node: onnx.NodeProto) -> onnx.NodeProto:
         """Let a Reshape to (1, …) keep whatever batch it is given."""

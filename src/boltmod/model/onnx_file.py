@@ -2,7 +2,8 @@
 
 Taken are QONNX files (Brevitas exports, cleaned or not), plain ONNX files, and the exports that
 Brevitas wrote in 2021: those hold `Quant` nodes in the default domain and name no operator set for
-them, which is put right while reading.
+them, which is put right while reading. Where class numbers are chosen from scores at the end, the
+scores are the output.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from boltmod.errors import ModelFormatError
+from boltmod.model import class_numbers, shipped
 from boltmod.model import metadata as model_metadata
-from boltmod.model import shipped
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 
@@ -27,6 +28,12 @@ QONNX_DOMAINS = (QONNX_DOMAIN, "onnx.brevitas", "finn.custom_op.general")
 """The names that domain has had: QONNX, Brevitas before cleaning, FINN before QONNX."""
 
 QONNX_OPERATORS = ("Quant", "IntQuant", "BipolarQuant", "FloatQuant", "Trunc")
+
+_SCORES = (
+    onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE,
+    onnx.TensorProto.BFLOAT16,
+)  # fmt: skip
+"""Types that scores have; integers are class numbers."""
 
 _WAY_OUT = "give the .onnx file of a network exported with batch 1"
 
@@ -119,6 +126,7 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
             f"{source} must be valid ONNX, which it is not ({reason}): export it again"
         ) from None
     _check_input(own, source)
+    class_numbers.undone(own)
     n_classes = _output_width(own, source)
     found = model_metadata.read(own) or _assumed(n_classes)
     if len(found.classes) != n_classes:
@@ -211,6 +219,13 @@ def _output_width(proto: onnx.ModelProto, source: str) -> int:
             f"{source} must have one output of shape (batch, classes), not "
             + (f"{len(outputs)} outputs" if len(outputs) != 1 else _describe(shape))
             + ": export the network without what follows its logits"
+        )
+    kind = outputs[0].type.tensor_type.elem_type
+    if kind not in _SCORES:
+        raise ModelFormatError(
+            f"{source} must give scores, not class numbers or the like "
+            f"({onnx.TensorProto.DataType.Name(kind)}): export the network without what follows "
+            "its logits"
         )
     return shape[1]
 

@@ -40,7 +40,7 @@ from boltmod.train.temperature import calibrated
 _BATCH = 512
 
 Notify = Callable[[str, int, int], None]
-"""Told what is being done, and how many frames of how many are done."""
+"""FileFacts what is being done, and how many frames of how many are done."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ class Outcome:
 
 
 Watch = Callable[[tuple[Tried, ...], list[str]], None]
-"""Told, every second, of all trials and of what has happened to workers."""
+"""FileFacts, every second, of all trials and of what has happened to workers."""
 
 
 def search(

@@ -1,0 +1,1 @@
+"""`boltmod classify`: what modulation a recording or stream holds."""

@@ -1,0 +1,249 @@
+"""`boltmod classify`: samples to labels, whatever they come from and wherever they go."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from boltmod.cli.terminal import JsonOption, stderr
+
+if TYPE_CHECKING:
+    from boltmod.cli.classify.job import Job
+    from boltmod.cli.classify.request import Request
+    from boltmod.recording.live.buffer import LiveRecording
+    from boltmod.recording.raw import RawRecording
+    from boltmod.runtime.session import Classifier
+    from boltmod.runtime.sink.sink import Sink
+
+
+def classify(  # noqa: PLR0913 (the command's options)
+    recording: Annotated[
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
+            "publisher) or rtl_tcp://HOST:PORT.",
+        ),
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The classifier, an ONNX file; boltmod's own if not, which looks for signals.",
+        ),
+    ] = None,
+    sample_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="cf32, ci16, ci8 or cu8, or another program's word for it; told from the "
+            "ending or source if not.",
+        ),
+    ] = None,
+    is_real: Annotated[
+        bool | None,
+        typer.Option("--real/--iq", help="A file's samples are real, or I and Q in turn."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="Of a file's channels the one to read, or those of I and Q, as 1,2."),
+    ] = None,
+    rate: Annotated[
+        str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write to a .csv, .jsonl, .txt (table) or .sigmf-meta file instead; "
+            "streams to .csv or .jsonl.",
+        ),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(help="auto: find the signals in the band. none: the band as it is (default)."),
+    ] = None,
+    offset: Annotated[
+        str | None, typer.Option(help="Middle of the signal from the middle of the band, in Hz.")
+    ] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Its bandwidth, in Hz.")] = None,
+    symbol_rate: Annotated[str | None, typer.Option(help="Its symbols a second.")] = None,
+    summary_only: Annotated[
+        bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Write a picture of the band and its signals to a .png file."),
+    ] = None,
+    frequency: Annotated[
+        str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
+    ] = None,
+    gain: Annotated[
+        float | None, typer.Option(help="Gain of rtl_tcp's tuner in dB; automatic if not.")
+    ] = None,
+    topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Drop and count windows of a pipe that come too fast."),
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
+
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary and --picture,
+    the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
+    """
+    from boltmod.cli.classify.request import Request
+    from boltmod.recording.quantity import parse_channels, parse_offset, parse_rate
+    from boltmod.runtime.cut.signal import Constraints
+
+    constraints = Constraints(
+        None if offset is None else parse_offset(offset),
+        None if bandwidth is None else parse_rate(bandwidth, "bandwidth", "hertz"),
+        None if symbol_rate is None else parse_rate(symbol_rate, "symbol rate", "symbols"),
+    )
+    request = Request(
+        source=recording,
+        model=model,
+        sample_format=sample_format,
+        is_real=is_real,
+        channels=None if channels is None else parse_channels(channels),
+        rate_hz=None if rate is None else parse_rate(rate),
+        frequency_hz=None if frequency is None else parse_rate(frequency, "frequency", "hertz"),
+        channel=channel,
+        constraints=constraints,
+        summary_only=summary_only,
+        output=output,
+        picture=picture,
+        gain_db=gain,
+        topic=topic,
+        is_live=live,
+        timeout_s=timeout,
+        threads=threads,
+        as_json=as_json,
+    )
+    if recording == "-" and sample_format is None and not sys.stdin.isatty():
+        request = _with_header(request)
+    request.check()
+    answer(request)
+
+
+def _with_header(request: Request) -> Request:
+    """The request with what the header of a WAV file in a pipe says, if there is one."""
+    from boltmod.recording.live import wav_pipe
+
+    header = wav_pipe.header_of(sys.stdin.buffer)
+    if header is None:
+        return request
+    sample_format = wav_pipe.sample_format(header).label
+    return replace(request, sample_format=sample_format, rate_hz=request.rate_hz or header.rate_hz)
+
+
+def answer(request: Request) -> None:
+    """Do what is asked: cut, label, and hand the labels to whatever takes them."""
+    from boltmod.cli.classify.job import Job
+    from boltmod.cli.classify.outputs import outputs
+    from boltmod.cli.classify.summary import summary
+    from boltmod.runtime.session import Classifier
+
+    classifier = Classifier(request.model_path, request.threads)
+    with ExitStack() as stack:
+        if request.is_stream:
+            live = _open_stream(request)
+            job = Job(request, classifier, live, live)
+            stack.enter_context(summary(job))
+            stack.enter_context(live)
+            stack.enter_context(_ended_by_signals(live))
+            sinks = list(outputs(stack, job, None))
+        else:
+            file = _open_file(request)
+            job = Job(request, classifier, file)
+            stack.enter_context(summary(job))
+            sinks = list(outputs(stack, job, file))
+        _label_all(job, classifier, sinks)
+        job.draw_picture()
+
+
+def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
+    from boltmod.runtime.labelling import label
+
+    for windows in job.cut(job.recording):
+        labels = label(classifier, windows)
+        for sink in sinks:
+            sink.add(windows, labels)
+
+
+def _open_file(request: Request) -> RawRecording:
+    """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
+    from boltmod.recording.opening import FileFacts, open_as
+    from boltmod.runtime.cut.signal import Constraints
+
+    facts = FileFacts(
+        request.sample_format,
+        request.rate_hz,
+        request.frequency_hz,
+        request.is_real,
+        request.channels,
+    )
+    opened = open_as(Path(request.source), facts)
+    for note in opened.notes:
+        stderr.print(note, markup=False, soft_wrap=True)
+    told = request.constraints != Constraints()
+    if opened.rate_hz is None and request.looks_for_signals and not told:
+        stderr.print(
+            "the sample rate is unknown: hertz are cycles a sample, seconds are samples; "
+            "give it with --rate"
+        )
+        opened = replace(opened, rate_hz=1.0)
+    return opened
+
+
+def _open_stream(request: Request) -> LiveRecording:
+    from boltmod.recording.live.address import StreamFacts, open_stream
+    from boltmod.recording.live.buffer import Overload
+
+    facts = StreamFacts(
+        request.sample_format,
+        request.rate_hz,
+        request.frequency_hz,
+        request.gain_db,
+        request.topic,
+    )
+    overload = Overload(lossless=request.is_lossless, patience_s=request.timeout_s)
+    live = open_stream(request.source, facts, overload, sys.stdin.buffer)
+    if live.source.about:
+        stderr.print(f"{live.name}: {live.source.about}", markup=False, soft_wrap=True)
+    return live
+
+
+@contextmanager
+def _ended_by_signals(live: LiveRecording) -> Iterator[None]:
+    """Let Ctrl-C end the stream, not the program, once; what has been read is still labelled."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        live.stop()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for each in before:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,166 @@
+"""What is asked of `boltmod classify`, and all that it refuses before anything is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from boltmod.errors import ConfigError
+from boltmod.recording.live.address import is_address
+from boltmod.runtime.cut.signal import Constraints
+from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
+
+_DEFAULT = "field"
+"""The shipped network that is taken where none is named: it knows the field, and unknown."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command's arguments; None for what was not given.
+
+    Args:
+        source: A file's name, a stream's address, or `-`.
+        model: The classifier's file; boltmod's own if None.
+        sample_format: Name of the sample format.
+        is_real: Whether a file's samples are real; else I and Q in turn.
+        channels: Of a file's several channels the one to read, or those of I and Q, from 1.
+        rate_hz: Samples a second.
+        frequency_hz: Middle of the band on the air.
+        channel: `auto` to look for signals, `none` not to.
+        constraints: What is known of the signals.
+        summary_only: A line a signal, none a window.
+        output: A file for the labels.
+        picture: A file for a picture.
+        gain_db: Gain of rtl_tcp's tuner.
+        topic: ZeroMQ messages to take.
+        is_live: Whether a pipe's windows may be dropped.
+        timeout_s: Silence that ends a stream.
+        threads: Processors to use.
+        as_json: JSON on standard output.
+    """
+
+    source: str
+    model: Path | None = None
+    sample_format: str | None = None
+    is_real: bool | None = None
+    channels: tuple[int, ...] | None = None
+    rate_hz: float | None = None
+    frequency_hz: float | None = None
+    channel: str | None = None
+    constraints: Constraints = field(default_factory=Constraints)
+    summary_only: bool = False
+    output: Path | None = None
+    picture: Path | None = None
+    gain_db: float | None = None
+    topic: str | None = None
+    is_live: bool = False
+    timeout_s: float | None = None
+    threads: int | None = None
+    as_json: bool = False
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether it has no end that is known."""
+        return self.source == "-" or is_address(self.source)
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether every window is looked at: a file's, and those of a pipe that waits."""
+        return not self.is_stream or (self.source == "-" and not self.is_live)
+
+    @property
+    def model_path(self) -> Path:
+        """The classifier's file."""
+        from boltmod.model import shipped
+
+        return shipped.path_of(_DEFAULT) if self.model is None else self.model
+
+    @property
+    def needs_signals(self) -> bool:
+        """Whether something is asked for that only signals have."""
+        return self.constraints != Constraints() or self.summary_only or self.picture is not None
+
+    @property
+    def looks_for_signals(self) -> bool:
+        """Whether the band is searched.
+
+        It is for boltmod's own network, which has learned signals that stand alone, where the
+        search is possible: of a stream it needs the sample rate.
+        """
+        if self.channel is not None or self.needs_signals or self.model is not None:
+            return self.channel == "auto" or self.needs_signals
+        return self.rate_hz is not None or not self.is_stream
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What there is to say of a window."""
+        if self.looks_for_signals:
+            return SIGNAL_COLUMNS
+        return STREAM_COLUMNS if self.is_stream else BAND_COLUMNS
+
+    def check(self) -> None:
+        """Refuse what cannot be done.
+
+        Raises:
+            ConfigError: Two arguments contradict each other, one is wrong, or a file cannot be
+                written.
+            ToolNotFoundError: A picture is asked for and matplotlib is not installed.
+        """
+        for applies, message in _REFUSALS:
+            if applies(self):
+                raise ConfigError(message.format(self))
+        if self.output is not None:
+            from boltmod.runtime.sink import file
+
+            file.check(self.output, self.columns, self.is_stream)
+        if self.picture is not None:
+            from boltmod.evaluation.recording_picture import check_path
+
+            check_path(self.picture)
+
+
+_REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
+    (
+        lambda asked: asked.channel not in (None, "auto", "none"),
+        "channel must be auto or none, not {0.channel!r}: choose one of them",
+    ),
+    (
+        lambda asked: asked.channel == "none" and asked.needs_signals,
+        "channel must not be none where an offset, bandwidth, symbol rate, summary or picture "
+        "is asked for: leave --channel out",
+    ),
+    (
+        lambda asked: asked.timeout_s is not None and not asked.timeout_s > 0,
+        "timeout must be above 0 s, not {0.timeout_s:g}: leave it out to wait",
+    ),
+    (
+        lambda asked: asked.gain_db is not None and not asked.is_stream,
+        "gain must be left out for a file: only streams have it",
+    ),
+    (
+        lambda asked: asked.topic is not None and not asked.is_stream,
+        "topic must be left out for a file: only streams have it",
+    ),
+    (
+        lambda asked: asked.timeout_s is not None and not asked.is_stream,
+        "timeout must be left out for a file: only streams have it",
+    ),
+    (
+        lambda asked: asked.channels is not None and asked.is_stream,
+        "channels must be left out for a stream: only WAV and SigMF files have them",
+    ),
+    (
+        lambda asked: asked.is_real is not None and asked.is_stream,
+        "--real and --iq must be left out for a stream: give its --format",
+    ),
+    (
+        lambda asked: asked.is_live and not asked.is_stream,
+        "live must be left out for a file: only streams have it",
+    ),
+    (
+        lambda asked: asked.is_stream and asked.looks_for_signals and asked.rate_hz is None,
+        "rate must be known to select a channel: give it with --rate",
+    ),
+)
+"""When a request is refused, and why; the first that applies."""

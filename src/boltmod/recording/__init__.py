@@ -1,0 +1,1 @@
+"""Where samples come from: files of every kind, and live sources."""

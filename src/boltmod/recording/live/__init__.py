@@ -1,0 +1,1 @@
+"""Samples as they come: pipes, ZeroMQ publishers, rtl_tcp."""

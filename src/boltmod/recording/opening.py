@@ -1,0 +1,124 @@
+"""Any recording, whatever file it lies in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording import iq_or_real, magic, npy, portapack, sdriq, wav
+from boltmod.recording.file_names import NamedFacts, facts_of
+from boltmod.recording.raw import RawRecording, SampleFormat
+
+_SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
+_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
+_COLLECTION_SUFFIX = ".sigmf-collection"
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What whoever opens a file knows of it already; None for what the file is to tell.
+
+    Args:
+        sample_format: Name of the sample format of a file of nothing but samples.
+        rate_hz: Samples a second.
+        centre_hz: Radio frequency of the middle of the band.
+        is_real: Whether its samples are real; else I and Q in turn.
+        channels: Of several channels the one to read, or those of I and Q, from 1.
+    """
+
+    sample_format: str | None = None
+    rate_hz: float | None = None
+    centre_hz: float | None = None
+    is_real: bool | None = None
+    channels: tuple[int, ...] | None = None
+
+
+def open_recording(
+    path: Path, sample_format: str | None = None, rate_hz: float | None = None
+) -> RawRecording:
+    """Open a SigMF recording or archive, a WAV file, or a file of nothing but samples.
+
+    Args:
+        path: The file; for SigMF either of its two, or the archive of both.
+        sample_format: Name of the sample format of a raw file; told from its name if None.
+        rate_hz: Samples a second; as the file or its name says, if one does, if None.
+
+    Raises:
+        DataFormatError: The file is not what it should be.
+        ConfigError: The sample format is not known.
+    """
+    return open_as(path, FileFacts(sample_format, rate_hz))
+
+
+def open_as(path: Path, facts: FileFacts) -> RawRecording:
+    """Open a file as `open_recording` does, with all that may be told of it.
+
+    Raises:
+        DataFormatError: The file is not what it should be.
+        ConfigError: What was told is wrong, or is not for such a file.
+    """
+    named = portapack.facts_beside(path, facts_of(path))
+    recording = _opened(path, facts, named)
+    centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
+    return replace(
+        recording,
+        rate_hz=facts.rate_hz or recording.rate_hz or named.rate_hz,
+        centre_hz=centre_hz if facts.centre_hz is None else facts.centre_hz,
+    )
+
+
+def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
+    name = path.name.lower()
+    has_channels = name.endswith((".wav", *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
+    if facts.channels is not None and (facts.sample_format is not None or not has_channels):
+        raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
+    if facts.sample_format is not None:
+        return _raw(path, SampleFormat.named(facts.sample_format), facts)
+    if facts.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
+        raise ConfigError(
+            f"--real and --iq must be left out for {path}: it says itself which it is"
+        )
+    if name.endswith(_COLLECTION_SUFFIX):
+        raise _collection(path)
+    if name.endswith(_SIGMF_SUFFIXES):
+        from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
+
+        return open_sigmf(path, facts.channels)
+    if name.endswith(_ARCHIVE_SUFFIXES):
+        from boltmod.recording.sigmf_archive import open_archive
+
+        return open_archive(path, facts.channels)
+    if name.endswith(".wav"):
+        return wav.open_wav(path, facts.channels)
+    if name.endswith(sdriq.SUFFIX):
+        return sdriq.open_sdriq(path)
+    if name.endswith(npy.SUFFIX):
+        return npy.open_npy(path)
+    if path.suffix.lower() in iq_or_real.AMBIGUOUS and facts.is_real is None:
+        magic.refuse_header(path)
+        sample_format, note = iq_or_real.told_apart(path, named.is_real)
+        return RawRecording(path, sample_format, notes=(note,))
+    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), facts)
+
+
+def _raw(path: Path, sample_format: SampleFormat, facts: FileFacts) -> RawRecording:
+    magic.refuse_header(path)
+    if facts.is_real is not None and facts.is_real != sample_format.is_real:
+        sample_format = sample_format.real if facts.is_real else sample_format.iq
+    return RawRecording(path, sample_format)
+
+
+def _collection(path: Path) -> DataFormatError:
+    """What to choose from."""
+    import json
+
+    try:
+        content = json.loads(path.read_text("utf-8-sig"))
+        names = [str(each["name"]) for each in content["collection"]["core:streams"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return DataFormatError(
+            f"{path} must be a SigMF collection, which it is not: give a .sigmf-meta file"
+        )
+    listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
+    return DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")

@@ -1,0 +1,269 @@
+"""SigMF recordings: samples in a `.sigmf-data` file, what they are in a `.sigmf-meta` file.
+
+Source: SigMF 1.2, github.com/sigmf/SigMF; read and validated by the `sigmf` package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import sigmf
+
+from boltmod import __version__
+from boltmod.errors import DataFormatError
+from boltmod.files import replacing
+from boltmod.recording import iq_or_real, sigmf_meta
+from boltmod.recording.file_names import DATA_SUFFIX as DATA_SUFFIX
+from boltmod.recording.file_names import META_SUFFIX as META_SUFFIX
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.sigmf_meta import Meta
+
+_LOOKED_AT_BYTES = 1 << 20
+"""Of samples that metadata do not describe well."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A statement about some samples of a recording.
+
+    Args:
+        sample_start: First sample it is about.
+        sample_count: Number of samples it is about.
+        label: What they are.
+        probability: How sure that is, 0 to 1; None if nobody says.
+        comment: Anything else.
+        lower_edge_hz: Where the signal's band begins; None, like the upper edge, if nobody says.
+        upper_edge_hz: Where it ends.
+    """
+
+    sample_start: int
+    sample_count: int
+    label: str
+    probability: float | None = None
+    comment: str | None = None
+    lower_edge_hz: float | None = None
+    upper_edge_hz: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The annotation in SigMF's own keys."""
+        entry: dict[str, Any] = {
+            sigmf.SAMPLE_START_KEY: self.sample_start,
+            sigmf.SAMPLE_COUNT_KEY: self.sample_count,
+            sigmf.LABEL_KEY: self.label,
+            sigmf.GENERATOR_KEY: f"boltmod {__version__}",
+        }
+        if self.probability is not None:
+            entry["boltmod:probability"] = round(self.probability, 6)
+        if self.lower_edge_hz is not None and self.upper_edge_hz is not None:
+            entry[sigmf.FREQ_LOWER_EDGE_KEY] = self.lower_edge_hz
+            entry[sigmf.FREQ_UPPER_EDGE_KEY] = self.upper_edge_hz
+        if self.comment is not None:
+            entry[sigmf.COMMENT_KEY] = self.comment
+        return entry
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the samples of a recording lie, and whatever stands among them.
+
+    Args:
+        path: The file.
+        offset: First byte.
+        size: Bytes.
+        opened: Opens the file, if that is compressed.
+    """
+
+    path: Path
+    offset: int
+    size: int
+    opened: Callable[[Path], IO[bytes]] | None = None
+
+
+def open_sigmf(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
+    """Open a SigMF recording for reading.
+
+    Args:
+        path: Its `.sigmf-meta` or its `.sigmf-data` file.
+        channels: Of several channels the one to read, from 1.
+
+    Raises:
+        DataFormatError: A file is missing, the metadata leave doubts, the length or the checksum
+            is wrong, or there are several channels and none is chosen.
+        ConfigError: There is no such channel.
+    """
+    meta = sigmf_meta.read(path.with_suffix(META_SUFFIX))
+    meta.lanes(channels)
+    data_path = _data_path(meta)
+    n_bytes = data_path.stat().st_size
+    if not n_bytes:
+        raise DataFormatError(f"{data_path} must hold samples, and is empty: record again")
+    if not _has_hash(data_path, meta.facts.get(sigmf.SHA512_KEY)):
+        raise _mismatch(data_path, meta, "Calculated file hash does not match associated metadata")
+    recording = recording_of(meta, Data(data_path, 0, n_bytes), channels)
+    last = max((_end(each) for each in meta.document["annotations"]), default=0)
+    if last > recording.first_sample + recording.n_samples:
+        raise _mismatch(data_path, meta, "it ends before the last annotation does")
+    return recording
+
+
+def recording_of(meta: Meta, data: Data, channels: tuple[int, ...] | None) -> RawRecording:
+    """The recording that metadata and samples make.
+
+    Raises:
+        DataFormatError: They do not fit together.
+    """
+    sample_format, notes = _true_format(meta, data)
+    lanes = meta.lanes(channels)
+    instant_bytes = sample_format.sample_bytes
+    if lanes is not None:
+        instant_bytes = lanes.n_stored * sample_format.component_bytes
+    pieces = meta.pieces(data.size, instant_bytes)
+    if sum(length for _, length in pieces) % instant_bytes:
+        reason = (
+            "Data source does not contain an integer number of samples across channels, "
+            "it may be invalid"
+        )
+        raise _mismatch(data.path, meta, reason)
+    pieces = tuple((data.offset + start, length) for start, length in pieces)
+    return RawRecording(
+        data.path,
+        sample_format,
+        meta.facts.get(sigmf.SAMPLE_RATE_KEY),
+        offset_bytes=pieces[0][0],
+        n_bytes=pieces[0][1],
+        centre_hz=meta.centre_hz,
+        pieces=pieces if len(pieces) > 1 else (),
+        lanes=lanes,
+        first_sample=meta.first_sample,
+        notes=(*meta.notes, *notes),
+        opened=data.opened,
+    )
+
+
+def _true_format(meta: Meta, data: Data) -> tuple[SampleFormat, tuple[str, ...]]:
+    """What the metadata say, unless the samples plainly say something else."""
+    stated = meta.sample_format
+    if meta.is_typed and stated is not SampleFormat.CF64:
+        return stated, ()
+    with data.path.open("rb") if data.opened is None else data.opened(data.path) as file:
+        file.seek(data.offset)
+        content = file.read(min(data.size, _LOOKED_AT_BYTES))
+    if stated is SampleFormat.CF64 and _are_floats_of_32_bits(content):
+        note = f"{data.path.name} holds cf32 samples where {meta.path.name} says cf64: read as cf32"
+        return SampleFormat.CF32, (note,)
+    if not meta.is_typed and iq_or_real.of_content(content, stated.real):
+        return stated.real, (f"{data.path.name} is read as real samples, as its samples say",)
+    return stated, ()
+
+
+def _are_floats_of_32_bits(content: bytes) -> bool:
+    """Whether the lower halves of what should be 64 bit floats are 32 bit ones.
+
+    The lower half of a 64 bit float is the end of its mantissa: zero, or of any size as a float.
+    """
+    lower = np.abs(np.frombuffer(content[: len(content) // 8 * 8], "<f4")[::2])
+    with np.errstate(invalid="ignore"):
+        used = lower[lower != 0]
+        usual = (used > 1e-12) & (used < 1e6)
+    return len(used) > len(lower) / 2 and bool(usual.mean() > 0.99)
+
+
+def _end(annotation: dict[str, Any]) -> int:
+    return int(annotation[sigmf.SAMPLE_START_KEY]) + int(annotation.get(sigmf.SAMPLE_COUNT_KEY, 0))
+
+
+def _has_hash(path: Path, stated: str | None) -> bool:
+    if stated is None:
+        return True
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha512").hexdigest() == stated.lower()
+
+
+def _mismatch(data_path: Path, meta: Meta, reason: str) -> DataFormatError:
+    return DataFormatError(
+        f"{data_path} must be what {meta.path.name} says, which it is not ({reason}): "
+        "fetch both files again"
+    )
+
+
+def write_annotations(
+    path: Path, recording: RawRecording, annotations: Sequence[Annotation], description: str
+) -> None:
+    """Write a `.sigmf-meta` file that says what a recording holds.
+
+    What a SigMF recording's own metadata say is kept, its annotations among it. The file points at
+    the samples if it lies in their folder; elsewhere it says that it is metadata only.
+
+    Args:
+        path: The file to write, ending in `.sigmf-meta`; whole or not at all.
+        recording: The samples.
+        annotations: What is to be said.
+        description: Free text about who says so.
+    """
+    if recording.sample_format in (SampleFormat.CI24, SampleFormat.RI24):
+        raise DataFormatError(
+            f"{recording.path} must hold samples of a type that SigMF has, not of 24 bits: "
+            "convert it, or write the labels as .jsonl"
+        )
+    own_meta = recording.path.with_suffix(META_SUFFIX)
+    if recording.path.suffix == DATA_SUFFIX and own_meta.is_file():
+        meta = sigmf_meta.read(own_meta).document
+    else:
+        captures = [{sigmf.SAMPLE_START_KEY: recording.first_sample}]
+        meta = {"global": {}, "captures": captures, "annotations": []}
+    facts = meta["global"]
+    facts.setdefault(sigmf.DESCRIPTION_KEY, description)
+    facts.setdefault(sigmf.VERSION_KEY, sigmf.__specification__)
+    facts[sigmf.DATATYPE_KEY] = recording.sample_format.sigmf_datatype
+    if recording.rate_hz is not None:
+        facts[sigmf.SAMPLE_RATE_KEY] = recording.rate_hz
+    if recording.first_sample:
+        facts[sigmf.OFFSET_KEY] = recording.first_sample
+    if recording.lanes is not None:
+        n_components = recording.sample_format.n_components
+        facts[sigmf.NUM_CHANNELS_KEY] = recording.lanes.n_stored // n_components
+    _point_at_samples(facts, meta, path, recording)
+    others = [e for e in facts.get(sigmf.EXTENSIONS_KEY, []) if e.get("name") != "boltmod"]
+    own = {"name": "boltmod", "version": __version__, "optional": True}
+    facts[sigmf.EXTENSIONS_KEY] = [*others, own]
+    entries = [*meta.get("annotations", []), *(each.as_dict() for each in annotations)]
+    meta["annotations"] = sorted(entries, key=lambda entry: entry[sigmf.SAMPLE_START_KEY])
+    sigmf.SigMFFile(meta).validate()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n")
+
+
+def _point_at_samples(
+    facts: dict[str, Any], meta: dict[str, Any], path: Path, recording: RawRecording
+) -> None:
+    # Samples that are compressed are no sample file to SigMF.
+    beside = recording.opened is None
+    beside = beside and path.resolve().parent == recording.path.resolve().parent
+    conforming = beside and recording.path == path.with_suffix(DATA_SUFFIX)
+    facts.pop(sigmf.DATASET_KEY, None)
+    if beside and not conforming:
+        facts[sigmf.DATASET_KEY] = recording.path.name
+    if not beside:
+        facts[sigmf.METADATA_ONLY_KEY] = True
+    if recording.offset_bytes and recording.opened is None and not recording.pieces:
+        meta["captures"][0][sigmf.HEADER_BYTES_KEY] = recording.offset_bytes
+
+
+def _data_path(meta: Meta) -> Path:
+    meta_path = meta.path
+    name = meta.facts.get(sigmf.DATASET_KEY) or meta_path.with_suffix(DATA_SUFFIX).name
+    if name != Path(name).name:
+        raise DataFormatError(
+            f"core:dataset of {meta_path} must be the name of a file beside it, not {name!r}: "
+            "move the sample file there"
+        )
+    path = meta_path.with_name(name)
+    if not path.is_file():
+        raise DataFormatError(f"{path} must lie beside {meta_path.name}, and does not: fetch it")
+    return path

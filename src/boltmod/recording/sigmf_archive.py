@@ -1,0 +1,138 @@
+"""SigMF archives, read without unpacking them: a tar file of one recording, compressed or not.
+
+Source: SigMF 1.2, "SigMF Archives"; `.sigmf.gz`, `.sigmf.xz` and `.sigmf.zip` are compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, cast
+
+import sigmf
+
+from boltmod.errors import DataFormatError
+from boltmod.recording import sigmf_meta
+from boltmod.recording.file_names import DATA_SUFFIX, META_SUFFIX
+from boltmod.recording.raw import RawRecording
+from boltmod.recording.sigmf import Data, recording_of
+
+_HASH_BLOCK_BYTES = 1 << 20
+_DAMAGE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""What the readers of archives raise where there is none, or a damaged one."""
+_Open = Callable[[Path], IO[bytes]]
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A file in an archive: where it begins in what `opened` gives, and how long it is."""
+
+    offset: int
+    size: int
+    opened: _Open | None
+
+    def read(self, path: Path) -> bytes:
+        with path.open("rb") if self.opened is None else self.opened(path) as file:
+            file.seek(self.offset)
+            return file.read(self.size)
+
+
+def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
+    """Open a SigMF archive.
+
+    Args:
+        path: A `.sigmf`, `.sigmf.gz`, `.sigmf.xz` or `.sigmf.zip` file.
+        channels: Of several channels the one to read, from 1.
+
+    Raises:
+        DataFormatError: It is no archive, holds none or several recordings, or the recording in
+            it is refused as `open_sigmf` would.
+    """
+    try:
+        members = _members(path)
+        meta_names = [name for name in members if name.endswith(META_SUFFIX)]
+        if len(meta_names) != 1:
+            raise DataFormatError(
+                f"{path} must hold one recording, not {len(meta_names)}: "
+                f"unpack it with tar -xf {path.name}"
+            )
+        text = members[meta_names[0]].read(path)
+    except _DAMAGE as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        suffix = path.suffix.lower()
+        kind = "a zip file" if suffix == ".zip" else "an uncompressed tar file"
+        kind = "a compressed tar file" if suffix in _TARS else kind
+        raise DataFormatError(
+            f"{path} must be a SigMF archive, {kind}, which it is not ({reason}): fetch it again"
+        ) from None
+    meta = sigmf_meta.parse(text, path / meta_names[0])
+    data = members.get(meta_names[0].removesuffix(META_SUFFIX) + DATA_SUFFIX)
+    if data is None:
+        raise DataFormatError(f"{path} must hold the samples too, and does not: archive both files")
+    where = Data(path, data.offset, data.size, data.opened)
+    recording = recording_of(meta, where, channels)
+    _check_hash(path, data, meta.facts.get(sigmf.SHA512_KEY))
+    return recording
+
+
+def _members(path: Path) -> dict[str, _Member]:
+    """The files in an archive, by their names."""
+    if path.suffix.lower() == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return {
+                each.filename: _Member(0, each.file_size, partial(_open_zipped, each.filename))
+                for each in archive.infolist()
+                if not each.is_dir()
+            }
+    mode, opened = _TARS.get(path.suffix.lower(), ("r:", None))
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        return {
+            each.name: _Member(each.offset_data, each.size, opened) for each in tar if each.isfile()
+        }
+
+
+def _open_gzipped(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path, "rb"))
+
+
+def _open_xz(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], lzma.open(path, "rb"))
+
+
+_TARS: dict[str, tuple[str, _Open | None]] = {
+    ".gz": ("r:gz", _open_gzipped),
+    ".xz": ("r:xz", _open_xz),
+}
+"""How compressed tar files are opened, and what gives their content."""
+
+
+def _open_zipped(name: str, path: Path) -> IO[bytes]:
+    return zipfile.ZipFile(path).open(name)
+
+
+def _check_hash(path: Path, data: _Member, stated: str | None) -> None:
+    if stated is None:
+        return
+    digest = hashlib.sha512()
+    left = data.size
+    with path.open("rb") if data.opened is None else data.opened(path) as file:
+        file.seek(data.offset)
+        while left and (block := file.read(min(left, _HASH_BLOCK_BYTES))):
+            digest.update(block)
+            left -= len(block)
+    if digest.hexdigest() != stated.lower():
+        raise DataFormatError(
+            f"{path} must hold the samples that its metadata's checksum names, and holds others: "
+            "fetch it again"
+        )

@@ -1,0 +1,237 @@
+"""WAV files: one channel of real samples, or two of I and Q, or two chosen of several.
+
+Only the header is read here, so that a file of any size, 24 bit samples, and what an interrupted
+receiver left behind can be streamed; scipy's and the standard library's readers do two of these.
+
+Source: Microsoft, "Multimedia Programming Interface and Data Specifications 1.0" (RIFF WAVE), the
+WAVEFORMATEXTENSIBLE structure; EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64); the `auxi` chunk as
+SDR#, HDSDR and ka9q-radio write it (two times of 16 bytes, then the centre frequency in hertz);
+KiwiSDR's kiwiclient, which writes a `kiwi` and a `data` chunk every 512 samples.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording.raw import Lanes, Piece, RawRecording, SampleFormat
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+MAGICS = (b"RIFF", b"RF64", b"BW64")
+_UNKNOWN_SIZES = (0, 0xFFFFFFFF)
+_COMPONENTS = {
+    (_PCM, 8): SampleFormat.RU8,
+    (_PCM, 16): SampleFormat.RI16,
+    (_PCM, 24): SampleFormat.RI24,
+    (_PCM, 32): SampleFormat.RI32,
+    (_FLOAT, 32): SampleFormat.RF32,
+    (_FLOAT, 64): SampleFormat.RF64,
+}
+_COMPARED_INSTANTS = 1 << 16
+"""Instants at the beginning in which two channels are compared."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a WAV file says of its samples.
+
+    Args:
+        component: How each channel's sample is stored.
+        n_channels: Channels.
+        rate_hz: Samples a second.
+    """
+
+    component: SampleFormat
+    n_channels: int
+    rate_hz: float
+
+    @property
+    def instant_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.n_channels * self.component.sample_bytes
+
+
+@dataclass
+class _Chunks:
+    """What lies in a file.
+
+    Args:
+        header: What the `fmt ` chunk says; None before it has come.
+        pieces: Where samples lie.
+        long_bytes: Length of the samples, where 32 bits do not hold it.
+        centre_hz: What the `auxi` chunk says.
+        notes: What had to be assumed.
+    """
+
+    header: Header | None = None
+    pieces: list[Piece] = field(default_factory=list)
+    long_bytes: int | None = None
+    centre_hz: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
+    """Open a WAV file; a length that its header does not know reaches to the end of the file.
+
+    Args:
+        path: The file.
+        channels: Of several channels the one that is read as real, or those of I and Q, from 1; the
+            only one, or both, if None.
+
+    Raises:
+        DataFormatError: It is none, or holds other samples than 8, 16, 24, 32 bit integers or
+            floats, or more than two channels of which none are chosen.
+        ConfigError: There is no such channel.
+    """
+    if not path.is_file():
+        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
+    with path.open("rb") as file:
+        try:
+            chunks = _walk(file, path)
+        except struct.error:
+            raise _unreadable(path, "it ends within its header") from None
+    header = chunks.header
+    if header is None:
+        raise _unreadable(path, "it does not say how its samples are stored")
+    taken = _taken(path, header, channels)
+    pieces = _whole(chunks.pieces, header.instant_bytes)
+    recording = RawRecording(
+        path,
+        header.component if len(taken) == 1 else header.component.iq,
+        header.rate_hz,
+        offset_bytes=pieces[0][0],
+        n_bytes=pieces[0][1],
+        centre_hz=chunks.centre_hz,
+        pieces=pieces if len(pieces) > 1 else (),
+        lanes=None if header.n_channels == len(taken) else Lanes(header.n_channels, taken),
+        notes=chunks.notes,
+    )
+    if channels is None and len(taken) == 2 and _are_equal(recording):
+        return replace(
+            recording,
+            sample_format=header.component,
+            lanes=Lanes(2, (0,)),
+            notes=(*recording.notes, f"both channels of {path.name} are the same, as of audio: "
+                   "one is read, as real samples"),
+        )  # fmt: skip
+    return recording
+
+
+def _walk(file: IO[bytes], path: Path) -> _Chunks:
+    """Everything before and between the samples."""
+    n_all = path.stat().st_size
+    magic, _, kind = struct.unpack("<4sI4s", file.read(12))
+    if magic not in MAGICS or kind != b"WAVE":
+        raise _unreadable(path, "it does not begin like one")
+    chunks = _Chunks()
+    while not chunks.pieces or n_all - file.tell() >= 8:
+        name, size = struct.unpack("<4sI", file.read(8))
+        if name == b"data":
+            size = _add_piece(chunks, file, size, path)
+        else:
+            content = file.read(min(size, 64))
+            _note(chunks, name, content, path)
+            file.seek(-len(content), 1)
+        file.seek(size + size % 2, 1)
+    return chunks
+
+
+def _note(chunks: _Chunks, name: bytes, content: bytes, path: Path) -> None:
+    if name == b"fmt ":
+        chunks.header = parse_format(content, str(path))
+    elif name == b"ds64":
+        chunks.long_bytes = struct.unpack_from("<Q", content, 8)[0]
+    elif name == b"auxi" and len(content) >= 36:
+        chunks.centre_hz = float(struct.unpack_from("<I", content, 32)[0]) or None
+
+
+def _add_piece(chunks: _Chunks, file: IO[bytes], size: int, path: Path) -> int:
+    """Note where samples lie; returns how many bytes they are, whatever the header says."""
+    start = file.tell()
+    left = path.stat().st_size - start
+    if size == 0xFFFFFFFF and chunks.long_bytes:
+        size = min(chunks.long_bytes, left)  # 64 bits do not wrap
+    elif (size in _UNKNOWN_SIZES and not chunks.pieces) or size > left:
+        size = left
+    elif not _goes_on(file, start + size + size % 2, left - size - size % 2):
+        chunks.notes = (
+            f"{path.name} says that it holds {size:,} bytes of samples, and holds {left:,}: "
+            "all are read",
+        )
+        size = left
+    file.seek(start)
+    chunks.pieces.append((start, size))
+    return size
+
+
+def _goes_on(file: IO[bytes], place: int, left: int) -> bool:
+    """Whether a file ends there, or another chunk follows: else the length was wrong."""
+    if left < 8:
+        return True
+    file.seek(place)
+    name, size = struct.unpack("<4sI", file.read(8))
+    is_name = name.isascii() and name.decode("ascii", "replace").isprintable()
+    return is_name and bool(size <= left - 8 or (name == b"data" and size == 0xFFFFFFFF))
+
+
+def parse_format(content: bytes, name: str) -> Header:
+    """Read a `fmt ` chunk.
+
+    Raises:
+        DataFormatError: It tells of samples that cannot be read.
+    """
+    code, n_channels, rate_hz, _, _, n_bits = struct.unpack_from("<HHIIHH", content)
+    if code == _EXTENSIBLE:
+        code = struct.unpack_from("<H", content, 24)[0]
+    component = _COMPONENTS.get((code, n_bits))
+    if component is None:
+        raise DataFormatError(
+            f"{name} must hold integers of 8, 16, 24 or 32 bits or floats of 32 or 64, "
+            f"not {n_bits} bits of format {code}: convert it"
+        )
+    if not rate_hz or not n_channels:
+        raise _unreadable(name, "its sample rate is 0" if n_channels else "it has no channel")
+    return Header(component, n_channels, float(rate_hz))
+
+
+def _taken(path: Path, header: Header, channels: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Places of the channels to read, from 0."""
+    if channels is None:
+        if header.n_channels > 2:
+            raise DataFormatError(
+                f"{path} must have one real channel, or two, I left and Q right, not "
+                f"{header.n_channels}: choose with --channels 1,2"
+            )
+        return tuple(range(header.n_channels))
+    if len(channels) > 2 or not all(0 < each <= header.n_channels for each in channels):
+        raise ConfigError(
+            f"channels must be one or two of the {header.n_channels} of {path}, from 1, "
+            f"not {','.join(map(str, channels))}: choose others"
+        )
+    return tuple(each - 1 for each in channels)
+
+
+def _whole(pieces: list[Piece], instant_bytes: int) -> tuple[Piece, ...]:
+    """Without what is left over at the end of each, for it is no sample."""
+    return tuple((start, size - size % instant_bytes) for start, size in pieces)
+
+
+def _are_equal(recording: RawRecording) -> bool:
+    """Whether I and Q are the same for as long as it is worth to look, and not constant."""
+    if not recording.n_samples:
+        return False
+    first = recording.beginning(_COMPARED_INSTANTS)
+    components = first.view(np.float32).reshape(-1, 2)
+    left, right = components.T
+    return bool(np.array_equal(left, right) and left.min() < left.max())
+
+
+def _unreadable(path: Path | str, reason: str) -> DataFormatError:
+    return DataFormatError(
+        f"{path} must be a readable WAV file, which it is not ({reason}): record again"
+    )

@@ -1,0 +1,1 @@
+"""A recording cut into windows: the band as it is, or the signals in it."""

@@ -1,0 +1,224 @@
+"""Parts of the plane of time and frequency in which there is more than noise.
+
+Source: Urkowitz, "Energy detection of unknown deterministic signals", Proc. IEEE 55 (1967) 523-531.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.band import occupied
+from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart
+from boltmod.runtime.cut.channel.noise import SMOOTH_BINS, Noise
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_FALSE_ALARM = 1e-8
+"""Probability that a cell of noise is taken for a signal."""
+_BURST_DB = 2.5
+"""A burst stands out at least so far, however long it is."""
+_ROWS_TOGETHER = (3, 15, 63)
+MIN_BINS = 3
+FAR_BELOW_DB = 25.0
+"""A signal so far below the strongest is a spur or a splatter of it."""
+MOST = 256
+_CHANGE_ROWS = 6
+_CHANGE_FULL_DB = 20.0
+_CHANGE = 0.5
+"""A spectrum, in dB above the noise, that differs by half from what it was is another signal's."""
+_CERTAIN = 15.0
+"""Deviations of the noise's power that a burst stands out by, all of it taken together."""
+_OFF = 0.01
+"""A signal is off in rows that have less than that of its power."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a recording that signals are looked for in.
+
+    Args:
+        samples: The piece.
+        seen: Its power over time and frequency.
+        noise: Its noise.
+    """
+
+    samples: Samples
+    seen: Spectrogram
+    noise: Noise
+
+    @cached_property
+    def level(self) -> Floats:
+        """Power of the noise."""
+        return self.noise.level
+
+    @cached_property
+    def ratio(self) -> Floats:
+        """Power over noise, 0 beyond the receiver's filters."""
+        return np.where(self.noise.filled, self.seen.power / self.level, 0.0)
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows and bins that one signal fills, and the spectrum of its power above the noise."""
+
+    rows: tuple[int, int]
+    bins: tuple[int, int]
+    active: Flags
+    power: float
+    snr: float
+
+
+def bursts_in(piece: Piece) -> list[Box]:
+    """Boxes of what comes and goes above the noise, the loudest first."""
+    labels, _ = ndimage.label(_over(piece))
+    parts = []
+    for number, (rows, bins) in enumerate(ndimage.find_objects(labels), 1):
+        if bins.stop - bins.start >= MIN_BINS:
+            active = (labels[rows, bins] == number).any(axis=1)
+            numbers = np.flatnonzero(active) + rows.start
+            power = float(_excess(piece, numbers, (bins.start, bins.stop)).sum())
+            parts.append((power, rows.start, active, (bins.start, bins.stop)))
+    parts.sort(key=lambda part: -part[0])
+    weakest = parts[0][0] * 10 ** (-FAR_BELOW_DB / 10) if parts else 0.0
+    boxes = []
+    for power, first_row, active, band in parts[: 8 * MOST]:
+        if power >= weakest:
+            boxes += _described(piece, first_row, active, band, weakest)
+    return boxes
+
+
+def _over(piece: Piece) -> Flags:
+    """Cells in which there is more than noise, small gaps closed."""
+    ratio = piece.ratio
+    over = np.zeros(ratio.shape, np.bool_)
+    for n_rows in _ROWS_TOGETHER:
+        n = round(n_rows / piece.seen.rows_alone)
+        if n > len(ratio) // 2:
+            break
+        freedom = max(1.0, n * piece.seen.rows_alone) * SMOOTH_BINS / 2
+        least = max(stats.gamma.isf(_FALSE_ALARM, freedom) / freedom, 10 ** (_BURST_DB / 10))
+        mean = ndimage.uniform_filter(ratio, (n, SMOOTH_BINS), mode=("nearest", "wrap"))
+        over |= mean > least
+    padded = np.pad(over & piece.noise.filled, ((4, 4), (4, 4)))
+    closed = ndimage.binary_closing(padded, np.ones((5, 5)))[4:-4, 4:-4]
+    return np.asarray(closed, np.bool_)
+
+
+def _described(
+    piece: Piece, first_row: int, active: Flags, bins: tuple[int, int], weakest: float
+) -> list[Box]:
+    """The signals in a connected part of the plane of time and frequency."""
+    boxes = []
+    for start, end in _steady_parts(piece, first_row, active, bins):
+        rows = np.flatnonzero(active[start - first_row : end - first_row]) + start
+        excess = _excess(piece, _inner(rows), bins)
+        if excess.sum() < weakest:
+            continue
+        freedom = len(rows) * piece.seen.rows_alone * 1.5
+        for low, high in apart(excerpt_of(piece, rows, bins), excess, freedom):
+            box = _box(piece, (start, end), (bins[0] + low, bins[0] + high), excess[low:high])
+            if box is not None:
+                boxes.append(box)
+    return boxes
+
+
+def excerpt_of(piece: Piece, rows: NDArray[np.intp], bins: tuple[int, int]) -> Excerpt:
+    """Samples around the middle of the rows that have most of the power."""
+    power = piece.seen.power[rows, slice(*bins)].sum(axis=1)
+    loud = rows[power >= np.quantile(power, 0.95) / 2]
+    first, last = piece.seen.sample_of(int(loud[0])), piece.seen.sample_of(int(loud[-1]) + 1)
+    spare = max(0, last - first - MEASURED_SAMPLES) // 2
+    return Excerpt(piece.samples[first + spare : last - spare], bins[0])
+
+
+def _steady_parts(
+    piece: Piece, first_row: int, active: Flags, bins: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """Rows from one change of the spectrum to the next, where one signal gives way to another."""
+    end = first_row + len(active)
+    n = max(2, round(_CHANGE_ROWS / piece.seen.rows_alone))
+    if len(active) < 4 * n:
+        return [(first_row, end)]
+    rows = slice(first_row, end)
+    ratio = ndimage.uniform_filter1d(piece.ratio[rows, bins[0] : bins[1]], SMOOTH_BINS, axis=1)
+    sums = np.cumsum(np.concatenate([np.zeros((1, ratio.shape[1])), ratio]), axis=0)
+    mean = (sums[n:] - sums[:-n]) / n
+    level_db = np.clip(10 * np.log10(np.maximum(mean, 1e-9)), 0, _CHANGE_FULL_DB)
+    before, after = level_db[:-n], level_db[n:]
+    change = np.abs(after - before).sum(axis=1) / np.maximum(
+        np.maximum(before, after).sum(axis=1), 1e-9
+    )
+    peaks = (change == ndimage.maximum_filter1d(change, 2 * n + 1)) & (change > _CHANGE)
+    cuts = [first_row + int(i) + n for i in np.flatnonzero(peaks)]
+    edges = [first_row, *cuts, end]
+    return [(a, b) for a, b in pairwise(edges) if b > a]
+
+
+def _inner(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Rows without those at the edges, where keying clicks widen the spectrum, if enough stay."""
+    together = np.isin(rows - 1, rows) & np.isin(rows + 1, rows)
+    return rows[together] if together.sum() >= max(3, len(rows) // 4) else rows
+
+
+def _excess(piece: Piece, rows: NDArray[np.intp], bins: tuple[int, int]) -> Floats:
+    """Mean power of some rows above their noise."""
+    own = slice(*bins)
+    above = (piece.seen.power[rows, own] - piece.level[rows, own]).mean(axis=0)
+    return np.asarray(np.maximum(above, 0), np.float64)
+
+
+def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Floats) -> Box | None:
+    total = float(excess.sum())
+    if total <= 0:
+        return None
+    first, end = occupied(excess)
+    bins = (bins[0] + first, bins[0] + end)
+    plane = (slice(*rows), slice(*bins))
+    above = (piece.seen.power[plane] - piece.level[plane]).sum(axis=1)
+    quiet = piece.level[plane].sum(axis=1)
+    freedom = (bins[1] - bins[0]) / 2 * piece.seen.rows_alone
+    active = _active_rows(np.maximum(above / quiet + 1, 0), max(1.0, freedom))
+    strength, noise_power = float(above[active].mean()), float(quiet[active].mean())
+    certainty = strength / noise_power * np.sqrt(active.sum() * max(1.0, freedom))
+    if strength <= 0 or certainty < _CERTAIN:
+        return None
+    numbers = np.flatnonzero(active)
+    start, stop = int(numbers[0]), int(numbers[-1]) + 1
+    return Box(
+        (rows[0] + start, rows[0] + stop),
+        bins,
+        active[start:stop],
+        strength,
+        strength / noise_power,
+    )
+
+
+def _active_rows(level: Floats, freedom: float) -> Flags:
+    """Rows in which a signal is on: hysteresis between two levels; all if it never goes off.
+
+    Args:
+        level: Power over the noise's, 1 where there is nothing else.
+        freedom: Independent measurements that a level is the mean of.
+    """
+    n_rows = int(np.clip(np.ceil(40 / freedom), 1, max(1, min(9, len(level) // 3))))
+    level = ndimage.uniform_filter1d(level, n_rows, mode="nearest")
+    loud = float(np.quantile(level, 0.95))
+    if loud < 2:
+        return np.ones(len(level), np.bool_)
+    chance = 1 + 4 / np.sqrt(n_rows * freedom)
+    low = max(min(chance, (1 + loud) / 2), loud**0.25, loud * _OFF)
+    high = max(low, loud**0.5)
+    labels, n = ndimage.label(ndimage.binary_closing(np.pad(level > low, 4), np.ones(5))[4:-4])
+    keep = np.zeros(n + 1, np.bool_)
+    keep[np.unique(labels[level > high])] = True
+    keep[0] = False
+    return np.asarray(keep[labels], np.bool_)

@@ -1,0 +1,136 @@
+"""Where in its band a signal's carrier is, from the lines in the spectrum of its powers.
+
+On-off keying and amplitude modulation have a line themselves, BPSK and real amplitudes in the
+square, QPSK and square QAM in the fourth power, at as many times the carrier's offset.
+
+Source: Gardner, "Exploitation of spectral redundancy in cyclostationary signals", IEEE Signal
+Processing Magazine 8 (1991) 14-36; Viterbi, Viterbi, "Nonlinear estimation of PSK-modulated carrier
+phase", IEEE Trans. Information Theory 29 (1983) 543-551 (powers of the phase alone).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, signal, stats
+
+from boltmod.recording.analytic import Samples
+
+_SEGMENT = 4096
+"""Samples over which a carrier is taken to stand still, some 800 symbols."""
+_MAX_SEGMENTS = 32
+_REACH = 0.15
+"""How far from the middle of its band a carrier is looked for, in bandwidths."""
+_CHANCE = 1e-6
+_MARGIN = 3.0
+"""A line's power over what chance would give once in a million."""
+_LEAST_SHARE = 0.15
+"""Share of the power that a line of the signal itself must have."""
+_DRIFT = 0.02
+_CLEAR = 40.0
+"""A window's line over the level of its neighbours, in power."""
+_BALANCE = 4.0
+"""How unequal the sidebands of a carrier may be."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """An estimate.
+
+    Args:
+        offset: From 0 Hz, in cycles a sample.
+        power: In which power of the signal the line is: 1, 2 or 4.
+    """
+
+    offset: float
+    power: int
+
+
+def find(samples: Samples, bandwidth: float) -> Carrier | None:
+    """Find the carrier of a signal near 0 Hz.
+
+    Args:
+        samples: The signal alone.
+        bandwidth: Its occupied bandwidth, in cycles a sample.
+
+    Returns:
+        None if there is no line that chance would hardly give.
+    """
+    n = min(_SEGMENT, len(samples))
+    if n < 256 or not np.any(samples):
+        return None
+    count = min(_MAX_SEGMENTS, len(samples) // n)
+    segments = samples[: count * n].reshape(count, n).astype(np.complex128)
+    for power in (1, 2, 4):
+        offset = _line(segments, power, bandwidth)
+        if offset is not None:
+            return Carrier(offset / power, power)
+    return None
+
+
+def steadied(windows: Samples, power: int) -> Samples:
+    """Take out what is left of a carrier's offset in each window, as it drifts from one to another.
+
+    Args:
+        windows: (n, 1024), around their carrier.
+        power: In which power of the signal its line is.
+
+    Returns:
+        The windows; those without a clear line within 0.02 cycles a sample as they were.
+    """
+    n = windows.shape[1]
+    magnitude = np.abs(windows)
+    powered = magnitude * np.exp(1j * power * np.angle(windows.astype(np.complex128)))
+    n_fft = 4 * n
+    spectrum = np.abs(fft.fft(powered * signal.windows.hann(n, sym=False), n_fft, axis=1)) ** 2
+    frequency = fft.fftfreq(n_fft)
+    near = np.flatnonzero(np.abs(frequency) <= power * _DRIFT)
+    best = spectrum[:, near].argmax(axis=1)
+    line = spectrum[np.arange(len(windows)), near[best]]
+    is_clear = line > _CLEAR * np.median(spectrum[:, near], axis=1)
+    offset = np.where(is_clear, frequency[near[best]] / power, 0.0)
+    turn = np.exp(-2j * np.pi * offset[:, np.newaxis] * np.arange(n))
+    return np.asarray(windows * turn, np.complex64)
+
+
+def _line(segments: NDArray[np.complex128], power: int, bandwidth: float) -> float | None:
+    """Frequency of the strongest line of a power of the signal, if there is one."""
+    count, n = segments.shape
+    magnitude = np.abs(segments)
+    powered = segments if power == 1 else magnitude * np.exp(1j * power * np.angle(segments))
+    n_fft = 2 * n
+    window = signal.windows.hann(n, sym=False)
+    spectrum = (np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2).mean(0)
+    frequency = fft.fftshift(fft.fftfreq(n_fft))
+    near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * _REACH * bandwidth))
+    around = np.abs(frequency) <= min(0.5, power * bandwidth / 2)
+    if len(near) < 8:
+        return None
+    level = float(np.median(spectrum[around])) / stats.gamma.ppf(0.5, count) * count
+    best = int(near[spectrum[near].argmax()])
+    chance = stats.gamma.isf(_CHANCE, count) / count
+    if spectrum[best] < _MARGIN * chance * level:
+        return None
+    if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):
+        return None
+    a, b, c = np.log(np.maximum(spectrum[best - 1 : best + 2], 1e-300))
+    bend = a - 2 * b + c
+    shift = float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0
+    return float(frequency[best] + shift / n_fft)
+
+
+def _is_carrier(
+    spectrum: Floats, best: int, around: NDArray[np.bool_], mean_power: float, window: Floats
+) -> bool:
+    """Whether a line of the signal itself is strong, and in the middle of what is around it."""
+    if spectrum[best] < _LEAST_SHARE * mean_power * window.sum() ** 2:
+        return False
+    places = np.flatnonzero(around)
+    below = float(spectrum[places[0] : best - 4].sum())
+    above = float(spectrum[best + 5 : places[-1] + 1].sum())
+    beside = min(below, above) * _BALANCE > max(below, above)
+    return beside or max(below, above) < 0.1 * float(spectrum[best - 4 : best + 5].sum())

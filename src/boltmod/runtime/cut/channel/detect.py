@@ -1,0 +1,203 @@
+"""Signals in a band: where they are in frequency and when in time, by their energy.
+
+Two things give a signal away: power that comes and goes above the noise of the same bins
+(bursts, on whatever noise the receiver's filters have shaped), and power that stands out of the
+whole band's quiet level all the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.band import Band, occupied
+from boltmod.runtime.cut.channel import noise
+from boltmod.runtime.cut.channel.boxes import (
+    FAR_BELOW_DB,
+    MIN_BINS,
+    MOST,
+    Box,
+    Piece,
+    bursts_in,
+    excerpt_of,
+)
+from boltmod.runtime.cut.channel.detection import Detection, Found
+from boltmod.runtime.cut.channel.groups import MOSTLY, SPLATTER, grouped
+from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one
+from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.select import Channel, select
+from boltmod.runtime.cut.channel.spectrogram import spectrogram
+
+Floats = NDArray[np.float64]
+
+_NOTHING = 1e-60
+"""Power too small for arithmetic with it."""
+_CONTINUOUS_DB = 8.0
+_MIN_SNR_DB = 1.0
+_WHOLE_BAND = 0.8
+_WIDE = 12
+_BEYOND = 0.01
+_FLAT = 4.0
+_JUDGED = 1 << 15
+_JUDGED_LEAST = 1000
+_ABOVE = 4.0
+_OVERLAP = 0.2
+_FLOOR = 0.3
+"""Quantile of the bins that is taken for the floor that continuous signals stand on."""
+
+
+def detect(samples: Samples, remembered: Floats | None = None) -> list[Detection]:
+    """Find the signals in a piece of a recording, the strongest first.
+
+    Args:
+        samples: The piece.
+        remembered: Shape of the noise in what came before, if anything did.
+    """
+    return look(samples, remembered)[0]
+
+
+def look(
+    samples: Samples, remembered: Floats | None = None
+) -> tuple[list[Detection], Floats | None]:
+    """As `detect`, and the shape of the noise, to be remembered for the next piece."""
+    seen = spectrogram(samples)
+    if len(seen.power) < 2 or seen.power.max() < _NOTHING:
+        return [], remembered
+    piece = Piece(samples, seen, noise.measure(seen, remembered, steady=True))
+    boxes = bursts_in(piece)
+    if any(_is_gain(piece, box) for box in boxes):
+        piece = replace(piece, noise=noise.measure(seen, remembered))
+        boxes = bursts_in(piece)
+    bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
+    found = _distinct(piece, bursts, always)
+    weakest = found[0][1] * 10 ** (-FAR_BELOW_DB / 10) if found else 0.0
+    kept = [
+        detection
+        for detection, strength in found[:MOST]
+        if strength >= weakest and detection.snr_db >= _MIN_SNR_DB
+    ]
+    return kept, piece.noise.shape
+
+
+def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Found]:
+    """The signals without what is but a part of another, the strongest first.
+
+    What is always there may be the noise that bursts stand on; else bursts in its band and beside
+    it are its own fluctuations.
+    """
+    found = [each for each in always if not _is_floor(piece, each, bursts)]
+    n_always = len(found)
+    for each in sorted(bursts, key=lambda pair: -pair[1]):
+        if any(_overlap(each[0], other[0]) and _covers(other[0], each[0]) for other in found):
+            continue
+        if any(_is_beside(piece, each, other) for other in found[:n_always]):
+            continue
+        found.append(each)
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:
+    """Whether what is always there is noise wherever no burst is on in its band."""
+    over = [burst for burst in bursts if _overlap(always[0], burst[0])]
+    if not over:
+        return False
+    busy = sorted(span for burst in over for span in burst[0].spans)
+    ends = [0, *(end for _, end in busy)]
+    starts = [*(start for start, _ in busy), piece.seen.n_samples]
+    gaps = [(b - a, a) for a, b in zip(ends, starts, strict=True)]
+    length, first = max(gaps)
+    band = always[0].band
+    rate = min(1.0, 1.5 * band.width)
+    if length * rate < _JUDGED_LEAST:
+        return max(power for _, power in over) > _ABOVE * always[1]
+    part = piece.samples[first : first + min(length, int(_JUDGED / rate))]
+    channel = Channel(band.centre, band.width / 1.25, rate)
+    return is_noise(np.concatenate(list(select([part], channel))))
+
+
+def _is_beside(piece: Piece, found: Found, all_the_time: Found) -> bool:
+    """Whether a burst next to a signal's band is splatter, or a wider moment, of that signal."""
+    (burst, power), (always, whole_power) = found, all_the_time
+    gap = -burst.band.overlap(always.band)
+    if gap <= always.band.width and power < SPLATTER * whole_power:
+        return True
+    if gap > burst.band.width / 2:
+        return False
+    start, end = max(burst.spans, key=lambda span: span[1] - span[0])
+    excerpt = Excerpt(piece.samples[start : min(end, start + MEASURED_SAMPLES)], 0)
+    return are_one(excerpt, burst.band.bins, always.band.bins)
+
+
+def _overlap(one: Detection, other: Detection) -> bool:
+    least = _OVERLAP * min(one.band.width, other.band.width)
+    return one.band.overlap(other.band) > least
+
+
+def _covers(one: Detection, other: Detection) -> bool:
+    """Whether one is on most of the time that the other is."""
+    common = sum(max(0, min(b, d) - max(a, c)) for a, b in one.spans for c, d in other.spans)
+    return common > MOSTLY * sum(d - c for c, d in other.spans)
+
+
+def _is_gain(piece: Piece, box: Box) -> bool:
+    """Whether a box is but louder noise: as wide as the receiver's filters, of the same shape."""
+    low, high = box.bins
+    shape = piece.noise.shape
+    filled = shape > float(np.median(shape[low:high])) * _BEYOND
+    if high - low < _WIDE or filled[low:high].sum() < _WHOLE_BAND * filled.sum():
+        return False
+    rows = np.flatnonzero(box.active) + box.rows[0]
+    ratio = piece.ratio[rows, low:high].mean(axis=0)
+    least, most = np.quantile(ratio, [0.1, 0.9])
+    if most > _FLAT * least:
+        return False
+    first, last = piece.seen.sample_of(int(rows[0])), piece.seen.sample_of(int(rows[-1]) + 1)
+    middle = (first + last) // 2
+    part = piece.samples[max(first, middle - _JUDGED) : min(last, middle + _JUDGED)]
+    return is_noise(part)
+
+
+def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
+    """What stands out of the floor all the time.
+
+    The whole band within a receiver's filters, where nothing else stands out, is doubtful.
+    """
+    shape, filled = piece.noise.shape, piece.noise.filled
+    floor = float(np.quantile(shape[filled], _FLOOR))
+    found = []
+    bands = [(band, False) for band in _bands(shape / floor * filled, _CONTINUOUS_DB)]
+    if not bands and is_alone and filled.mean() < _WHOLE_BAND:
+        bands = [(band, True) for band in _bands(filled * 2.0, 0.0)]
+    everywhere = ((0, piece.seen.n_samples),)
+    for (low, high), is_doubtful in bands:
+        excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
+        excerpt = excerpt_of(piece, np.arange(len(piece.seen.power)), (low, high))
+        freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
+        for a, b in apart(excerpt, excess, freedom):
+            total = float(excess[a:b].sum())
+            first, end = occupied(excess[a:b])
+            noise_power = max(floor * (end - first), total * 1e-10)
+            detection = Detection(
+                Band.of_bins((low + a + first, low + a + end)),
+                everywhere,
+                float(10 * np.log10(total / noise_power)),
+                is_doubtful,
+            )
+            found.append((detection, total))
+    return found
+
+
+def _bands(ratio: NDArray[np.floating], threshold_db: float) -> list[tuple[int, int]]:
+    """Runs of bins over the threshold, small gaps closed."""
+    over = ratio > 10 ** (threshold_db / 10)
+    over = ndimage.binary_closing(np.pad(over, 8), np.ones(5))[8:-8]
+    labels, _ = ndimage.label(over)
+    return [
+        (part[0].start, part[0].stop)
+        for part in ndimage.find_objects(labels)
+        if part[0].stop - part[0].start >= MIN_BINS
+    ]

@@ -1,0 +1,174 @@
+"""Which boxes are of one signal: those of one band, tones that take turns, splatter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from boltmod.runtime.cut.band import Band
+from boltmod.runtime.cut.channel.boxes import Box, Piece, excerpt_of
+from boltmod.runtime.cut.channel.detection import Detection, Found, Span
+from boltmod.runtime.cut.channel.humps import are_one
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram
+
+Flags = NDArray[np.bool_]
+
+MOSTLY = 0.8
+_SHORT_PART = 0.25
+_AMID_PART = 0.15
+_PASSES = 3
+_PART_POWER = 0.1
+SPLATTER = 0.02
+"""So weak beside a signal, and on with it, is splatter."""
+_BESIDE = 3
+_TURNS = 6
+_TURN_WIDTHS = 4
+_MIN_CELLS = 16.0
+"""A burst of less time and bandwidth is too short for as many symbols."""
+
+
+def grouped(piece: Piece, boxes: list[Box]) -> list[Found]:
+    """Boxes of the same band are one signal that comes and goes."""
+    groups: list[_Group] = []
+    for box in sorted(boxes, key=lambda box: -box.power * box.active.sum()):
+        group = next((g for g in groups if _is_alike(g, box) or _is_part(g, box)), None)
+        if group is None:
+            groups.append(_Group([box]))
+        else:
+            group.boxes.append(box)
+    groups = _absorbed(_joined(piece, groups))
+    found = [_as_detection(piece, group) for group in groups]
+    return [pair for pair in found if _longest(pair[0]) * pair[0].band.width >= _MIN_CELLS]
+
+
+@dataclass
+class _Group:
+    """Boxes of one signal, the one with the most energy first."""
+
+    boxes: list[Box]
+
+    @property
+    def bins(self) -> tuple[int, int]:
+        return self.boxes[0].bins
+
+    @property
+    def n_rows(self) -> int:
+        return sum(int(box.active.sum()) for box in self.boxes)
+
+    def rows_on(self, n: int) -> Flags:
+        on = np.zeros(n, np.bool_)
+        for box in self.boxes:
+            on[slice(*box.rows)] |= box.active
+        return on
+
+
+def _longest(detection: Detection) -> int:
+    return max(end - start for start, end in detection.spans)
+
+
+def _is_alike(group: _Group, box: Box) -> bool:
+    return Band.of_bins(group.bins).is_same(Band.of_bins(box.bins))
+
+
+def _is_part(group: _Group, box: Box) -> bool:
+    """Whether a box is a click, or a run of one tone, beside a much longer part of a signal."""
+    (a, b), (c, d) = group.bins, box.bins
+    common = min(b, d) - max(a, c)
+    if common < 0.5 * min(b - a, d - c) or box.active.sum() > _SHORT_PART * group.n_rows:
+        return False
+    if box.power < _PART_POWER * group.boxes[0].power:
+        return False
+    first = min(other.rows[0] for other in group.boxes)
+    last = max(other.rows[1] for other in group.boxes)
+    is_amid = first <= box.rows[0] and box.rows[1] <= last
+    return (is_amid and box.active.sum() < _AMID_PART * group.n_rows) or any(
+        box.rows[0] <= other.rows[1] + _BESIDE and other.rows[0] <= box.rows[1] + _BESIDE
+        for other in group.boxes
+    )
+
+
+def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
+    """Groups near each other that depend on each other are one signal.
+
+    The tones of a slow frequency-shift keyed signal take turns again and again. Powers that come
+    and go together are those of a signal and its splatter, which does not widen its band.
+    """
+    joined: list[_Group] = []
+    n_rows = len(piece.seen.power)
+    for group in groups:
+        for place, other in enumerate(joined):
+            (a, b), (c, d) = group.bins, other.bins
+            if max(a, c) - min(b, d) > _TURN_WIDTHS * max(b - a, d - c):
+                continue
+            on, their = group.rows_on(n_rows), other.rows_on(n_rows)
+            is_splatter = (
+                group.boxes[0].power < SPLATTER * other.boxes[0].power
+                and max(a, c) - min(b, d) <= d - c
+                and (on & their).sum() > MOSTLY * on.sum()
+            )
+            if (
+                is_splatter
+                or _take_turns(on, their)
+                or _vary_together(piece, group, other, on & their)
+            ):
+                first = other.boxes[0]
+                if group.boxes[0].power > _PART_POWER * first.power:
+                    first = replace(first, bins=(min(a, c), max(b, d)))
+                    joined[place] = _Group([first, *other.boxes[1:], *group.boxes])
+                break
+        else:
+            joined.append(group)
+    return joined
+
+
+def _absorbed(groups: list[_Group]) -> list[_Group]:
+    """Groups without the boxes that turn out to be parts of a stronger group, now it is joined."""
+    for _ in range(_PASSES):
+        for place, group in enumerate(groups):
+            left: list[Box] = []
+            for box in group.boxes:
+                whole = next((g for g in groups[:place] if g.boxes and _is_part(g, box)), None)
+                (left if whole is None else whole.boxes).append(box)
+            group.boxes = left
+    return [group for group in groups if group.boxes]
+
+
+def _take_turns(on: Flags, their: Flags) -> bool:
+    order = np.where(on, 1, -1)[on != their]
+    turns = int((np.diff(order) != 0).sum())
+    return turns >= _TURNS and bool((on & their).sum() < 0.25 * min(on.sum(), their.sum()))
+
+
+def _vary_together(piece: Piece, group: _Group, other: _Group, common: Flags) -> bool:
+    if common.sum() < 0.5 * group.n_rows:
+        return False
+    low, high = min(group.bins[0], other.bins[0]), max(group.bins[1], other.bins[1])
+    excerpt = excerpt_of(piece, np.flatnonzero(common), (low, high))
+    bands = [(each.bins[0] - low, each.bins[1] - low) for each in (group, other)]
+    return are_one(excerpt, bands[0], bands[1])
+
+
+def _as_detection(piece: Piece, group: _Group) -> tuple[Detection, float]:
+    on = group.rows_on(len(piece.seen.power))
+    first = group.boxes[0]
+    detection = Detection(
+        Band.of_bins(group.bins),
+        _spans(on, piece.seen),
+        float(10 * np.log10(first.snr)),
+    )
+    return detection, max(box.power for box in group.boxes)
+
+
+def _spans(on: Flags, seen: Spectrogram) -> tuple[Span, ...]:
+    labels, _ = ndimage.label(ndimage.binary_closing(np.pad(on, 4), np.ones(5))[4:-4])
+    n = len(on)
+    return tuple(
+        (
+            seen.sample_of(part[0].start),
+            seen.n_samples if part[0].stop == n else seen.sample_of(part[0].stop),
+        )
+        for part in ndimage.find_objects(labels)
+    )

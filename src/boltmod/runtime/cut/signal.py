@@ -1,0 +1,74 @@
+"""Signals of a recording: what is known of them, beforehand and afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from boltmod.errors import ConfigError
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What whoever asks knows already; None for what is to be estimated.
+
+    Args:
+        offset_hz: Middle of the signal, from the middle of the band (from 0 Hz, if real).
+        bandwidth_hz: Its width.
+        symbol_rate_hz: Symbols a second.
+    """
+
+    offset_hz: float | None = None
+    bandwidth_hz: float | None = None
+    symbol_rate_hz: float | None = None
+
+    def check(self, rate_hz: float) -> None:
+        """Refuse what lies outside a band of that many samples a second.
+
+        Raises:
+            ConfigError: The offset, bandwidth or symbol rate does.
+        """
+        if self.offset_hz is not None and abs(self.offset_hz) > rate_hz / 2:
+            raise ConfigError(
+                f"offset must lie within half the sample rate, {rate_hz / 2:g} Hz, "
+                f"not at {self.offset_hz:g}: count it from the middle of the band"
+            )
+        for name, value in (("bandwidth", self.bandwidth_hz), ("symbol rate", self.symbol_rate_hz)):
+            if value is not None and value > rate_hz:
+                raise ConfigError(
+                    f"{name} must not be above the sample rate, {rate_hz:g}, not {value:g}: "
+                    "lower it"
+                )
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One signal of a recording.
+
+    Args:
+        number: From 1, in the order in which they were found, the stronger first.
+        offset_hz: Middle of its band, from the middle of the recording's.
+        bandwidth_hz: Width that holds 99 % of its power.
+        carrier_hz: Its carrier, from the middle of the recording's band; None if no line of the
+            signal, its square or its fourth power tells, so that the middle of its band is taken.
+        carrier_power: Which power of the signal has that line: 1, 2 or 4; 0 without.
+        symbol_rate_hz: Symbols a second.
+        symbol_rate_is_sure: Whether it was given or measured; else it follows from the bandwidth.
+        snr_db: Power over the noise in its band, while it is on; None if it was not looked for.
+        spans: When it is on: (first sample, end) of the recording.
+    """
+
+    number: int
+    offset_hz: float
+    bandwidth_hz: float
+    carrier_hz: float | None
+    carrier_power: int
+    symbol_rate_hz: float
+    symbol_rate_is_sure: bool
+    snr_db: float | None
+    spans: tuple[Span, ...]
+
+    def moved(self, n_samples: int) -> Signal:
+        """The same signal, that many samples later."""
+        return replace(self, spans=tuple((a + n_samples, b + n_samples) for a, b in self.spans))

@@ -1,0 +1,160 @@
+"""Signals as they are known so far, from one piece of a recording to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from boltmod.runtime.cut.band import Band
+from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.measure import Measured
+from boltmod.runtime.cut.channel.select import Channel
+from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
+from boltmod.runtime.cut.signal import Constraints, Signal, Span
+
+SAMPLES_PER_SYMBOL = 8
+"""What the networks learned at."""
+NEAR = 2048
+"""Samples between two spans that are taken for one."""
+_ROLLOFF = 0.35
+"""Excess bandwidth that is assumed when the symbol rate cannot be measured."""
+_MOST_SIGNALS = 256
+_MOST_SPANS = 4096
+
+
+@dataclass
+class Track:
+    """A signal, as it is known so far.
+
+    Args:
+        number: From 1, in the order in which they were found.
+        measured: What was measured of it last, and what was known better before.
+        rate_hz: Samples of the recording a second.
+        spans: When it is on, in samples: (first, end).
+        done: Up to where its windows were cut.
+    """
+
+    number: int
+    measured: Measured
+    rate_hz: float
+    spans: list[Span] = field(default_factory=list)
+    done: int = 0
+
+    @property
+    def symbol_rate(self) -> float:
+        """Symbols a sample."""
+        line = self.measured.line
+        if line is not None and (line.is_sure or line.is_keyed):
+            return line.rate
+        return self.measured.detection.band.width / (1 + _ROLLOFF)
+
+    @property
+    def channel(self) -> Channel:
+        """Around its carrier; wide enough for its symbols, however narrow its band was found."""
+        band, carrier = self.measured.detection.band, self.measured.carrier
+        return Channel(
+            band.centre if carrier is None else carrier,
+            max(band.width, self.symbol_rate),
+            SAMPLES_PER_SYMBOL * self.symbol_rate,
+        )
+
+    @property
+    def signal(self) -> Signal:
+        """What is known of it, in hertz."""
+        measured, rate_hz = self.measured, self.rate_hz
+        detection = measured.detection
+        return Signal(
+            self.number,
+            detection.band.centre * rate_hz,
+            detection.band.width * rate_hz,
+            None if measured.carrier is None else measured.carrier * rate_hz,
+            measured.carrier_power,
+            self.symbol_rate * rate_hz,
+            measured.line is not None and measured.line.is_sure,
+            None if np.isnan(detection.snr_db) else detection.snr_db,
+            tuple(self.spans),
+        )
+
+    def add(self, span: Span) -> None:
+        """Note when it is on; of very many spans, neighbours become one."""
+        if self.spans and span[0] <= self.spans[-1][1] + NEAR:
+            first, last = self.spans[-1]
+            self.spans[-1] = (min(first, span[0]), max(last, span[1]))
+        else:
+            self.spans.append(span)
+        if len(self.spans) > _MOST_SPANS:
+            pairs = zip(self.spans[::2], self.spans[1::2], strict=False)
+            self.spans = [(a, d) for (a, _), (_, d) in pairs]
+
+    def update(self, measured: Measured) -> None:
+        """Take a new measurement, but for what is known better."""
+        known = self.measured
+        if known.line is not None and known.line.is_sure:
+            measured = replace(measured, line=known.line)
+        if measured.carrier is None and known.carrier is not None:
+            measured = replace(measured, carrier=known.carrier, carrier_power=known.carrier_power)
+        if known.detection.snr_db > measured.detection.snr_db:
+            measured = replace(measured, detection=known.detection)
+        self.measured = measured
+
+
+class Tracks:
+    """All signals known so far, within what whoever asks knows already.
+
+    Args:
+        constraints: What that is.
+    """
+
+    def __init__(self, constraints: Constraints) -> None:
+        self._constraints = constraints
+        self.rate_hz = 1.0
+        self.known: list[Track] = []
+        self.n_ignored = 0
+        """Signals that came after the 256th."""
+
+    def wanted(self, found: list[Detection], piece: Span) -> list[Detection]:
+        """Of the signals found in a piece, those that are asked for, as they are asked for."""
+        offset_hz, bandwidth_hz = self._constraints.offset_hz, self._constraints.bandwidth_hz
+        width = None if bandwidth_hz is None else bandwidth_hz / self.rate_hz
+        if offset_hz is None:
+            if width is None:
+                return found
+            return [replace(each, band=Band(each.band.centre, width)) for each in found]
+        offset = offset_hz / self.rate_hz
+        near = [each for each in found if abs(each.band.centre - offset) < each.band.width / 2]
+        near.sort(key=lambda each: abs(each.band.centre - offset))
+        if width is None:
+            return [replace(each, band=Band(offset, each.band.width)) for each in near[:1]]
+        if near:
+            return [Detection(Band(offset, width), near[0].spans, near[0].snr_db)]
+        if any(not np.isnan(track.measured.detection.snr_db) for track in self.known):
+            return []
+        return [Detection(Band(offset, width), (piece,), float("nan"))]
+
+    def of(self, measured: Measured) -> Track | None:
+        """The signal that this is, a new one if it is like none; None if there are too many."""
+        measured = self._corrected(measured)
+        band = measured.detection.band
+        like = [each for each in self.known if each.measured.detection.band.is_same(band)]
+        if like:
+            track = min(
+                like, key=lambda each: abs(each.measured.detection.band.centre - band.centre)
+            )
+            track.update(measured)
+            return track
+        if len(self.known) >= _MOST_SIGNALS:
+            self.n_ignored += 1
+            return None
+        self.known.append(Track(len(self.known) + 1, measured, self.rate_hz))
+        return self.known[-1]
+
+    def _corrected(self, measured: Measured) -> Measured:
+        """What was measured, but for what was told."""
+        told = self._constraints
+        if told.offset_hz is not None:
+            measured = replace(measured, carrier=told.offset_hz / self.rate_hz, carrier_power=0)
+        if told.symbol_rate_hz is not None:
+            line = SymbolRate(told.symbol_rate_hz / self.rate_hz, float("inf"))
+            measured = replace(measured, line=line)
+        return measured

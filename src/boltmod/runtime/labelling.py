@@ -1,0 +1,54 @@
+"""Windows to labels: the one place where a network is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.runtime.framing import centred, filled, scale
+from boltmod.runtime.label import Label
+from boltmod.runtime.session import Classifier
+from boltmod.runtime.window import Windows
+
+
+def label(classifier: Classifier, windows: Windows) -> list[Label]:
+    """Classify windows.
+
+    Args:
+        classifier: The network.
+        windows: What to classify; those of a signal are first made alike to what the network has
+            learned.
+
+    Returns:
+        A label for each window; those that are constant have no class.
+    """
+    if not len(windows.samples):
+        return []
+    samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
+    planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
+    shares = classifier.probabilities(planes)
+    return [
+        _label(windows, place, classifier.classes, None if is_constant[place] else row)
+        for place, row in enumerate(shares)
+    ]
+
+
+def _label(
+    windows: Windows, number: int, classes: tuple[str, ...], shares: NDArray[np.float32] | None
+) -> Label:
+    best = None if shares is None else int(shares.argmax())
+    start = windows.starts[number]
+    place = windows.places[number] if windows.places else None
+    return Label(
+        sample_start=start,
+        sample_count=windows.count,
+        time_s=None if windows.rate_hz is None else start / windows.rate_hz,
+        class_name=None if best is None else classes[best],
+        probability=None if shares is None or best is None else float(shares[best]),
+        signal=None if windows.signal is None else windows.signal.number,
+        snr_db=None if place is None else place.snr_db,
+        centre_hz=None if place is None else place.centre_hz,
+        bandwidth_hz=None if place is None else place.bandwidth_hz,
+        n_dropped=windows.n_dropped,
+        shares=shares,
+    )

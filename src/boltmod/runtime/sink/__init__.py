@@ -1,0 +1,1 @@
+"""Where labels go: text, CSV, JSON lines, SigMF annotations."""

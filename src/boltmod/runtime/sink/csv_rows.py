@@ -1,0 +1,29 @@
+"""Labels as comma-separated values."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from typing import TextIO
+
+from boltmod.runtime.label import Label
+from boltmod.runtime.window import Windows
+
+
+class CsvRows:
+    """Writes a row a label under the columns' names, and hands it to the system.
+
+    Args:
+        file: The file.
+        columns: What to say of a window.
+    """
+
+    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+        self._file, self._columns = file, columns
+        self._table = csv.writer(file, lineterminator="\n")
+        self._table.writerow(columns)
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Write a row for each."""
+        self._table.writerows(list(each.row(self._columns).values()) for each in labels)
+        self._file.flush()

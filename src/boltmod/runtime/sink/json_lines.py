@@ -1,0 +1,28 @@
+"""Labels as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TextIO
+
+from boltmod.runtime.label import Label
+from boltmod.runtime.window import Windows
+
+
+class JsonLines:
+    """Writes an object a line and label, and hands it to the system.
+
+    Args:
+        file: The file.
+        columns: What to say of a window.
+    """
+
+    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+        self._file, self._columns = file, columns
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Write a line for each."""
+        rows = (each.row(self._columns) for each in labels)
+        self._file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        self._file.flush()

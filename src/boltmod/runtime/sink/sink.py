@@ -1,0 +1,16 @@
+"""What takes labels as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from boltmod.runtime.label import Label
+from boltmod.runtime.window import Windows
+
+
+class Sink(Protocol):
+    """A taker of labels."""
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Take labels in the order of time; none if nothing has come for a moment."""

@@ -1,0 +1,42 @@
+"""Labels as lines of text under a heading."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TextIO
+
+from boltmod.runtime.label import Label
+from boltmod.runtime.window import Windows
+
+NO_SIGNAL = "(no signal)"
+_HEADING = f"{'start':>14}  {'class':<11}  probability"
+
+
+def heading(columns: tuple[str, ...]) -> str:
+    """The line above the first."""
+    return f"{'signal':>6}  {_HEADING}" if "signal" in columns else _HEADING
+
+
+def row(label: Label) -> str:
+    """One label as a line; the start in seconds, in samples if the rate is unknown."""
+    start = f"{label.sample_start:,}" if label.time_s is None else f"{label.time_s:.6f} s"
+    probability = "" if label.probability is None else f"{label.probability:11.3f}"
+    text = f"{start:>14}  {label.class_name or NO_SIGNAL:<11}  {probability}".rstrip()
+    return text if label.signal is None else f"{label.signal:>6}  {text}"
+
+
+class Table:
+    """Writes them to a file.
+
+    Args:
+        file: The file.
+        columns: What there is to say of a window.
+    """
+
+    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+        self._file = file
+        file.write(heading(columns) + "\n")
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Write a line for each."""
+        self._file.writelines(row(each) + "\n" for each in labels)

@@ -1,0 +1,117 @@
+"""What a network says of a whole signal, or of the whole band: all windows together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.runtime.cut.signal import Signal
+from boltmod.runtime.label import Label
+from boltmod.runtime.window import Windows
+
+_FLOOR = 0.01
+"""Least probability that a window gives a class when a signal's windows are taken together."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a network says of a whole signal.
+
+    Args:
+        signal: The signal.
+        class_name: The class that makes the windows most probable together; None if no window was
+            whole.
+        probability: Mean probability of that class over the windows.
+        n_windows: Windows that were given a class.
+        n_windows_by_class: How many of them were given each class.
+        n_constant_windows: Windows without a class, for nothing changes in them.
+        n_quiet_windows: Windows left out, for they hold little more than noise.
+    """
+
+    signal: Signal
+    class_name: str | None
+    probability: float | None
+    n_windows: int
+    n_windows_by_class: dict[str, int]
+    n_constant_windows: int = 0
+    n_quiet_windows: int = 0
+
+
+@dataclass
+class Tally:
+    """What a network has said of a signal so far.
+
+    Args:
+        classes: Name of each class.
+    """
+
+    classes: tuple[str, ...]
+    by_class: Counter[str] = field(default_factory=Counter)
+    n_constant: int = 0
+    n_quiet: int = 0
+    shares: NDArray[np.float64] | None = None
+    log_shares: NDArray[np.float64] | None = None
+
+    @property
+    def n_windows(self) -> int:
+        """Windows that were given a class."""
+        return self.by_class.total()
+
+    def add(self, class_name: str, probabilities: NDArray[np.float32]) -> None:
+        """Count one window in."""
+        self.by_class[class_name] += 1
+        new = probabilities.astype(np.float64)
+        # The floor keeps one window that is something else from deciding against all others.
+        logs = np.log(new + _FLOOR)
+        self.shares = new if self.shares is None else self.shares + new
+        self.log_shares = logs if self.log_shares is None else self.log_shares + logs
+
+    def verdict(self, signal: Signal) -> Verdict:
+        """Decide what the signal is over all its windows."""
+        name = probability = None
+        if self.shares is not None and self.log_shares is not None:
+            best = int(np.argmax(self.log_shares))
+            name, probability = self.classes[best], float(self.shares[best]) / self.n_windows
+        return Verdict(
+            signal,
+            name,
+            probability,
+            self.n_windows,
+            dict(self.by_class.most_common()),
+            self.n_constant,
+            self.n_quiet,
+        )
+
+
+class Tallies:
+    """A sink that counts: a tally a signal, and one for the band as it is.
+
+    Args:
+        classes: Name of each class.
+    """
+
+    def __init__(self, classes: tuple[str, ...]) -> None:
+        self._classes = classes
+        self._by_signal: dict[int | None, Tally] = {}
+
+    def of(self, signal: int | None) -> Tally:
+        """The tally of a signal; of the band if None."""
+        return self._by_signal.setdefault(signal, Tally(self._classes))
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Count windows in."""
+        tally = self.of(None if windows.signal is None else windows.signal.number)
+        tally.n_quiet += windows.n_quiet
+        for each in labels:
+            if each.class_name is None or each.shares is None:
+                tally.n_constant += 1
+            else:
+                tally.add(each.class_name, each.shares)
+
+    def verdicts(self, signals: Sequence[Signal]) -> list[Verdict]:
+        """What each signal is."""
+        return [self.of(each.number).verdict(each) for each in signals]
