@@ -66,6 +66,7 @@ def test_a_file_is_evaluated(
     assert document["data"] == "set.hdf5, official test split"
     assert {p.name for p in (tmp_path / "out").iterdir()} == PICTURES | {"evaluation.json"}
     assert {Path(p).name for p in document.pop("pictures")} == PICTURES
+    assert document.pop("engine") == "onnxruntime"  # its weights are not quantised
     assert json.loads((tmp_path / "out" / "evaluation.json").read_text()) == document
     weights = numpy_helper.to_array(onnx.load(model).graph.initializer[0])
     with file_frames(data) as frames:

@@ -10,6 +10,7 @@ from boltmod import __version__
 from boltmod.cli import challenge, data
 from boltmod.cli.ceiling import ceiling
 from boltmod.cli.classify.command import classify
+from boltmod.cli.compile import compile_model
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
 from boltmod.cli.leaderboard import leaderboard
@@ -54,6 +55,7 @@ def _root(
 app.command()(run)
 app.command()(search)
 app.command()(cost)
+app.command("compile")(compile_model)
 app.command()(classify)
 app.command()(evaluate)
 app.command()(ceiling)

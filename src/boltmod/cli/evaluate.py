@@ -76,6 +76,9 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs a network: auto, integer or onnxruntime.")
+    ] = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what.
@@ -90,7 +93,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     if out is not None:
         check_pictures()
         out.mkdir(parents=True, exist_ok=True)
-    classifier = _classifier(model, data, threads)
+    classifier = _classifier(model, data, threads, engine)
     order = columns(classifier.classes)
     unknown = data == "field" and UNKNOWN in classifier.classes
     if is_misleading(classifier.classes):
@@ -118,17 +121,21 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             progress=count,
         )
     document: dict[str, Any] = result.as_dict()
+    if name := getattr(classifier, "engine", None):
+        document["engine"] = str(name)
     if out is not None:
         document["pictures"] = write(result, out)
     emit(document, as_json, lambda console: show(console, result, out))
 
 
-def _classifier(model: Path, data: str, threads: int | None) -> Classifier | LikelihoodReceiver:
+def _classifier(
+    model: Path, data: str, threads: int | None, engine: str
+) -> Classifier | LikelihoodReceiver:
     """What answers: a network, or by its name the receiver without one."""
     from boltmod.runtime.session import Classifier
 
     if str(model) != "likelihood" or model.is_file():
-        return Classifier(model, threads)
+        return Classifier(model, threads, engine)
     import torch
 
     from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver

@@ -1,0 +1,1 @@
+"""The network as an exact integer program: one form, several executions that agree to the bit."""

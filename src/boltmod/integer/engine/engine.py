@@ -1,0 +1,96 @@
+"""The engine: frames to scores by the kernel, a program's tables in hand."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.errors import ShapeError
+from boltmod.integer.engine import library
+from boltmod.integer.engine.tables import Tables, tables
+from boltmod.integer.form import Floats, Program
+
+_LINE = 64
+"""Bytes of a cache line, from which vectors are read at once."""
+
+
+class _Plan(ctypes.Structure):
+    _fields_ = (
+        ("tensors", ctypes.c_void_p),
+        ("ops", ctypes.c_void_p),
+        ("data", ctypes.c_void_p),
+        ("exact", ctypes.c_void_p),
+        ("n_ops", ctypes.c_int32),
+        ("n_classes", ctypes.c_int32),
+        ("scores", ctypes.c_int32),
+        ("input", ctypes.c_int32),
+    )
+
+
+class Engine:
+    """A program on this processor's vectors; several threads may use one at once.
+
+    Args:
+        program: The network.
+
+    Raises:
+        UnsupportedOperatorError: The kernel cannot run it.
+        ToolNotFoundError: There is no kernel and no compiler.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._tables = tables(program)
+        self._plan = _plan(self._tables, len(program.classes))
+        self._run = library.load().boltmod_run
+        self._run.restype = None
+        self._own = threading.local()
+
+    def scores(self, iq_planes: Floats) -> NDArray[np.int32]:
+        """Return the scores of frames, (n, classes), those of `execute`.
+
+        Args:
+            iq_planes: Frames, (n, 2, 1024) float32, scaled as the program's metadata asks.
+
+        Raises:
+            ShapeError: The frames have another shape.
+        """
+        shape = self.program.steps[0].shape
+        if iq_planes.ndim != 3 or iq_planes.shape[1:] != shape:
+            raise ShapeError(
+                f"iq_planes must have shape (n, {shape[0]}, {shape[1]}), not {iq_planes.shape}: "
+                "plane 0 is I, plane 1 is Q"
+            )
+        frames = np.ascontiguousarray(iq_planes, np.float32)
+        scores = np.empty((len(frames), len(self.program.classes)), np.int32)
+        self._run(
+            ctypes.byref(self._plan),
+            ctypes.c_void_p(self._workspace()),
+            ctypes.c_void_p(frames.ctypes.data),
+            ctypes.c_int64(len(frames)),
+            ctypes.c_void_p(scores.ctypes.data),
+        )
+        return scores
+
+    def _workspace(self) -> int:
+        """Address of this thread's workspace: its margins are zeros and stay so."""
+        if not hasattr(self._own, "memory"):
+            self._own.memory = np.zeros(self._tables.workspace_bytes + _LINE, np.uint8)
+        address: int = self._own.memory.ctypes.data
+        return -(-address // _LINE) * _LINE
+
+
+def _plan(made: Tables, n_classes: int) -> _Plan:
+    return _Plan(
+        made.tensors.ctypes.data,
+        made.ops.ctypes.data,
+        made.data.ctypes.data,
+        made.exact.ctypes.data,
+        len(made.ops),
+        n_classes,
+        made.scores,
+        made.first,
+    )

@@ -1,0 +1,403 @@
+"""The program as the tables that the kernel walks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.errors import UnsupportedOperatorError
+from boltmod.integer import form
+from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.form import Program, Step
+from boltmod.integer.multiply import Found, find_one
+
+LANES = 32
+_MARGIN = 32
+"""Zeros between rows, so that taps and shifts may reach beyond their ends."""
+
+_FARTHEST_VIEW = 12
+"""Samples by which a shifted tensor may be another pointer to the same rows."""
+
+_MOST_SAMPLES = 2048 - LANES
+"""Of a row in the kernel's scratch."""
+
+KINDS = {
+    name: number
+    for number, name in enumerate((
+        "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
+        "instant", "choose", "level", "copy", "phases",
+    ))
+}  # fmt: skip
+"""The kernel's operations."""
+
+TENSOR = np.dtype([("first", "<i8"), ("row", "<i4"), ("wide", "<i4"), ("channels", "<i4"),
+                   ("length", "<i4")])  # fmt: skip
+OP = np.dtype([("kind", "<i4"), ("n_sources", "<i4"), ("y", "<i4"), ("x", "<i4", 2),
+               ("a", "<i4", 8)])  # fmt: skip
+LEVEL = np.dtype([("kind", "<i4"), ("coarse", "<i4"), ("fine", "<i4"), ("addend", "<i4"),
+                  ("shift", "<i4"), ("scale", "<f4", 2), ("offset", "<f4"), ("slack", "<f4"),
+                  ("coefficients", "<i4"), ("thresholds", "<i4")])  # fmt: skip
+
+_BY_FINE, _BY_BOTH, _BY_HALVES = 1, 2, 3
+"""Kinds of levels that are exact; the others are by floats."""
+
+_HALF = 16
+"""Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Where a tensor lies, and how much of what is there it shows.
+
+    Args:
+        number: Of the kernel's tensor.
+        root: Tensor whose rows these are.
+        offset: The root's sample that is the first.
+        shown: The root's samples that may be read: all but for a cut.
+    """
+
+    number: int
+    root: str
+    offset: int
+    shown: tuple[int, int]
+
+
+@dataclass
+class Tables:
+    """What the kernel is given.
+
+    Args:
+        tensors: Of dtype `TENSOR`.
+        ops: Of dtype `OP`.
+        data: int32, terms, levels, limits.
+        exact: int64, coefficients and thresholds.
+        workspace_bytes: Size of the memory that holds the tensors.
+        scores: Number of the last tensor.
+        first: Number of the tensor that the frames are quantised to.
+    """
+
+    tensors: NDArray[Any]
+    ops: NDArray[Any]
+    data: NDArray[np.int32]
+    exact: NDArray[np.int64]
+    workspace_bytes: int
+    scores: int
+    first: int
+
+
+@dataclass
+class _Making:
+    program: Program
+    tensors: list[tuple[int, ...]] = field(default_factory=list)
+    ops: list[Any] = field(default_factory=list)
+    data: list[NDArray[np.int32]] = field(default_factory=list)
+    exact: list[NDArray[np.int64]] = field(default_factory=list)
+    rows: dict[str, _Rows] = field(default_factory=dict)
+    n_bytes: int = 0
+    n_data: int = 0
+    n_exact: int = 0
+
+    def put(self, values: Any, dtype: Any = np.int32) -> int:
+        """Append to the data, from a new cache line on; where it begins."""
+        words = np.ascontiguousarray(values, dtype).view(np.int32).ravel()
+        begin = self.n_data
+        padded = np.concatenate([words, np.zeros(-len(words) % 16, np.int32)])
+        self.data.append(padded)
+        self.n_data += len(padded)
+        return begin
+
+    def put_exact(self, values: Any) -> int:
+        """Append to the exact numbers; where they begin."""
+        begin, numbers = self.n_exact, np.asarray(values, np.int64).ravel()
+        self.exact.append(numbers)
+        self.n_exact += len(numbers)
+        return begin
+
+    def room(self, name: str, shape: tuple[int, int], wide: bool) -> int:
+        """Make room for a tensor; its number."""
+        if shape[1] > _MOST_SAMPLES:
+            raise _too_much(name, f"{shape[1]} samples")
+        width = 4 if wide else 2
+        flat = shape[1] == 1
+        row = 1 if flat else -(-shape[1] // LANES) * LANES + _MARGIN
+        first = self.n_bytes + _MARGIN * width
+        n_values = -(-shape[0] // LANES) * LANES if flat else row * shape[0]
+        self.n_bytes = -(-(first + (n_values + 4 * LANES) * width) // 64) * 64
+        self.tensors.append((first, row, int(wide), *shape))
+        number = len(self.tensors) - 1
+        self.rows[name] = _Rows(number, name, 0, (0, shape[1]))
+        return number
+
+    def room_for(self, step: Step) -> int:
+        """Make room for a step's tensor; its number."""
+        return self.room(step.name, step.shape, is_wide(step))
+
+    def number(self, name: str) -> int:
+        """Return a tensor's number."""
+        return self.rows[name].number
+
+    def op(self, kind: str, y: int, sources: tuple[int, ...], *facts: int) -> None:
+        """Append an operation."""
+        x = (*sources, 0, 0)[:2] if len(sources) != 1 else sources * 2
+        self.ops.append((KINDS[kind], len(sources), y, x, (*facts, *(0,) * (8 - len(facts)))))
+
+    def finish(self) -> Tables:
+        last = self.program.steps[-1].name
+        empty: list[Any] = [np.zeros(16, np.int32)]
+        return Tables(
+            np.array(self.tensors, TENSOR),
+            np.array(self.ops, OP),
+            np.concatenate([*self.data, *empty]),
+            np.concatenate([*self.exact, np.zeros(2, np.int64)]),
+            self.n_bytes + 64 * LANES,
+            self.number(last),
+            self.number(self.program.steps[0].name),
+        )
+
+
+def _too_much(name: str, what: str) -> UnsupportedOperatorError:
+    return UnsupportedOperatorError(
+        f"{name} must suit the engine's vectors, not have {what}: "
+        "run the model with --engine onnxruntime"
+    )
+
+
+def is_wide(step: Step) -> bool:
+    """Whether a tensor needs 32 bits."""
+    low, high = step.range
+    return low < -(2**15) or high >= 2**15
+
+
+def tables(program: Program) -> Tables:
+    """Return the kernel's tables of a program.
+
+    Raises:
+        UnsupportedOperatorError: The kernel cannot run it.
+    """
+    making = _Making(program)
+    for step in program.steps:
+        if not _is_fused(program, step):
+            _WRITERS[type(step)](making, step)
+    return making.finish()
+
+
+def _is_fused(program: Program, step: Step) -> bool:
+    """Whether a convolution is taken together with the requantisation behind it."""
+    if not isinstance(step, form.Convolve) or step.shape[1] == 1:
+        return False
+    return [type(each) for each in program.consumers(step.name)] == [form.Requantise]
+
+
+def _quantise(m: _Making, step: form.Quantise) -> None:
+    high = step.lowest + len(step.thresholds)
+    factor = np.float32(1 / step.scale)
+    # Of x · factor in float32, and of the factor itself: each half a unit in the last place.
+    slack = np.float32(2.0**-22 * (max(-step.lowest, high) + 1))
+    bits = [int(each.view(np.int32)) for each in (factor, slack)]
+    at = m.put(step.thresholds, np.float32)
+    m.op("quantise", m.room_for(step), (0,), step.lowest, high, *bits, at)
+
+
+def _move(m: _Making, step: form.Move) -> None:
+    source = m.rows[step.sources[0]]
+    root = m.program[source.root]
+    offset = source.offset + step.first_sample
+    length = root.shape[1]
+    wanted = (max(0, offset), min(length, offset + step.shape[1]))
+    shown = (max(source.shown[0], wanted[0]), min(source.shown[1], wanted[1]))
+    is_cut = shown != (0, length)
+    read_on = any(isinstance(s, form.Convolve) for s in m.program.consumers(step.name))
+    if length == 1 or abs(offset) > _FARTHEST_VIEW or shown != wanted or (is_cut and read_on):
+        _copied(m, step)
+        return
+    first, row, wide, _, _ = m.tensors[source.number]
+    channel = first + step.first_channel * row * (4 if wide else 2)
+    first = channel + step.first_sample * (4 if wide else 2)
+    m.tensors.append((first, row, wide, *step.shape))
+    m.rows[step.name] = _Rows(len(m.tensors) - 1, source.root, offset, shown)
+
+
+def _copied(m: _Making, step: form.Move) -> None:
+    first, row, wide, _, length = m.tensors[m.number(step.sources[0])]
+    part = first + step.first_channel * row * (4 if wide else 2)
+    m.tensors.append((part, row, wide, step.shape[0], length))
+    m.op("copy", m.room_for(step), (len(m.tensors) - 2,), 0, step.first_sample)
+
+
+def _reshape(m: _Making, step: form.Reshape) -> None:
+    m.op("copy", m.room_for(step), (m.number(step.sources[0]),), 0, 0)
+
+
+def _join(m: _Making, step: form.Join) -> None:
+    number, channel = m.room_for(step), 0
+    for name in step.sources:
+        m.op("copy", number, (m.number(name),), channel, 0)
+        channel += m.program[name].shape[0]
+
+
+def _convolve(m: _Making, step: form.Convolve) -> None:
+    source = m.program[step.sources[0]]
+    if step.shape[1] != 1 or source.shape[1] != 1 or is_wide(source):
+        raise _too_much(step.name, "no requantisation behind it")
+    n_inputs = -(-source.shape[0] // LANES) * LANES
+    weights = np.zeros((step.shape[0], n_inputs), np.int16)
+    if np.abs(step.weights).max() >= 2**15 or step.groups != 1:
+        raise _too_much(step.name, "weights of more than 16 bits")
+    weights[:, : source.shape[0]] = step.weights[:, :, 0]
+    at, bias = m.put(weights, np.int16), m.put(step.bias)
+    number = m.room(step.name, step.shape, True)
+    m.op("dense", number, (m.number(source.name),), at, bias, n_inputs)
+
+
+def _requantise(m: _Making, step: form.Requantise) -> None:
+    sources = [m.program[name] for name in step.sources]
+    if len(sources) > 2:
+        raise _too_much(step.name, f"{len(sources)} sources")
+    fused = [_is_fused(m.program, each) for each in sources]
+    n_levels = step.thresholds.shape[1]
+    if not any(fused):
+        at = m.put(_levels(m, step, sources, False), LEVEL)
+        numbers = tuple(m.number(name) for name in step.sources)
+        m.op("requantise", m.room_for(step), numbers, at, n_levels, step.lowest)
+        return
+    if not all(fused) or is_wide(step):
+        raise _too_much(step.name, "a sum of convolutions and others")
+    wide = any(is_wide(each) for each in sources)
+    inputs = [_input(m, each) for each in sources]  # type: ignore[arg-type]
+    terms = [
+        _terms(m, each, rows, wide)  # type: ignore[arg-type]
+        for each, rows in zip(sources, inputs, strict=True)
+    ]
+    at = m.put(_levels(m, step, sources, wide), LEVEL)
+    facts = (terms[0], terms[-1], at, n_levels, step.lowest, int(wide))
+    m.op("convolve", m.room_for(step), tuple(inputs), *facts)
+
+
+def _input(m: _Making, step: form.Convolve) -> int:
+    """Return the tensor a convolution reads: with a stride, its source's samples by turns."""
+    name = step.sources[0]
+    if is_wide(m.program[name]) or step.bias.any():
+        raise _too_much(step.name, "input of 32 bits or a bias")
+    if step.stride == 1:
+        return m.number(name)
+    phased = f"{name} by {step.stride}"
+    if phased not in m.rows:
+        channels, length = m.program[name].shape
+        number = m.room(phased, (channels * step.stride, -(-length // step.stride)), False)
+        m.op("phases", number, (m.number(name),), step.stride)
+    return m.number(phased)
+
+
+def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
+    """Put each output's offsets and weights; where the outputs' beginnings are."""
+    row = m.tensors[source][1]
+    n_outputs, n_inputs, n_taps = step.weights.shape
+    reach = max(step.pad, n_taps - 1 - step.pad)
+    if np.abs(step.weights).max() >= 2**15 or reach > _MARGIN - _FARTHEST_VIEW:
+        raise _too_much(step.name, f"{n_taps} taps, or weights of more than 16 bits")
+    parts, begins = [], [0]
+    for output in range(n_outputs):
+        base = output // (n_outputs // step.groups) * n_inputs
+        channel, tap = np.nonzero(step.weights[output])
+        shift, phase = np.divmod(tap - step.pad, step.stride)
+        offsets = ((base + channel) * step.stride + phase) * row + shift
+        weights = step.weights[output, channel, tap] & 0xFFFF
+        if wide and len(offsets) % 2:
+            offsets, weights = np.append(offsets, offsets[-1]), np.append(weights, 0)
+        packed = weights[::2] | weights[1::2] << 16 if wide else weights * 0x10001
+        parts += [offsets, packed]
+        begins.append(begins[-1] + len(offsets) + len(packed))
+    at = m.put(np.concatenate(parts).astype(np.uint32).view(np.int32))
+    return m.put(np.array(begins) + at)
+
+
+def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) -> Any:
+    """Each channel's way to its level: exact as it is, or bounded and with thresholds."""
+    records = np.zeros(step.shape[0], LEVEL)
+    for channel, record in enumerate(records):
+        reach = np.array([[s.low[channel], s.high[channel]] for s in sources], np.int64)
+        coefficients = step.coefficients[:, channel]
+        stairs = Staircase(coefficients, step.thresholds[channel], step.lowest, reach)
+        found = find_one(step, channel, reach) if len(reach) == 1 and not wide else None
+        if found is not None:
+            _write_product(record, found, int(stairs.sizes[0]))
+            continue
+        line = by_floats(stairs)
+        record["scale"][: len(sources)] = line.factors
+        record["offset"], record["slack"] = line.addend, line.slack
+        record["coefficients"] = m.put_exact(coefficients)
+        record["thresholds"] = m.put_exact(stairs.thresholds)
+    return records
+
+
+def _write_product(record: Any, found: Found, size: int) -> None:
+    """Write multiply, add, shift, if that fits with a shift of half a word or more."""
+    (factor,), addend, shift = found.factors, found.addend, found.shift
+    more = max(0, _HALF - shift)
+    if abs(factor) << more < 2**15 and (abs(factor) * size + abs(addend)) << more < 2**31:
+        factor, addend, shift = factor << more, addend << more, shift + more
+    is_fine = abs(factor) < 2**15
+    fine = factor if is_fine else ((factor + 2**14) & 0x7FFF) - 2**14
+    record["kind"] = (_BY_HALVES if shift >= _HALF else _BY_FINE) if is_fine else _BY_BOTH
+    record["fine"], record["coarse"] = fine, (factor - fine) >> 15
+    record["addend"], record["shift"] = addend, shift
+
+
+def _add(m: _Making, step: form.Add) -> None:
+    numbers = tuple(m.number(name) for name in step.sources)
+    m.op("add", m.room_for(step), numbers, *step.signs)
+
+
+def _product(m: _Making, step: form.Product) -> None:
+    m.op("product", m.room_for(step), tuple(m.number(name) for name in step.sources))
+
+
+def _total(m: _Making, step: form.Total) -> None:
+    source = m.number(step.sources[0])
+    m.op("total", m.room_for(step), (source,), step.kernel, step.stride, step.spacing)
+
+
+def _maximum(m: _Making, step: form.Maximum) -> None:
+    source = m.number(step.sources[0])
+    m.op("maximum", m.room_for(step), (source,), step.kernel, step.stride)
+
+
+def _instant(m: _Making, step: form.Instant) -> None:
+    at = m.put(step.limits)
+    m.op("instant", m.room_for(step), (m.number(step.sources[0]),), at)
+
+
+def _choose(m: _Making, step: form.Choose) -> None:
+    m.op("choose", m.room_for(step), tuple(m.number(name) for name in step.sources), step.kernel)
+
+
+def _level(m: _Making, step: form.Level) -> None:
+    source = m.program[step.sources[0]]
+    most = max(-source.range[0], source.range[1])
+    if most > _MOST_SAMPLES:
+        raise _too_much(step.name, f"magnitudes up to {most}")
+    at = m.put_exact([step.factor, step.addend])
+    numbers = tuple(m.number(name) for name in step.sources)
+    m.op("level", m.room_for(step), numbers, most, step.most, step.shift, at)
+
+
+_WRITERS: dict[type[Step], Callable[[_Making, Any], None]] = {
+    form.Quantise: _quantise,
+    form.Move: _move,
+    form.Reshape: _reshape,
+    form.Join: _join,
+    form.Convolve: _convolve,
+    form.Total: _total,
+    form.Maximum: _maximum,
+    form.Add: _add,
+    form.Product: _product,
+    form.Requantise: _requantise,
+    form.Instant: _instant,
+    form.Choose: _choose,
+    form.Level: _level,
+}
+"""How each kind of step is written."""

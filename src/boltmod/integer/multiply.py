@@ -1,0 +1,237 @@
+"""Requantisation as multiply, add, shift, wherever that says the same as the thresholds.
+
+Both are staircases that never fall, so they are the same for every value if they are at both sides
+of each threshold: at T_k the product must have reached level k, at T_k − 1 not yet. For a given
+factor each side bounds the addend, and an addend exists if the largest lower bound is not above the
+smallest upper one. With two sources the same is asked for every value of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from boltmod.integer.form import Integers, MultiplyShift, Program, Requantise, Step
+
+_FACTOR_BITS = 23
+"""Bits of a factor without its sign."""
+
+_MOST_SHIFT = 26
+"""Bits dropped in the end; the sum before has 32."""
+
+_FEW = 48
+"""Values of a first source that a pair of factors is tried on before all of them are."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """One channel's staircase: level lowest + k from thresholds[k − 1] on.
+
+    Args:
+        coefficients: Of the sources.
+        thresholds: Ascending.
+        lowest: Value below all.
+        reach: Smallest and largest value of each source, (sources, 2).
+    """
+
+    coefficients: Integers
+    thresholds: Integers
+    lowest: int
+    reach: Integers
+
+    @property
+    def levels(self) -> Integers:
+        return self.lowest + np.arange(1, len(self.thresholds) + 1)
+
+    @property
+    def total_reach(self) -> tuple[int, int]:
+        ends = self.coefficients[:, np.newaxis] * self.reach
+        return int(ends.min(1).sum()), int(ends.max(1).sum())
+
+
+@dataclass(frozen=True)
+class Found:
+    """y = (Σ factors · sources + addend) >> shift, clipped."""
+
+    factors: tuple[int, ...]
+    addend: int
+    shift: int
+
+
+def with_multiplications(program: Program) -> Program:
+    """Return the program with multiply, add, shift beside the thresholds of each requantisation."""
+    sources = {step.name: step for step in program.steps}
+    steps = tuple(
+        _with_multiplication(step, [sources[name] for name in step.sources])
+        if isinstance(step, Requantise)
+        else step
+        for step in program.steps
+    )
+    return replace(program, steps=steps)
+
+
+def _with_multiplication(step: Requantise, sources: list[Step]) -> Requantise:
+    found = [_search(_channel(step, sources, number)) for number in range(step.shape[0])]
+    nothing = Found((0,) * len(sources), 0, 0)
+    each = [one or nothing for one in found]
+    multiply = MultiplyShift(
+        np.array([one.factors for one in each], np.int64).T,
+        np.array([one.addend for one in each], np.int64),
+        np.array([one.shift for one in each], np.int64),
+        np.array([one is not None for one in found]),
+    )
+    return replace(step, multiply=multiply)
+
+
+def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
+    """Return one channel's multiply, add, shift; None where only thresholds say it.
+
+    Args:
+        step: The requantisation.
+        channel: Which one.
+        reach: Smallest and largest value of each source, (sources, 2).
+    """
+    thresholds = step.thresholds[channel]
+    return _search(_Channel(step.coefficients[:, channel], thresholds, step.lowest, reach))
+
+
+def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:
+    reach = np.array([[each.low[number], each.high[number]] for each in sources], np.int64)
+    return _Channel(step.coefficients[:, number], step.thresholds[number], step.lowest, reach)
+
+
+def _search(channel: _Channel) -> Found | None:
+    """Find the factors with the fewest bits dropped in the end; None where there are none."""
+    low, high = channel.total_reach
+    inner = (channel.thresholds > low) & (channel.thresholds <= high)
+    if not inner.any():
+        level = channel.lowest + int((channel.thresholds <= low).sum())
+        return Found((0,) * len(channel.reach), level, 0)
+    if len(channel.reach) > 2 or (len(channel.reach) == 2 and np.prod(channel.coefficients) <= 0):
+        return None
+    slopes = _slopes(channel)
+    if slopes is None:
+        return None
+    first, last = channel.reach[0].tolist()
+    hard: list[int] = np.linspace(first, last, _FEW).astype(np.int64).tolist()
+    for shift in range(_MOST_SHIFT):
+        for factors in _factors(channel, slopes, shift):
+            found = _with_addend(channel, factors, shift, hard)
+            if found is not None:
+                return found
+    return None
+
+
+def _slopes(channel: _Channel) -> tuple[float, float] | None:
+    """Bounds of levels a unit of the sum, from every pair of thresholds."""
+    low, high = channel.total_reach
+    t, k = channel.thresholds, channel.levels
+    reached, ended = t <= high, t > low
+    rise = k[reached][:, np.newaxis] - k[ended]
+    run = t[reached][:, np.newaxis] - t[ended] + 1
+    up, down = run > 0, run < 0
+    if (rise[run == 0] >= 0).any():
+        return None
+    least = np.max(rise[up] / run[up], initial=0.0)
+    most = np.min(rise[down] / run[down], initial=np.inf)
+    if not np.isfinite(most):
+        most = max(2 * least, 1.0)
+    return (float(least), float(most)) if least <= most * (1 + 1e-9) else None
+
+
+def _factors(
+    channel: _Channel, slopes: tuple[float, float], shift: int
+) -> Iterator[tuple[int, ...]]:
+    """Yields the factors worth trying: those whose slopes lie within the bounds."""
+    scale = 2.0**shift
+    if len(channel.reach) == 1:
+        sign = int(channel.coefficients[0])
+        first = int(np.ceil(slopes[0] * scale * (1 - 1e-12)))
+        last = int(np.floor(slopes[1] * scale * (1 + 1e-12)))
+        middle = (first + last) // 2
+        for factor in sorted(range(max(first, 1), min(last, first + 64) + 1),
+                             key=lambda f: abs(f - middle)):  # fmt: skip
+            if factor < 2**_FACTOR_BITS:
+                yield (sign * factor,)
+        return
+    one, other = (float(each) * scale * sum(slopes) / 2 for each in channel.coefficients)
+    for a in (round(one), round(one) - 1, round(one) + 1):
+        for b in (round(other), round(other) - 1, round(other) + 1):
+            if a * b > 0 and max(abs(a), abs(b)) < 2**_FACTOR_BITS:
+                yield (a, b)
+
+
+def _with_addend(
+    channel: _Channel, factors: tuple[int, ...], shift: int, hard: list[int]
+) -> Found | None:
+    """Return the factors with an addend that makes the staircases the same, if there is one.
+
+    Args:
+        channel: The staircase.
+        factors: One a source.
+        shift: Bits dropped.
+        hard: Values of the first of two sources to try before all; those that refuse are added.
+    """
+    if len(factors) == 1:
+        bounds = _addends(channel, abs(factors[0]), shift)
+    else:
+        bounds = _pair_addends(channel, factors, shift, hard)
+        if bounds[0] <= bounds[1]:
+            low, high = channel.reach[0]
+            bounds = _pair_addends(channel, factors, shift, np.arange(low, high + 1), hard)
+    if bounds[0] > bounds[1]:
+        return None
+    addend = _roundest(*bounds)
+    largest = sum(
+        abs(f) * int(np.abs(r).max()) for f, r in zip(factors, channel.reach, strict=True)
+    )
+    if largest + abs(addend) >= 2**31:
+        return None
+    return Found(factors, addend, shift)
+
+
+def _addends(channel: _Channel, factor: int, shift: int) -> tuple[int, int]:
+    """Smallest and largest addend for one source."""
+    low, high = channel.total_reach
+    t, edges = channel.thresholds, channel.levels << shift
+    reached, ended = t <= high, t > low
+    least = (edges - factor * t)[reached]
+    most = (edges - 1 - factor * (t - 1))[ended]
+    return int(least.max(initial=-(2**40))), int(most.min(initial=2**40))
+
+
+def _pair_addends(
+    channel: _Channel, factors: tuple[int, ...], shift: int, values: ArrayLike,
+    hard: list[int] | None = None,
+) -> tuple[int, int]:  # fmt: skip
+    """Smallest and largest addend for two sources, for some values of the first one.
+
+    The values that bound the addend are added to `hard`.
+    """
+    first = np.asarray(values, np.int64)
+    sign = 1 if channel.coefficients[1] > 0 else -1
+    coefficients, (m, n) = sign * channel.coefficients, (sign * each for each in factors)
+    low, high = sorted(sign * channel.reach[1])
+    a = sign * first[:, np.newaxis]
+    edges = channel.levels << shift
+    # The smallest value of the second source that reaches each level.
+    begin = -((coefficients[0] * a - channel.thresholds) // coefficients[1])
+    begin = np.maximum(begin, low)
+    least = np.where(begin <= high, edges - m * a - n * begin, -(2**40))
+    before = np.minimum(begin - 1, high)
+    most = np.where(before >= low, edges - 1 - m * a - n * before, 2**40)
+    if hard is not None:
+        hard += [int(first[least.max(1).argmax()]), int(first[most.min(1).argmin()])]
+    return int(least.max()), int(most.min())
+
+
+def _roundest(low: int, high: int) -> int:
+    """Return the number between two that ends in the most zero bits."""
+    for bits in range(40, -1, -1):
+        number = -(-low >> bits) << bits
+        if low <= number <= high:
+            return number
+    return low
