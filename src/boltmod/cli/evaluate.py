@@ -121,8 +121,7 @@ def evaluate(  # noqa: PLR0913  one parameter an option
             progress=count,
         )
     document: dict[str, Any] = result.as_dict()
-    if name := getattr(classifier, "engine", None):
-        document["engine"] = str(name)
+    document["engine"] = str(classifier.engine)
     if out is not None:
         document["pictures"] = write(result, out)
     emit(document, as_json, lambda console: show(console, result, out))

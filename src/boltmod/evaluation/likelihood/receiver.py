@@ -34,6 +34,7 @@ class LikelihoodReceiver:
 
     classes = CLASSES
     trained_on = ""
+    engine = "likelihood"
 
     def __init__(self, profile: Profile = TWIN) -> None:
         shapes = profile.analog
