@@ -20,7 +20,7 @@ def step():
 
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
-for _ in range(10):
+for _ in range(40):
     step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
