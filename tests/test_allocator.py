@@ -38,5 +38,6 @@ def test_large_tensors_come_from_memory_that_is_there_already() -> None:
         command = [sys.executable, "-c", CODE, how]
         done = subprocess.run(command, check=True, capture_output=True, env=os.environ | fixed)
         faults[how] = int(done.stdout)
-    assert faults["kept"] < 100
+    # The arena may still grow once or twice: what counts is that steps no longer ask every time.
     assert faults["given back"] > 1000
+    assert faults["kept"] < faults["given back"] / 20
