@@ -1,4 +1,4 @@
-"""Depthwise convolutions whose gradients cost a processor no more than two or three forwards.
+"""Depthwise convolutions whose gradients cost a processor a few forwards, not a dozen.
 
 The mathematics is torch's. What differs is how the gradients are asked for:
 
