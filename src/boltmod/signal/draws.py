@@ -137,10 +137,21 @@ def block_seed(seed: int, block: int) -> int:
     return x ^ (x >> 16)
 
 
-def draw(seed: int, first: int, count: int, profile: Profile, device: torch.device) -> Draws:
-    """The random numbers of the frames `first` … `first + count − 1`."""
+def draw(
+    seed: int,
+    first: int,
+    count: int,
+    profile: Profile,
+    device: torch.device,
+    *,
+    hiss: bool = True,
+) -> Draws:
+    """The random numbers of the frames `first` … `first + count − 1`.
+
+    `hiss` is whether `white` is wanted: it is drawn last, so nothing else depends on that.
+    """
     blocks = range(first // BLOCK, -(-(first + count) // BLOCK))
-    numbers = _empty(len(blocks) * BLOCK, profile, device)
+    numbers = _empty(len(blocks) * BLOCK, profile, device, hiss)
     for place, block in enumerate(blocks):
         stream = torch.Generator(device).manual_seed(block_seed(seed, block))
         _fill(numbers.of(slice(place * BLOCK, (place + 1) * BLOCK)), stream)
@@ -148,7 +159,7 @@ def draw(seed: int, first: int, count: int, profile: Profile, device: torch.devi
     return numbers.of(slice(skip, skip + count))
 
 
-def _empty(n: int, profile: Profile, device: torch.device) -> Draws:
+def _empty(n: int, profile: Profile, device: torch.device, hiss: bool) -> Draws:
     """Room for the random numbers of n frames."""
     impaired = profile.channel.impaired
     length = FRAME_LENGTH + MARGIN if impaired else FRAME_LENGTH
@@ -166,7 +177,7 @@ def _empty(n: int, profile: Profile, device: torch.device) -> Draws:
         paths=room(2 * profile.channel.n_paths + 2 if impaired else 0),
         phase_steps=room(length if impaired else 0),
         manners=room(keying.N_UNIFORMS if profile.linear.keying.varied else 0),
-        white=room(analog.n_white(profile.analog, source_window(profile))),
+        white=room(analog.n_white(profile.analog, source_window(profile)) if hiss else 0),
     )
 
 

@@ -16,7 +16,7 @@ from boltmod.errors import ConfigError, ShapeError
 from boltmod.modulation import FRAME_LENGTH, UNKNOWN_ID
 from boltmod.signal import channel, noise, unknown
 from boltmod.signal.draws import Draws, draw, source_window
-from boltmod.signal.modulators import Parts, groups
+from boltmod.signal.modulators import Parts, groups, hissing_classes
 from boltmod.signal.profile import TWIN, Profile
 
 _CHUNK = {"cpu": 512, "cuda": 16384}
@@ -58,12 +58,14 @@ def generate(
     labels = snr_labels.to(where, torch.float32)
     frames = torch.empty(len(ids), 2, FRAME_LENGTH, device=where)
     chunk = _CHUNK.get(where.type, _CHUNK["cpu"])
+    hissing = torch.tensor([m.index for m in hissing_classes(profile)], device=where)
     start = 0
     while start < len(ids):
         first = first_frame + start
         stop = min(len(ids), start + chunk - first % chunk)
-        draws = draw(seed, first, stop - start, profile, where)
         part = slice(start, stop)
+        hiss = bool(torch.isin(ids[part], hissing).any())
+        draws = draw(seed, first, stop - start, profile, where, hiss=hiss)
         known = ids[part] != UNKNOWN_ID
         if known.all():
             _make(ids[part], labels[part], draws, profile, frames[part])
