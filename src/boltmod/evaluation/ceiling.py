@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -30,7 +29,7 @@ from boltmod.data.twin import labels_at, n_frames
 from boltmod.errors import ConfigError
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS, Modulation
-from boltmod.signal import constellations, likelihood, linear, noise, pulses
+from boltmod.signal import analog, constellations, likelihood, linear, noise, pulses
 from boltmod.signal.draws import Draws, draw
 from boltmod.signal.modulators import groups
 from boltmod.signal.profile import Profile
@@ -122,9 +121,19 @@ class Receiver:
         self._linear(iq, draws, power, scores)
         self._amplitude(iq, draws, power, scores)
         for modulation in (Modulation.FM, Modulation.GMSK):
-            known = self._signals(torch.full_like(class_ids, modulation.index), draws)
-            scores[:, modulation.index] = likelihood.known_gain(iq, known, power)
+            scores[:, modulation.index] = self._known(modulation, iq, draws, power)
         return scores
+
+    def _known(
+        self,
+        modulation: Modulation,
+        iq: Complex[Tensor, "n time"],
+        draws: Draws,
+        power: Float[Tensor, " n"],
+    ) -> Float[Tensor, " n"]:
+        """Gain of a class whose message or bits the genie tells."""
+        known = self._signals(torch.full((len(iq),), modulation.index), draws)
+        return likelihood.known_gain(iq, known, power)
 
     def _signals(self, class_ids: Int64[Tensor, " n"], draws: Draws) -> Complex[Tensor, "n time"]:
         """Signals without carrier and noise, symbols undisturbed, as strong as in passband."""
@@ -189,22 +198,14 @@ class Receiver:
         scores: Float[Tensor, "n 24"],
     ) -> None:
         ahead = torch.floor(draws.carrier_phase * 4096).long()
-        shapes = self.profile.analog
-        for modulation, shape in (
-            (Modulation.AM_SSB_WC, shapes.am_ssb_wc),
-            (Modulation.AM_SSB_SC, shapes.am_ssb_sc),
-            (Modulation.AM_DSB_WC, shapes.am_dsb_wc),
-            (Modulation.AM_DSB_SC, shapes.am_dsb_sc),
-        ):
+        for modulation, shape in analog.amplitude_classes(self.profile.analog).items():
             column = modulation.index
             if shape.quadrature:
-                ids = torch.full((len(iq),), column)
-                known = self._signals(ids, draws)
-                scores[:, column] = likelihood.known_gain(iq, known, power)
+                scores[:, column] = self._known(modulation, iq, draws, power)
             elif shape.carrier_frequency == 0:
                 scores[:, column] = likelihood.envelope(shape, None).gain(iq, power)
             else:
-                period = Fraction(shape.carrier_frequency).limit_denominator(4096).denominator
+                period = likelihood.carrier_period(shape)
                 for step in range(period):
                     rows = ahead % period == step
                     if rows.any():

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from boltmod.modulation import Modulation
 from boltmod.signal import pulses
 from boltmod.signal.profile import AmplitudeModulation, Analog, FrequencyModulation, Message
 from boltmod.signal.window import Window
@@ -47,19 +48,30 @@ def n_lines(message: Message) -> int:
 
 def n_normals(analog: Analog) -> int:
     """Normal numbers that the most demanding of the five classes takes for its lines."""
-    messages = [shape.message for shape in _amplitude(analog)]
+    messages = [shape.message for shape in amplitude_classes(analog).values()]
     return 2 * max(n_lines(message) for message in (*messages, analog.fm.message))
 
 
 def n_white(analog: Analog, window: Window) -> int:
     """Samples of hiss in and outside the window; 0 where no class has any."""
-    if not any(shape.hiss for shape in _amplitude(analog)):
+    if not hissing_classes(analog):
         return 0
     return window.length + window.n_outside // window.stride
 
 
-def _amplitude(analog: Analog) -> tuple[AmplitudeModulation, ...]:
-    return analog.am_ssb_wc, analog.am_ssb_sc, analog.am_dsb_wc, analog.am_dsb_sc
+def amplitude_classes(analog: Analog) -> dict[Modulation, AmplitudeModulation]:
+    """What each class of amplitude modulation looks like."""
+    return {
+        Modulation.AM_SSB_WC: analog.am_ssb_wc,
+        Modulation.AM_SSB_SC: analog.am_ssb_sc,
+        Modulation.AM_DSB_WC: analog.am_dsb_wc,
+        Modulation.AM_DSB_SC: analog.am_dsb_sc,
+    }
+
+
+def hissing_classes(analog: Analog) -> list[Modulation]:
+    """Those whose message has white noise in it."""
+    return [modulation for modulation, shape in amplitude_classes(analog).items() if shape.hiss]
 
 
 @lru_cache(maxsize=32)

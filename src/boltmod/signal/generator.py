@@ -14,9 +14,9 @@ from torch import Tensor
 
 from boltmod.errors import ConfigError, ShapeError
 from boltmod.modulation import FRAME_LENGTH, UNKNOWN_ID
-from boltmod.signal import channel, noise, unknown
+from boltmod.signal import analog, channel, noise, unknown
 from boltmod.signal.draws import Draws, draw, source_window
-from boltmod.signal.modulators import Parts, groups, hissing_classes
+from boltmod.signal.modulators import Parts, groups
 from boltmod.signal.profile import TWIN, Profile
 
 _CHUNK = {"cpu": 512, "cuda": 16384}
@@ -58,7 +58,7 @@ def generate(
     labels = snr_labels.to(where, torch.float32)
     frames = torch.empty(len(ids), 2, FRAME_LENGTH, device=where)
     chunk = _CHUNK.get(where.type, _CHUNK["cpu"])
-    hissing = torch.tensor([m.index for m in hissing_classes(profile)], device=where)
+    hissing = torch.tensor([m.index for m in analog.hissing_classes(profile.analog)], device=where)
     start = 0
     while start < len(ids):
         first = first_frame + start

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 
 import torch
@@ -103,6 +104,11 @@ class Envelope:
         spread = imag.shape[-1] * self.leak**2
         along = imag.sum(-1).square() / imag.shape[-1]
         return (along * spread / (noise * (noise + spread)) - torch.log1p(spread / noise)) / 2
+
+
+def carrier_period(shape: AmplitudeModulation) -> int:
+    """Samples after which the carrier repeats; 1 where there is none but a constant."""
+    return Fraction(shape.carrier_frequency).limit_denominator(4096).denominator
 
 
 @lru_cache(maxsize=256)

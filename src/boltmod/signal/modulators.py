@@ -66,17 +66,6 @@ MODULATORS: dict[Modulation, Modulator] = {
 """Every class that is not linear."""
 
 
-def hissing_classes(profile: Profile) -> list[Modulation]:
-    """Those whose message has white noise in it."""
-    shapes = {
-        Modulation.AM_SSB_WC: profile.analog.am_ssb_wc,
-        Modulation.AM_SSB_SC: profile.analog.am_ssb_sc,
-        Modulation.AM_DSB_WC: profile.analog.am_dsb_wc,
-        Modulation.AM_DSB_SC: profile.analog.am_dsb_sc,
-    }
-    return [modulation for modulation, shape in shapes.items() if shape.hiss]
-
-
 def groups(ids: Int64[Tensor, " n"]) -> list[tuple[Modulator, Tensor]]:
     """Which rows each modulator makes."""
     other = {m.index: f for m, f in MODULATORS.items()}

@@ -7,7 +7,6 @@ Source: S. M. Kay, "Fundamentals of Statistical Signal Processing: Detection The
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from functools import lru_cache
 
 import torch
@@ -23,7 +22,7 @@ from boltmod.evaluation.likelihood.observation import (
 )
 from boltmod.modulation import Modulation
 from boltmod.signal import analog
-from boltmod.signal.likelihood import envelope
+from boltmod.signal.likelihood import carrier_period, envelope
 from boltmod.signal.profile import AmplitudeModulation, FrequencyModulation, Profile
 
 _OFFSETS = torch.linspace(-4, 4, 33, dtype=torch.float64)
@@ -41,20 +40,17 @@ def gains(seen: Observation, profile: Profile) -> dict[int, Float[Tensor, " n"]]
     """Log likelihood ratio to noise alone of every analog class, by class id."""
     shapes, std = profile.analog, profile.channel.carrier_offset_std
     found = {
-        Modulation.AM_SSB_WC: _amplitude(seen, shapes.am_ssb_wc, std),
-        Modulation.AM_SSB_SC: _amplitude(seen, shapes.am_ssb_sc, std),
-        Modulation.AM_DSB_WC: _amplitude(seen, shapes.am_dsb_wc, std),
-        Modulation.AM_DSB_SC: _amplitude(seen, shapes.am_dsb_sc, std),
-        Modulation.FM: _frequency(seen, shapes.fm),
+        modulation.index: _amplitude(seen, shape, std)
+        for modulation, shape in analog.amplitude_classes(shapes).items()
     }
-    return {modulation.index: gain for modulation, gain in found.items()}
+    return found | {Modulation.FM.index: _frequency(seen, shapes.fm)}
 
 
 def _amplitude(
     seen: Observation, shape: AmplitudeModulation, offset_std: float
 ) -> Float[Tensor, " n"]:
     """The carrier found, the samples turned by its phase, the message averaged over."""
-    period = Fraction(shape.carrier_frequency).limit_denominator(4096).denominator
+    period = carrier_period(shape)
     steps: list[int | None] = [None] if period == 1 else list(range(period))
     iq = seen.iq[:, INSIDE]
     best = torch.full((len(iq),), -math.inf, dtype=torch.float64)
