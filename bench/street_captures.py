@@ -345,7 +345,9 @@ def psk_under_spike(rng: Generator, kind: str) -> Capture:
     points = (BPSK, QPSK)[rng.integers(2)]
     wave = linear(rng, points, period, len(capture.samples), 0.35)
     emission = Emission(wave, psk_labels(points), capture.rate_hz / period)
-    centre_hz = float(rng.choice([0, rng.uniform(-0.4, 0.4)])) * capture.rate_hz / period
+    centre_hz = _pick(
+        rng, (rng.uniform(-20, 20), rng.uniform(-0.4, 0.4) * capture.rate_hz / period)
+    )
     add(capture, emission, centre_hz, 22.0)
     power = 10**2.2 * capture.truths[0].bandwidth_hz / capture.rate_hz
     spur(capture, 0.0, 10 * np.log10(power) + rng.uniform(-10, 10))
@@ -417,7 +419,7 @@ def fm_voice(rng: Generator, kind: str) -> Capture:
     sound = (sound / np.quantile(np.abs(sound), 0.995)).clip(-1, 1)
     deviation_hz = 75e3 if is_broadcast else rng.uniform(2.5e3, 5e3)
     wave = np.exp(2j * np.pi * deviation_hz / rate_hz * np.cumsum(sound))
-    centre_hz = 0.0 if is_broadcast else place(rng, capture)
+    centre_hz = rng.uniform(-2e3, 2e3) if is_broadcast else place(rng, capture)
     add(capture, Emission(wave, VOICE_FM), centre_hz, rng.uniform(20, 40))
     return received(rng, capture)
 
@@ -519,7 +521,7 @@ def squelched(rng: Generator, kind: str) -> Capture:
     wave = np.exp(2j * np.pi * 3e3 / capture.rate_hz * np.cumsum(sound))
     start, end = int(rng.uniform(0.1, 0.3) * n), int(rng.uniform(0.6, 0.9) * n)
     wave[:start] = wave[end:] = 0
-    add(capture, Emission(wave, VOICE_FM), 0.0, rng.uniform(20, 35))
+    add(capture, Emission(wave, VOICE_FM), rng.uniform(-500, 500), rng.uniform(20, 35))
     capture.samples[: start - 500] = capture.samples[end + 500 :] = 0
     return capture
 

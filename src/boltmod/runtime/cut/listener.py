@@ -20,6 +20,7 @@ from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.channel.carrier import steadied
 from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
 from boltmod.runtime.cut.channel.spectrogram import Waterfall
@@ -121,7 +122,9 @@ class Listener:
         """Windows of the signals in a piece; sets from where it is to be looked at again."""
         end = start + len(samples)
         self._keep_from = end
-        found, self._noise = look(samples, self._noise)
+        cleaned = clean(samples)
+        samples = cleaned.samples
+        found, self._noise = look(cleaned, self._noise)
         found = [_moved(each, start) for each in found]
         for detection in self._tracks.wanted(found, (start, end)):
             measured = measure(samples, start, detection)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.cut.band import occupied
+from boltmod.runtime.cut.band import N_BINS, occupied
 from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart
 from boltmod.runtime.cut.channel.noise import SMOOTH_BINS, Noise
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
@@ -29,7 +29,9 @@ _BURST_DB = 2.5
 _ROWS_TOGETHER = (3, 15, 63)
 MIN_BINS = 3
 FAR_BELOW_DB = 25.0
-"""A signal so far below the strongest is a spur or a splatter of it."""
+"""A signal so far below another that is on with it is a spur or a splatter of that."""
+MOSTLY = 0.8
+"""Share of its time that a signal is on with another, at least, to depend on it."""
 MOST = 256
 _CHANGE_ROWS = 6
 _CHANGE_FULL_DB = 20.0
@@ -62,8 +64,11 @@ class Piece:
 
     @cached_property
     def ratio(self) -> Floats:
-        """Power over noise, 0 beyond the receiver's filters."""
-        return np.where(self.noise.filled, self.seen.power / self.level, 0.0)
+        """Power over noise, 0 beyond the receiver's filters and where there was no reception."""
+        ratio = np.where(self.noise.filled, self.seen.power / self.level, 0.0)
+        if self.seen.is_blank is not None:
+            ratio[self.seen.is_blank] = 0.0
+        return ratio
 
 
 @dataclass(frozen=True)
@@ -88,12 +93,24 @@ def bursts_in(piece: Piece) -> list[Box]:
             power = float(_excess(piece, numbers, (bins.start, bins.stop)).sum())
             parts.append((power, rows.start, active, (bins.start, bins.stop)))
     parts.sort(key=lambda part: -part[0])
-    weakest = parts[0][0] * 10 ** (-FAR_BELOW_DB / 10) if parts else 0.0
+    loudest = np.zeros(len(piece.seen.power))
+    near = N_BINS // piece.seen.samples_per_row
     boxes = []
     for power, first_row, active, band in parts[: 8 * MOST]:
+        # A spur or splatter is there only while what makes it is.
+        rows = np.flatnonzero(active) + first_row
+        weakest = float(np.quantile(loudest[rows], 1 - MOSTLY)) * 10 ** (-FAR_BELOW_DB / 10)
+        loudest = np.maximum(loudest, _on(rows, near, len(loudest)) * power)
         if power >= weakest:
             boxes += _described(piece, first_row, active, band, weakest)
     return boxes
+
+
+def _on(rows: NDArray[np.intp], near: int, n_rows: int) -> Flags:
+    """Rows that are these, or so near to one that both have samples in common."""
+    on = np.zeros(n_rows, np.bool_)
+    on[rows] = True
+    return np.asarray(ndimage.binary_dilation(on, np.ones(2 * near + 1)), np.bool_)
 
 
 def _over(piece: Piece) -> Flags:

@@ -20,23 +20,32 @@ from boltmod.runtime.cut.channel.boxes import (
     FAR_BELOW_DB,
     MIN_BINS,
     MOST,
+    MOSTLY,
     Box,
     Piece,
     bursts_in,
     excerpt_of,
 )
-from boltmod.runtime.cut.channel.detection import Detection, Found
-from boltmod.runtime.cut.channel.groups import MOSTLY, SPLATTER, grouped
+from boltmod.runtime.cut.channel.detection import Detection, Found, Span
+from boltmod.runtime.cut.channel.front_end import Cleaned, clean
+from boltmod.runtime.cut.channel.groups import SPLATTER, grouped
 from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one
-from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.noise import Noise, is_noise
 from boltmod.runtime.cut.channel.select import Channel, select
-from boltmod.runtime.cut.channel.spectrogram import spectrogram
+from boltmod.runtime.cut.channel.spectrogram import Spectrogram, spectrogram
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _NOTHING = 1e-60
 """Power too small for arithmetic with it."""
 _CONTINUOUS_DB = 8.0
+_FAR_BELOW_ALL_DB = 40.0
+_QUIET_BINS = 0.15
+_LOUD = 4.0
+_FLAT_SHARE = 0.1
+_SETTLING = 0.15
+_SPUR_DB = 10.0
 _MIN_SNR_DB = 1.0
 _WHOLE_BAND = 0.8
 _WIDE = 12
@@ -57,30 +66,60 @@ def detect(samples: Samples, remembered: Floats | None = None) -> list[Detection
         samples: The piece.
         remembered: Shape of the noise in what came before, if anything did.
     """
-    return look(samples, remembered)[0]
+    return look(clean(samples), remembered)[0]
 
 
 def look(
-    samples: Samples, remembered: Floats | None = None
+    cleaned: Cleaned, remembered: Floats | None = None
 ) -> tuple[list[Detection], Floats | None]:
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
-    seen = spectrogram(samples)
-    if len(seen.power) < 2 or seen.power.max() < _NOTHING:
+    samples = cleaned.samples
+    seen = spectrogram(samples, cleaned.is_constant)
+    if len(seen.heard.power) < 2 or seen.heard.power.max() < _NOTHING:
         return [], remembered
-    piece = Piece(samples, seen, noise.measure(seen, remembered, steady=True))
+    piece = _settled(Piece(samples, seen, noise.measure(seen, remembered, steady=True)))
     boxes = bursts_in(piece)
     if any(_is_gain(piece, box) for box in boxes):
-        piece = replace(piece, noise=noise.measure(seen, remembered))
+        piece = Piece(samples, piece.seen, noise.measure(piece.seen, remembered))
         boxes = bursts_in(piece)
     bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
     found = _distinct(piece, bursts, always)
-    weakest = found[0][1] * 10 ** (-FAR_BELOW_DB / 10) if found else 0.0
     kept = [
-        detection
-        for detection, strength in found[:MOST]
-        if strength >= weakest and detection.snr_db >= _MIN_SNR_DB
+        each[0]
+        for each in found[:MOST]
+        if each[0].snr_db >= _MIN_SNR_DB and not any(_is_far_below(each, o) for o in found)
     ]
     return kept, piece.noise.shape
+
+
+def _is_far_below(found: Found, other: Found) -> bool:
+    """Whether a signal is so weak beside another that it depends on it."""
+    below_db = 10 * np.log10(other[1] / max(found[1], _NOTHING))
+    if below_db < FAR_BELOW_DB:
+        return False
+    return below_db > _FAR_BELOW_ALL_DB or _covers(other[0], found[0])
+
+
+def _settled(piece: Piece) -> Piece:
+    """Without the time that a receiver's gain takes to settle, at the beginning.
+
+    Then all of the band is far louder than afterwards, and nothing in it stands out.
+    """
+    seen = piece.seen
+    heard = (
+        np.flatnonzero(~seen.is_blank) if seen.is_blank is not None else np.arange(len(seen.power))
+    )
+    heard = heard[: max(2, int(_SETTLING * len(heard))) + 1]
+    ratio = piece.ratio[heard][:, piece.noise.filled]
+    floor = np.quantile(ratio, _QUIET_BINS, axis=1)
+    is_loud = (floor > _LOUD) & (floor > _FLAT_SHARE * ratio.mean(axis=1))
+    if is_loud.all() or not is_loud[0]:
+        return piece
+    is_blank = (
+        np.zeros(len(seen.power), np.bool_) if seen.is_blank is None else seen.is_blank.copy()
+    )
+    is_blank[heard[: int(is_loud.argmin()) + 1]] = True
+    return Piece(piece.samples, replace(seen, is_blank=is_blank), piece.noise)
 
 
 def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Found]:
@@ -92,12 +131,41 @@ def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Fo
     found = [each for each in always if not _is_floor(piece, each, bursts)]
     n_always = len(found)
     for each in sorted(bursts, key=lambda pair: -pair[1]):
-        if any(_overlap(each[0], other[0]) and _covers(other[0], each[0]) for other in found):
+        if any(_is_within(each, other) for other in found):
             continue
         if any(_is_beside(piece, each, other) for other in found[:n_always]):
             continue
         found.append(each)
+    apart = [_between(each, found[n_always:]) for each in found[:n_always]]
+    found = [*(each for each in apart if each is not None), *found[n_always:]]
     return sorted(found, key=lambda pair: -pair[1])
+
+
+def _is_within(burst: Found, other: Found) -> bool:
+    """Whether a burst is but a moment of a signal in its band; a far weaker line is none."""
+    if not (_overlap(burst[0], other[0]) and _covers(other[0], burst[0])):
+        return False
+    return burst[0].band.is_same(other[0].band) or not _is_spur(other, burst)
+
+
+def _is_spur(always: Found, burst: Found) -> bool:
+    return always[1] < burst[1] * 10 ** (-_SPUR_DB / 10)
+
+
+def _between(always: Found, bursts: list[Found]) -> Found | None:
+    """What is always there, at the times when no far stronger burst is on in its band."""
+    over = [each[0] for each in bursts if _overlap(always[0], each[0]) and _is_spur(always, each)]
+    spans = always[0].spans
+    for start, end in sorted(span for each in over for span in each.spans):
+        spans = tuple(
+            part
+            for a, b in spans
+            for part in ((a, min(b, start)), (max(a, end), b))
+            if part[0] < part[1]
+        )
+    if not spans:
+        return None
+    return replace(always[0], spans=spans), always[1]
 
 
 def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:
@@ -105,8 +173,9 @@ def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:
     over = [burst for burst in bursts if _overlap(always[0], burst[0])]
     if not over:
         return False
-    busy = sorted(span for burst in over for span in burst[0].spans)
-    ends = [0, *(end for _, end in busy)]
+    blank = _runs(piece.seen, piece.seen.is_blank)
+    busy = sorted([*blank, *(span for burst in over for span in burst[0].spans)])
+    ends = [0, *np.maximum.accumulate([end for _, end in busy]).tolist()]
     starts = [*(start for start, _ in busy), piece.seen.n_samples]
     gaps = [(b - a, a) for a, b in zip(ends, starts, strict=True)]
     length, first = max(gaps)
@@ -172,10 +241,12 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
     bands = [(band, False) for band in _bands(shape / floor * filled, _CONTINUOUS_DB)]
     if not bands and is_alone and filled.mean() < _WHOLE_BAND:
         bands = [(band, True) for band in _bands(filled * 2.0, 0.0)]
-    everywhere = ((0, piece.seen.n_samples),)
+    blank = piece.seen.is_blank
+    heard = np.ones(len(piece.seen.power), np.bool_) if blank is None else ~blank
+    everywhere = ((0, piece.seen.n_samples),) if heard.all() else _runs(piece.seen, heard)
     for (low, high), is_doubtful in bands:
         excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
-        excerpt = excerpt_of(piece, np.arange(len(piece.seen.power)), (low, high))
+        excerpt = excerpt_of(piece, np.flatnonzero(heard), (low, high))
         freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
         for a, b in apart(excerpt, excess, freedom):
             total = float(excess[a:b].sum())
@@ -189,6 +260,17 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
             )
             found.append((detection, total))
     return found
+
+
+def _runs(seen: Spectrogram, rows: Flags | None) -> tuple[Span, ...]:
+    """Samples of the rows that are marked."""
+    if rows is None:
+        return ()
+    labels, _ = ndimage.label(rows)
+    return tuple(
+        (seen.sample_of(part[0].start), seen.sample_of(part[0].stop))
+        for part in ndimage.find_objects(labels)
+    )
 
 
 def _bands(ratio: NDArray[np.floating], threshold_db: float) -> list[tuple[int, int]]:

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.runtime.cut.band import Band
-from boltmod.runtime.cut.channel.boxes import Box, Piece, excerpt_of
+from boltmod.runtime.cut.channel.boxes import MOSTLY, Box, Piece, excerpt_of
 from boltmod.runtime.cut.channel.detection import Detection, Found, Span
 from boltmod.runtime.cut.channel.humps import are_one
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Flags = NDArray[np.bool_]
 
-MOSTLY = 0.8
 _SHORT_PART = 0.25
 _AMID_PART = 0.15
 _PASSES = 3

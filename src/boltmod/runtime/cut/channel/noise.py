@@ -6,7 +6,7 @@ at once. Power over noise is what is left to look for signals in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,11 @@ def measure(seen: Spectrogram, remembered: Floats | None = None, steady: bool = 
         remembered: The noise's shape as it was before; what is louder now may be a signal.
         steady: Whether the gain is known not to change.
     """
+    if seen.heard is not seen and seen.is_blank is not None:
+        noise = measure(seen.heard, remembered, steady)
+        gain = np.ones(len(seen.power))
+        gain[~seen.is_blank] = noise.gain
+        return replace(noise, gain=gain)
     power = seen.power + seen.power.max() * 1e-12
     n_rows = max(1, min(_ROWS, len(power) // 8))
     mean = ndimage.uniform_filter(power, (n_rows, SMOOTH_BINS), mode=("nearest", "wrap"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +28,20 @@ class Spectrogram:
         power: (n_rows, N_BINS), lowest frequency first.
         samples_per_row: Samples from a row to the next.
         n_samples: Samples looked at.
+        is_blank: Rows in which there was no reception, (n_rows,); none if not given.
     """
 
     power: Floats
     samples_per_row: int
     n_samples: int
+    is_blank: NDArray[np.bool_] | None = None
+
+    @property
+    def heard(self) -> Spectrogram:
+        """The rows in which there was reception, one after the other."""
+        if self.is_blank is None or not self.is_blank.any():
+            return self
+        return replace(self, power=self.power[~self.is_blank], is_blank=None)
 
     @property
     def frequencies(self) -> Floats:
@@ -50,8 +59,12 @@ class Spectrogram:
         return 0 if row <= 0 else min(row * self.samples_per_row + middle, self.n_samples)
 
 
-def spectrogram(samples: Samples) -> Spectrogram:
+def spectrogram(samples: Samples, is_constant: NDArray[np.bool_] | None = None) -> Spectrogram:
     """Measure a piece of a recording.
+
+    Args:
+        samples: The piece.
+        is_constant: Samples that were no reception; none if not given.
 
     Returns:
         A row every 512 samples, every 128 if there would be few; none if there are fewer than 512.
@@ -63,7 +76,11 @@ def spectrogram(samples: Samples) -> Spectrogram:
         frames = np.lib.stride_tricks.sliding_window_view(samples, N_BINS)[::step]
         for start in range(0, len(power), _ROWS_AT_ONCE):
             power[start : start + _ROWS_AT_ONCE] = _power(frames[start : start + _ROWS_AT_ONCE])
-    return Spectrogram(power, step, n)
+    if is_constant is None or not is_constant.any():
+        return Spectrogram(power, step, n)
+    sums = np.concatenate([[0], np.cumsum(is_constant)])
+    starts = np.arange(len(power)) * step
+    return Spectrogram(power, step, n, sums[starts + N_BINS] > sums[starts])
 
 
 class Waterfall:
