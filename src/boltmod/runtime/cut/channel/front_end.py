@@ -36,6 +36,8 @@ class Thresholds:
         impulse_over: Power of an impulse over the block's median (ratio, 40 for noise once in
             10^12 samples).
         impulse_samples: The longest impulse (count); what is longer is a signal.
+        impulse_share: Its share of the power of the 64 samples around it, at least (ratio); beside
+            it is noise.
         impulse_turns: Samples from which on an impulse has a frequency (count).
         impulse_coherence: Share of its samples' products that add up, from which on a short pulse
             is one of a signal (ratio, 1 for a tone).
@@ -50,6 +52,7 @@ class Thresholds:
     impulse_block: int = 512
     impulse_over: float = 40.0
     impulse_samples: int = 16
+    impulse_share: float = 0.9
     impulse_turns: int = 6
     impulse_coherence: float = 0.8
     impulse_guard: int = 3
@@ -143,9 +146,11 @@ def _impulses(samples: Samples, thresholds: Thresholds) -> Flags:
     if not n:
         return found
     for (run,) in ndimage.find_objects(labels):
-        if run.stop - run.start <= thresholds.impulse_samples and _is_wide(
-            samples[run], thresholds
-        ):
+        if run.stop - run.start > thresholds.impulse_samples:
+            continue
+        around = power[max(0, run.start - block // 16) : run.stop + block // 16].sum()
+        own = power[max(0, run.start - guard) : run.stop + guard].sum()
+        if own > thresholds.impulse_share * around and _is_wide(samples[run], thresholds):
             found[max(0, run.start - guard) : run.stop + guard] = True
     return found
 
