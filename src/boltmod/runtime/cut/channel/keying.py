@@ -1,65 +1,179 @@
-"""How long the symbols of a keyed carrier are, from the instants at which it is switched.
+"""How a carrier is keyed: on and off or from tone to tone, and how long its symbols are.
 
-A carrier that is hard keyed, on and off or from one frequency to another, gives itself away by two
-levels with little between. Its spectrum is far wider than its symbol rate, and lines at the rate's
-multiples can be stronger than the one at the rate itself: the switching instants tell more.
+A carrier that is hard keyed gives itself away by levels, of its envelope or of its frequency, with
+little between. Its spectrum is far wider than its symbol rate, and lines at the rate's multiples can
+be stronger than the one at the rate itself: the switching instants tell more. Packets with pauses
+have two levels as well; inside them the carrier is keyed otherwise, and that is what counts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from boltmod.recording.analytic import Samples
 
-_TWO_LEVELS = 0.86
-"""Share of the variance that lies between the two levels; 0.81 for a sine, 0.75 for noise."""
-_LEAST_SHARE = 0.25
-"""Share of the time at the rarer level; what only dips from symbol to symbol is not keyed."""
-_MIN_EDGES = 8
-_SHORT_RUNS = 0.2
-_COHERENT = 0.5
-
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Run = tuple[int, int]
 
 
-def symbol_period(samples: Samples) -> tuple[float, bool] | None:
-    """Samples a symbol of a hard keyed signal, and whether all its edges keep that clock.
+@dataclass(frozen=True)
+class Thresholds:
+    """When a carrier is taken for keyed.
+
+    Args:
+        two_levels: Share of a quantity's variance that lies between its two levels (ratio): 0.81
+            for a sine, 0.75 for noise. Source: Otsu, equation 12 (see `_two_levels`).
+        least_off: Share of the time off, at least (ratio); what only dips from symbol to symbol,
+            as shaped PSK does, is not keyed.
+        least_on: Share of the time on, at least (ratio), of short pulses with long pauses.
+        least_tone: Share of the time at the rarer of two tones (ratio).
+        edges: Edges that tell a keying, and that make a clock sure (count).
+        shortest: Quantile of the runs that is taken for the shortest symbol (ratio); half of those
+            of random symbols are.
+        coherent: Length of the mean phasor of the edges on their clock (ratio, 1 if all are on
+            it), from which on it is one.
+        burst: Gap that ends a burst of edges (symbols): the clock may begin anew.
+        pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
+        smoothings: Samples that a level is averaged over (count), tried in turn.
+    """
+
+    two_levels: float = 0.86
+    least_off: float = 0.2
+    least_on: float = 0.03
+    least_tone: float = 0.15
+    edges: tuple[int, int] = (8, 16)
+    shortest: float = 0.2
+    coherent: float = 0.5
+    burst: float = 20.0
+    pure: float = 0.35
+    smoothings: tuple[int, ...] = (1, 4)
+
+
+THRESHOLDS = Thresholds()
+
+
+@dataclass(frozen=True)
+class Keying:
+    """What is told from the instants at which a carrier is switched, in samples.
+
+    Args:
+        is_frequency: Whether it goes from tone to tone; else it is on and off.
+        period: Length of the shortest symbol.
+        is_clocked: Whether all edges keep that clock.
+        n_edges: Edges seen.
+        low: Amplitude while off over that while on; of tones the lower, cycles a sample.
+        high: 1; of tones the upper one.
+        on_share: Share of the time that it is on.
+        runs: Where it is on.
+    """
+
+    is_frequency: bool
+    period: float
+    is_clocked: bool
+    n_edges: int
+    low: float
+    high: float
+    on_share: float
+    runs: tuple[Run, ...] = ()
+
+
+def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | None:
+    """Tell how a signal is keyed.
 
     Args:
         samples: The signal alone, with gaps of silence or without.
+        thresholds: When it is taken for keyed.
 
     Returns:
         None if it is not hard keyed, or has fewer than eight edges.
     """
     magnitude = np.abs(samples).astype(np.float64)
-    for smoothing in (1, 4):
-        level = ndimage.uniform_filter1d(magnitude, smoothing)
-        edges = _edges(_flattened(level))
-        if edges is None:
-            turn = samples[1:] * samples[:-1].conj()
-            frequency = np.angle(ndimage.uniform_filter1d(turn, smoothing))
-            edges = _edges(frequency[magnitude[1:] > 0.3 * np.quantile(magnitude, 0.9)])
-        if edges is not None and len(edges) >= _MIN_EDGES:
-            return _clock(edges)
+    for smoothing in thresholds.smoothings:
+        found = _on_off(samples, magnitude, smoothing, thresholds)
+        found = found or _tones(samples, magnitude, smoothing, thresholds)
+        if found is not None:
+            return found
     return None
+
+
+def bursts(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> list[Run]:
+    """Where a signal is on, the longest first; all of it if it never goes off."""
+    magnitude = np.abs(samples).astype(np.float64)
+    level = ndimage.uniform_filter1d(magnitude, 16)
+    runs, _ = _runs(_flattened(level), thresholds)
+    return sorted(runs, key=lambda run: run[0] - run[1]) or [(0, len(samples))]
+
+
+def _on_off(
+    samples: Samples, magnitude: Floats, smoothing: int, thresholds: Thresholds
+) -> Keying | None:
+    level = ndimage.uniform_filter1d(magnitude, smoothing)
+    runs, edges = _runs(_flattened(level), thresholds)
+    if len(edges) < thresholds.edges[0] or not _is_pure(samples, runs, thresholds):
+        return None
+    period, is_clocked = _clock(edges, thresholds)
+    on = np.zeros(len(level), np.bool_)
+    for start, end in runs:
+        on[start:end] = True
+    low = float(np.median(level[~on]) / max(np.median(level[on]), 1e-30))
+    n = len(edges)
+    return Keying(False, period, is_clocked, n, low, 1.0, float(on.mean()), tuple(runs))
+
+
+def _tones(
+    samples: Samples, magnitude: Floats, smoothing: int, thresholds: Thresholds
+) -> Keying | None:
+    turn = samples[1:] * samples[:-1].conj()
+    frequency = np.angle(ndimage.uniform_filter1d(turn, smoothing)) / (2 * np.pi)
+    on = magnitude[1:] > 0.3 * np.quantile(magnitude, 0.9)
+    own = np.asarray(frequency[on], np.float64)
+    if len(own) < 4 * thresholds.edges[0]:
+        return None
+    low, high, share = _two_levels(own, thresholds)
+    if high <= low or not thresholds.least_tone < share < 1 - thresholds.least_tone:
+        return None
+    edges = _edges(own, low, high)
+    if len(edges) < thresholds.edges[0]:
+        return None
+    period, is_clocked = _clock(edges, thresholds)
+    return Keying(True, period, is_clocked, len(edges), low, high, float(on.mean()))
 
 
 def _flattened(level: Floats) -> Floats:
     """A level whose variations far above its middle are made small, those of fading for one."""
     level = np.maximum(level, 0)  # a moving mean may end a little below
-    middle = (level.min() + np.quantile(level, 0.9)) / 2
+    quiet, loudest = np.quantile(level, [0.05, 0.995])
+    loud = level[level > np.sqrt(max(quiet, 1e-3 * loudest) * loudest)]
+    middle = (level.min() + np.median(loud)) / 2 if len(loud) else 0.0
     return np.asarray(level / (level + middle) if middle > 0 else level, np.float64)
 
 
-def _edges(level: Floats) -> Floats | None:
+def _runs(level: Floats, thresholds: Thresholds) -> tuple[list[Run], Floats]:
+    """Where a level is high, and the instants at which it changes."""
+    nothing: tuple[list[Run], Floats] = [], np.empty(0)
+    if len(level) < 4 * thresholds.edges[0]:
+        return nothing
+    low, high, off = _two_levels(level, thresholds)
+    if high <= low or not thresholds.least_off < off < 1 - thresholds.least_on:
+        return nothing
+    edges = _edges(level, low, high)
+    places = [0, *np.ceil(edges).astype(int).tolist(), len(level)]
+    middle = (low + high) / 2
+    runs = [
+        (a, b) for a, b in zip(places, places[1:], strict=False)
+        if b > a and level[a:b].mean() > middle
+    ]  # fmt: skip
+    return runs, edges
+
+
+def _edges(level: Floats, low: float, high: float) -> Floats:
     """Instants at which a quantity goes from one of its two levels to the other."""
-    if len(level) < 4 * _MIN_EDGES:
-        return None
-    low, high = _two_levels(level)
-    if high <= low:
-        return None
     third = (high - low) / 3
     state = np.where(level > high - third, 1, np.where(level < low + third, -1, 0))
     known = np.flatnonzero(state)
@@ -67,8 +181,8 @@ def _edges(level: Floats) -> Floats | None:
     return np.asarray((known[flips] + known[flips + 1]) / 2, np.float64)
 
 
-def _two_levels(level: Floats) -> tuple[float, float]:
-    """The two levels that a quantity keeps to; equal if it does not.
+def _two_levels(level: Floats, thresholds: Thresholds) -> tuple[float, float, float]:
+    """The two levels that a quantity keeps to, and the lower one's share; equal if it does not.
 
     Source: Otsu, "A threshold selection method from gray-level histograms", IEEE Trans. SMC 9
     (1979) 62-66, equation 12.
@@ -80,24 +194,58 @@ def _two_levels(level: Floats) -> tuple[float, float]:
     low, high = sums / count, (sums[-1] + ordered[-1] - sums) / (n - count)
     between = count / n * (1 - count / n) * (high - low) ** 2
     best = int(between.argmax())
-    share = (best + 1) / n
-    if between[best] < _TWO_LEVELS * ordered.var() or not _LEAST_SHARE < share < 1 - _LEAST_SHARE:
-        return 0.0, 0.0
-    return float(low[best]), float(high[best])
+    if between[best] < thresholds.two_levels * ordered.var():
+        return 0.0, 0.0, 0.0
+    return float(low[best]), float(high[best]), (best + 1) / n
 
 
-def _clock(edges: Floats) -> tuple[float, bool]:
+def _is_pure(samples: Samples, runs: list[Run], thresholds: Thresholds) -> bool:
+    """Whether a carrier is but on while it is on: one line, or a slow pull."""
+    long = sorted(runs, key=lambda run: run[0] - run[1])[:32]
+    shares = [_share_of_line(samples[a:b]) for a, b in long[: max(4, len(runs) // 2)]]
+    return bool(shares) and float(np.median(shares)) >= thresholds.pure
+
+
+def _share_of_line(run: Samples) -> float:
+    """Share of a run's power in its strongest line; a steady pull is taken out."""
+    if len(run) < 4:
+        return 1.0
+    run = run[: 1 << 12].astype(np.complex128)
+    late = max(1, len(run) // 8)
+    shares = []
+    for wave in (run, run[late:] * run[:-late].conj()):
+        n_fft = fft.next_fast_len(2 * len(wave))
+        peak = float((np.abs(fft.fft(wave, n_fft)) ** 2).max())
+        shares.append(peak / max(len(wave) * float((np.abs(wave) ** 2).sum()), 1e-300))
+    return max(shares)
+
+
+def _clock(edges: Floats, thresholds: Thresholds) -> tuple[float, bool]:
+    """The clock that edges keep, each burst of them with a phase of its own."""
     runs = np.diff(edges)
     runs = runs[runs > 0.25 * np.median(runs)]
-    shortest = float(np.quantile(runs, _SHORT_RUNS))
-    near = runs[runs < 1.4 * shortest]
-    unit = float(near.mean())
-    # Within a stretch of edges the clock is tried at steps that the last edge would notice.
-    part = edges[:200] - edges[0]
-    step = unit * min(0.02, 0.2 * unit / max(part[-1], unit))
+    shortest = float(np.quantile(runs, thresholds.shortest))
+    unit = float(runs[runs < 1.4 * shortest].mean())
+    parts = list(_bursts_of(edges, thresholds.burst * unit, thresholds.edges[0]))
+    if not parts:
+        return unit, False
+    # The clock is tried at steps that the last edge of the longest burst would notice.
+    longest = max(float(part[-1]) for part in parts)
+    step = unit * min(0.02, 0.2 * unit / max(longest, unit))
     periods = np.arange(0.8 * unit, 1.25 * unit, step)
-    fit = np.abs(np.exp(2j * np.pi * part / periods[:, np.newaxis]).mean(axis=1))
-    best = int(fit.argmax())
-    if fit[best] < _COHERENT:
+    n = sum(len(part) for part in parts)
+    fit = (
+        sum(np.abs(np.exp(2j * np.pi * p / periods[:, np.newaxis]).sum(axis=1)) for p in parts) / n
+    )
+    best = int(np.argmax(fit))
+    chance = 2 / np.sqrt(n / len(parts))
+    if fit[best] < max(thresholds.coherent, min(0.9, chance)) or n < thresholds.edges[1]:
         return unit, False
     return float(periods[best]), True
+
+
+def _bursts_of(edges: Floats, gap: float, least: int) -> Iterator[Floats]:
+    """Edges near each other, from the first of them, at most 200 together."""
+    for part in np.split(edges, np.flatnonzero(np.diff(edges) > gap) + 1)[:16]:
+        if len(part) >= least:
+            yield part[:200] - part[0]

@@ -57,10 +57,12 @@ def estimate(samples: Samples, bandwidth: float) -> SymbolRate | None:
     """
     if len(samples) < _MIN_SAMPLES or not np.any(samples):
         return None
-    keyed = keying.symbol_period(samples)
+    keyed = keying.measure(samples)
     if keyed is not None:
-        period, is_clocked = keyed
-        return SymbolRate(1 / period, 2 * _SURE if is_clocked else 0.0, True)
+        return SymbolRate(1 / keyed.period, 2 * _SURE if keyed.is_clocked else 0.0, True)
+    first, end = keying.bursts(samples)[0]
+    if end - first >= _MIN_SAMPLES:
+        samples = samples[first:end]
     magnitude = np.abs(samples.astype(np.complex128))
     candidates = []
     for feature in (magnitude**2, np.abs(np.diff(magnitude)) ** 2, np.abs(np.diff(samples)) ** 2):
