@@ -30,7 +30,7 @@ from boltmod.runtime.cut.channel.detection import Detection, Found, Span
 from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.groups import SPLATTER, grouped
 from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one
-from boltmod.runtime.cut.channel.noise import Noise, is_noise
+from boltmod.runtime.cut.channel.noise import is_noise
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram, spectrogram
 
@@ -136,7 +136,9 @@ def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Fo
         if any(_is_beside(piece, each, other) for other in found[:n_always]):
             continue
         found.append(each)
-    apart = [_between(each, found[n_always:]) for each in found[:n_always]]
+    strongest = max((power for _, power in bursts), default=0.0)
+    heard = [e for e in found[:n_always] if e[1] > strongest * 10 ** (-FAR_BELOW_DB / 10)]
+    apart = [_between(each, found[n_always:]) for each in heard]
     found = [*(each for each in apart if each is not None), *found[n_always:]]
     return sorted(found, key=lambda pair: -pair[1])
 

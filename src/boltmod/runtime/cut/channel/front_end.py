@@ -1,7 +1,8 @@
 """What a receiver adds by itself, taken out before signals are looked for.
 
 Samples that do not change are no reception: a file's zero bytes, a recorder's gaps, a squelch. A
-spike at 0 Hz is the receiver's own; impulses are far shorter than any symbol and as wide as the band.
+spike at 0 Hz is the receiver's own; impulses are far shorter than any symbol and as wide as the
+band.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """How a carrier is keyed: on and off or from tone to tone, and how long its symbols are.
 
 A carrier that is hard keyed gives itself away by levels, of its envelope or of its frequency, with
-little between. Its spectrum is far wider than its symbol rate, and lines at the rate's multiples can
-be stronger than the one at the rate itself: the switching instants tell more. Packets with pauses
-have two levels as well; inside them the carrier is keyed otherwise, and that is what counts.
+little between. Its spectrum is far wider than its symbol rate, and lines at the rate's multiples
+can be stronger than the one at the rate itself: the switching instants tell more. Packets with
+pauses have two levels as well; inside them the carrier is keyed otherwise, and that is what counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,10 +166,7 @@ def _runs(level: Floats, thresholds: Thresholds) -> tuple[list[Run], Floats]:
     edges = _edges(level, low, high)
     places = [0, *np.ceil(edges).astype(int).tolist(), len(level)]
     middle = (low + high) / 2
-    runs = [
-        (a, b) for a, b in zip(places, places[1:], strict=False)
-        if b > a and level[a:b].mean() > middle
-    ]  # fmt: skip
+    runs = [(a, b) for a, b in pairwise(places) if b > a and level[a:b].mean() > middle]
     return runs, edges
 
 
