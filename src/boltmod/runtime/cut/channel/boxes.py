@@ -39,6 +39,11 @@ _CHANGE = 0.5
 """A spectrum, in dB above the noise, that differs by half from what it was is another signal's."""
 _CERTAIN = 15.0
 """Deviations of the noise's power that a burst stands out by, all of it taken together."""
+_WIDE_BINS = 64
+"""Narrower boxes hold too little beside a signal to tell a pedestal."""
+_PEAK = 300.0
+"""Power of a signal's strongest bin over that of the pedestal that it stands on."""
+_OVER_PEDESTAL = 2.0
 _OFF = 0.01
 """A signal is off in rows that have less than that of its power."""
 
@@ -197,7 +202,7 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
     total = float(excess.sum())
     if total <= 0:
         return None
-    first, end = occupied(excess)
+    first, end = occupied(_without_pedestal(excess))
     bins = (bins[0] + first, bins[0] + end)
     plane = (slice(*rows), slice(*bins))
     above = (piece.seen.power[plane] - piece.level[plane]).sum(axis=1)
@@ -217,6 +222,14 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
         strength,
         strength / noise_power,
     )
+
+
+def _without_pedestal(excess: Floats) -> Floats:
+    """Power without what an overloaded receiver, or an oscillator, spreads over the band."""
+    pedestal = float(np.median(excess))
+    if len(excess) < _WIDE_BINS or excess.max() < _PEAK * pedestal:
+        return excess
+    return np.asarray(np.maximum(excess - _OVER_PEDESTAL * pedestal, 0), np.float64)
 
 
 def _active_rows(level: Floats, freedom: float) -> Flags:

@@ -46,11 +46,16 @@ _LOUD = 4.0
 _FLAT_SHARE = 0.1
 _SETTLING = 0.15
 _SPUR_DB = 10.0
+_PRODUCT_DB = 10.0
+_PRODUCTS = (-1, 2, -2, 3, -3, 5, -5)
+_NEAR_PRODUCT = 1 / 512
 _MIN_SNR_DB = 1.0
 _WHOLE_BAND = 0.8
 _WIDE = 12
 _BEYOND = 0.01
 _FLAT = 4.0
+_RAISED = 0.4
+_WEAK = 10.0
 _JUDGED = 1 << 15
 _JUDGED_LEAST = 1000
 _ABOVE = 4.0
@@ -82,6 +87,7 @@ def look(
     if any(_is_gain(piece, box) for box in boxes):
         piece = Piece(samples, piece.seen, noise.measure(piece.seen, remembered))
         boxes = bursts_in(piece)
+    boxes = [box for box in boxes if not _is_raised(piece, box)]
     bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
     found = _distinct(piece, bursts, always)
     kept = [
@@ -95,9 +101,18 @@ def look(
 def _is_far_below(found: Found, other: Found) -> bool:
     """Whether a signal is so weak beside another that it depends on it."""
     below_db = 10 * np.log10(other[1] / max(found[1], _NOTHING))
+    if below_db > _PRODUCT_DB and _is_product(found[0].band, other[0].band):
+        return _covers(other[0], found[0])
     if below_db < FAR_BELOW_DB:
         return False
     return below_db > _FAR_BELOW_ALL_DB or _covers(other[0], found[0])
+
+
+def _is_product(band: Band, of: Band) -> bool:
+    """Whether a band is where an overloaded receiver puts an image or a harmonic of another."""
+    reach = (band.width + of.width) / 4 + _NEAR_PRODUCT
+    places = (order * of.centre for order in _PRODUCTS)
+    return any(abs((band.centre - place + 0.5) % 1 - 0.5) < reach for place in places)
 
 
 def _settled(piece: Piece) -> Piece:
@@ -230,6 +245,21 @@ def _is_gain(piece: Piece, box: Box) -> bool:
     middle = (first + last) // 2
     part = piece.samples[max(first, middle - _JUDGED) : min(last, middle + _JUDGED)]
     return is_noise(part)
+
+
+def _is_raised(piece: Piece, box: Box) -> bool:
+    """Whether the rest of the band is louder as well while a box is on: more gain, not a signal."""
+    if box.snr > _WEAK:
+        return False
+    low, high = box.bins
+    rest = piece.noise.filled.copy()
+    rest[low:high] = False
+    if rest.sum() < (1 - _WHOLE_BAND) * piece.noise.filled.sum():
+        return False
+    rows = np.flatnonzero(box.active) + box.rows[0]
+    ratio = piece.ratio[rows].mean(axis=0)
+    own, others = float(np.median(ratio[low:high])), float(np.median(ratio[rest]))
+    return others - 1 > _RAISED * (own - 1)
 
 
 def _continuous(piece: Piece, is_alone: bool) -> list[Found]:

@@ -41,6 +41,9 @@ class Thresholds:
             it), from which on it is one.
         burst: Gap that ends a burst of edges (symbols): the clock may begin anew.
         pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
+        four_levels: Share of a frequency's variance that lies between four tones (ratio): 0.94 for
+            a uniform distribution, 0.88 for a Gaussian one.
+        equal: The least of the distances between four tones over the greatest (ratio).
         smoothings: Samples that a level is averaged over (count), tried in turn.
     """
 
@@ -53,10 +56,14 @@ class Thresholds:
     coherent: float = 0.5
     burst: float = 20.0
     pure: float = 0.35
+    four_levels: float = 0.955
+    equal: float = 0.7
     smoothings: tuple[int, ...] = (1, 4)
 
 
 THRESHOLDS = Thresholds()
+_LEAST_OF_LEVEL = 0.05
+"""Share of the time at each of four tones, at least."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,46 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
         if found is not None:
             return found
     return None
+
+
+def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats, Floats] | None:
+    """The four tones of a signal that goes from one to another, at equal distances.
+
+    Returns:
+        The tones, cycles a sample, (4,), and how much the frequency changes from sample to sample
+        while the signal is on, which has a line at the symbol rate; None if it has no four tones.
+    """
+    turn = samples[1:] * samples[:-1].conj()
+    magnitude = np.abs(samples[1:])
+    on = magnitude > 0.3 * np.quantile(magnitude, 0.9)
+    if on.sum() < 4 * thresholds.edges[0]:
+        return None
+    for smoothing in (*thresholds.smoothings, 8):
+        frequency = np.angle(ndimage.uniform_filter1d(turn, smoothing))[on] / (2 * np.pi)
+        levels, share = _levels(np.asarray(frequency, np.float64), 4)
+        steps = np.diff(levels)
+        if share > thresholds.four_levels and steps.min() > thresholds.equal * steps.max():
+            change = np.abs(np.diff(frequency))
+            return levels, np.asarray(change, np.float64)
+    return None
+
+
+def _levels(values: Floats, n: int) -> tuple[Floats, float]:
+    """Levels that values keep to, and the share of their variance that lies between those.
+
+    Source: Lloyd, "Least squares quantization in PCM", IEEE Trans. Information Theory 28 (1982)
+    129-137.
+    """
+    values = values[:: max(1, len(values) // 8192)]
+    levels = np.quantile(values, (np.arange(n) + 0.5) / n)
+    for _ in range(20):
+        nearest = np.abs(values[:, np.newaxis] - levels).argmin(axis=1)
+        counts = np.bincount(nearest, minlength=n)
+        if counts.min() < _LEAST_OF_LEVEL * len(values):
+            return levels, 0.0
+        levels = np.bincount(nearest, weights=values, minlength=n) / counts
+    left = float(((values - levels[nearest]) ** 2).mean())
+    return levels, 1 - left / max(float(values.var()), 1e-300)
 
 
 def bursts(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> list[Run]:
