@@ -54,7 +54,7 @@ def test_a_picture_tells_where_and_what(recording):
 def test_symbols_lie_where_they_were_sent(recording):
     _, verdicts, windows = heard(recording)
     for verdict in verdicts:
-        power = verdict.signal.carrier_power
+        power = verdict.signal.carrier_order
         for window in windows[verdict.signal.number]:
             points = symbols(window, power)
             points /= np.abs(points).mean()

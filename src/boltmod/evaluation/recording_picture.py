@@ -103,7 +103,7 @@ def draw(
     return figure
 
 
-def symbols(window: Samples, carrier_power: int) -> npt.NDArray[np.complex128]:
+def symbols(window: Samples, carrier_order: int) -> npt.NDArray[np.complex128]:
     """The samples of a window at its symbols' instants, what is left of its carrier removed.
 
     Timing is the phase of the power's line at the symbol rate.
@@ -113,7 +113,7 @@ def symbols(window: Samples, carrier_power: int) -> npt.NDArray[np.complex128]:
 
     Args:
         window: (1024,), at 8 samples a symbol.
-        carrier_power: Power of the symbols that their phase is the same in; 0 if none is known.
+        carrier_order: Power of the symbols that their phase is the same in; 0 if none is known.
     """
     spectrum = np.fft.fft(window.astype(np.complex128))
     n = np.arange(len(window))
@@ -122,14 +122,14 @@ def symbols(window: Samples, carrier_power: int) -> npt.NDArray[np.complex128]:
     late = np.fft.ifft(spectrum * np.exp(2j * np.pi * np.fft.fftfreq(len(window)) * delay))
     # The transform takes the window for a circle: its ends are left out.
     spaced = late[4 * SAMPLES_PER_SYMBOL : -4 * SAMPLES_PER_SYMBOL : SAMPLES_PER_SYMBOL]
-    if not carrier_power:
+    if not carrier_order:
         return np.asarray(spaced)
     k = np.arange(len(spaced)) * SAMPLES_PER_SYMBOL
-    powered = np.abs(spaced) * np.exp(1j * carrier_power * np.angle(spaced))
+    powered = np.abs(spaced) * np.exp(1j * carrier_order * np.angle(spaced))
     offsets = np.linspace(-_SEARCHED, _SEARCHED, 241)
-    turned = np.exp(-2j * np.pi * carrier_power * np.outer(offsets, k)) @ powered
+    turned = np.exp(-2j * np.pi * carrier_order * np.outer(offsets, k)) @ powered
     best = int(np.abs(turned).argmax())
-    phase = np.angle(turned[best]) / carrier_power + (np.pi / 4 if carrier_power == 4 else 0.0)
+    phase = np.angle(turned[best]) / carrier_order + (np.pi / 4 if carrier_order == 4 else 0.0)
     return np.asarray(spaced * np.exp(-1j * (2 * np.pi * offsets[best] * k + phase)))
 
 
@@ -229,7 +229,7 @@ def _draw_symbols(axes: Axes, verdict: Verdict, windows: Samples) -> None:
     points = []
     for window in windows:
         level = np.abs(window.astype(np.complex128)).std() + np.abs(window).mean()
-        points.append(symbols(window / (level or 1.0), signal.carrier_power))
+        points.append(symbols(window / (level or 1.0), signal.carrier_order))
     cloud = np.concatenate(points)
     reach = 1.2 * float(np.quantile(np.abs(cloud), 0.99)) or 1.0
     axes.axhline(0, color=MUTED, linewidth=0.4)

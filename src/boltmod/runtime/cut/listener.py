@@ -162,8 +162,8 @@ class Listener:
             heard = np.mean(np.abs(cut) ** 2, axis=1) >= least
             kept = [max(0, round(s)) for s, is_heard in zip(group, heard, strict=True) if is_heard]
             cut = cut[heard]
-            if kept and measured.carrier_power > 1:
-                cut = steadied(cut, measured.carrier_power)
+            if kept and measured.carrier_order > 1:
+                cut = steadied(cut, measured.carrier_order)
             yield Windows(
                 cut, kept, round(length), track.rate_hz, signal,
                 n_quiet=len(group) - len(kept), n_dropped=self._n_dropped,

@@ -43,6 +43,38 @@ class Constraints:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """Why a signal is said to be where it is, and how it is modulated as far as that was measured.
+
+    Args:
+        carrier: What told its carrier.
+        clock: What told its symbol rate.
+        power_share: Share of its box's power that lies in the channel that is cut out of the band;
+            None if it was not measured.
+        samples_per_symbol: Samples that the network sees of a symbol.
+        keying: `on-off`, `amplitude`, `frequency`, or empty if its switching was not seen.
+        n_tones: Tones of a frequency keying; 0 without.
+        frequency_deviation_hz: Half of the distance of the outermost tones; None without.
+        on_share: Share of the time that a keyed carrier is on.
+        low_amplitude: Amplitude of the lower of two levels over the higher one's.
+        envelope_variation: Deviation of the amplitude over its mean, while it is on.
+        is_bare_carrier: Whether nothing changes in it.
+    """
+
+    carrier: str = ""
+    clock: str = ""
+    power_share: float | None = None
+    samples_per_symbol: float = 8.0
+    keying: str = ""
+    n_tones: int = 0
+    frequency_deviation_hz: float | None = None
+    on_share: float = 1.0
+    low_amplitude: float = 1.0
+    envelope_variation: float = 0.0
+    is_bare_carrier: bool = False
+
+
+@dataclass(frozen=True)
 class Signal:
     """One signal of a recording.
 
@@ -52,22 +84,24 @@ class Signal:
         bandwidth_hz: Width that holds 99 % of its power.
         carrier_hz: Its carrier, from the middle of the recording's band; None if no line of the
             signal, its square or its fourth power tells, so that the middle of its band is taken.
-        carrier_power: Which power of the signal has that line: 1, 2 or 4; 0 without.
+        carrier_order: Which power of the signal has that line: 1, 2 or 4; 0 without.
         symbol_rate_hz: Symbols a second.
         symbol_rate_is_sure: Whether it was given or measured; else it follows from the bandwidth.
         snr_db: Power over the noise in its band, while it is on; None if it was not looked for.
         spans: When it is on: (first sample, end) of the recording.
+        evidence: What tells all that, and how it is modulated.
     """
 
     number: int
     offset_hz: float
     bandwidth_hz: float
     carrier_hz: float | None
-    carrier_power: int
+    carrier_order: int
     symbol_rate_hz: float
     symbol_rate_is_sure: bool
     snr_db: float | None
     spans: tuple[Span, ...]
+    evidence: Evidence = Evidence()
 
     def moved(self, n_samples: int) -> Signal:
         """The same signal, that many samples later."""

@@ -11,7 +11,7 @@ from boltmod.runtime.cut.channel.detection import Detection
 from boltmod.runtime.cut.channel.measure import Measured
 from boltmod.runtime.cut.channel.select import Channel
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
-from boltmod.runtime.cut.signal import Constraints, Signal, Span
+from boltmod.runtime.cut.signal import Constraints, Evidence, Signal, Span
 
 SAMPLES_PER_SYMBOL = 8
 """What the networks learned at."""
@@ -19,6 +19,8 @@ NEAR = 2048
 """Samples between two spans that are taken for one."""
 _ROLLOFF = 0.35
 """Excess bandwidth that is assumed when the symbol rate cannot be measured."""
+_LEAST_SHARE = 0.8
+"""Of a signal's power, in the channel that is cut out of the band for it."""
 _MOST_SIGNALS = 256
 _MOST_SPANS = 4096
 
@@ -53,11 +55,15 @@ class Track:
     def channel(self) -> Channel:
         """Around its carrier; wide enough for its symbols, however narrow its band was found."""
         band, carrier = self.measured.detection.band, self.measured.carrier
-        return Channel(
-            band.centre if carrier is None else carrier,
-            max(band.width, self.symbol_rate),
-            SAMPLES_PER_SYMBOL * self.symbol_rate,
-        )
+        centre = band.centre if carrier is None else carrier
+        width = max(band.width, self.symbol_rate)
+        rate = SAMPLES_PER_SYMBOL * self.symbol_rate
+        share = self.measured.share_within(centre, rate)
+        # Tones far apart are not in eight samples a symbol.
+        while share is not None and share < _LEAST_SHARE and rate < width:
+            rate *= 2
+            share = self.measured.share_within(centre, rate)
+        return Channel(centre, width, rate)
 
     @property
     def signal(self) -> Signal:
@@ -69,11 +75,31 @@ class Track:
             detection.band.centre * rate_hz,
             detection.band.width * rate_hz,
             None if measured.carrier is None else measured.carrier * rate_hz,
-            measured.carrier_power,
+            measured.carrier_order,
             self.symbol_rate * rate_hz,
             measured.line is not None and measured.line.is_sure,
             None if np.isnan(detection.snr_db) else detection.snr_db,
             tuple(self.spans),
+            self._evidence,
+        )
+
+    @property
+    def _evidence(self) -> Evidence:
+        measured, channel = self.measured, self.channel
+        line, character = measured.line, measured.character
+        is_told = line is not None and (line.is_sure or line.is_keyed)
+        return Evidence(
+            measured.carrier_told_by,
+            line.clock if line is not None and is_told else "the bandwidth",
+            measured.share_within(channel.centre, channel.cut_off),
+            channel.samples_out / self.symbol_rate,
+            character.keying,
+            character.n_tones,
+            character.deviation * self.rate_hz if character.n_tones else None,
+            character.on_share,
+            character.low,
+            character.envelope_variation,
+            measured.is_bare,
         )
 
     def add(self, span: Span) -> None:
@@ -91,9 +117,9 @@ class Track:
         """Take a new measurement, but for what is known better."""
         known = self.measured
         if known.line is not None and known.line.is_sure:
-            measured = replace(measured, line=known.line)
+            measured = replace(measured, line=known.line, character=known.character)
         if measured.carrier is None and known.carrier is not None:
-            measured = replace(measured, carrier=known.carrier, carrier_power=known.carrier_power)
+            measured = replace(measured, carrier=known.carrier, carrier_order=known.carrier_order)
         if known.detection.snr_db > measured.detection.snr_db:
             measured = replace(measured, detection=known.detection)
         self.measured = measured
@@ -153,8 +179,12 @@ class Tracks:
         """What was measured, but for what was told."""
         told = self._constraints
         if told.offset_hz is not None:
-            measured = replace(measured, carrier=told.offset_hz / self.rate_hz, carrier_power=0)
+            offset = told.offset_hz / self.rate_hz
+            measured = replace(
+                measured, carrier=offset, carrier_order=0, carrier_told_by="as it was given"
+            )
         if told.symbol_rate_hz is not None:
-            line = SymbolRate(told.symbol_rate_hz / self.rate_hz, float("inf"))
+            rate = told.symbol_rate_hz / self.rate_hz
+            line = SymbolRate(rate, float("inf"), clock="as it was given")
             measured = replace(measured, line=line)
         return measured

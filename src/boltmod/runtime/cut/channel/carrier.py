@@ -23,6 +23,8 @@ _SEGMENT = 4096
 _MAX_SEGMENTS = 32
 _REACH = 0.15
 """How far from the middle of its band a carrier is looked for, in bandwidths."""
+_FAR_REACH = 0.4
+"""The same where nothing is found so near: a box is lopsided if a receiver is overloaded."""
 _CHANCE = 1e-6
 _MARGIN = 3.0
 """A line's power over what chance would give once in a million."""
@@ -43,11 +45,11 @@ class Carrier:
 
     Args:
         offset: From 0 Hz, in cycles a sample.
-        power: In which power of the signal the line is: 1, 2 or 4.
+        order: In which power of the signal the line is: 1, 2 or 4.
     """
 
     offset: float
-    power: int
+    order: int
 
 
 def find(samples: Samples, bandwidth: float) -> Carrier | None:
@@ -65,39 +67,42 @@ def find(samples: Samples, bandwidth: float) -> Carrier | None:
         return None
     count = min(_MAX_SEGMENTS, len(samples) // n)
     segments = samples[: count * n].reshape(count, n).astype(np.complex128)
-    for power in (1, 2, 4):
-        offset = _line(segments, power, bandwidth)
-        if offset is not None:
-            return Carrier(offset / power, power)
+    for reach in (_REACH, _FAR_REACH):
+        for order in (1, 2, 4)[: 3 if reach == _REACH else 2]:
+            offset = _line(segments, order, bandwidth, reach)
+            if offset is not None:
+                return Carrier(offset / order, order)
     return None
 
 
-def steadied(windows: Samples, power: int) -> Samples:
+def steadied(windows: Samples, order: int) -> Samples:
     """Take out what is left of a carrier's offset in each window, as it drifts from one to another.
 
     Args:
         windows: (n, 1024), around their carrier.
-        power: In which power of the signal its line is.
+        order: In which power of the signal its line is.
 
     Returns:
         The windows; those without a clear line within 0.02 cycles a sample as they were.
     """
     n = windows.shape[1]
     magnitude = np.abs(windows)
-    powered = magnitude * np.exp(1j * power * np.angle(windows.astype(np.complex128)))
+    powered = magnitude * np.exp(1j * order * np.angle(windows.astype(np.complex128)))
     n_fft = 4 * n
     spectrum = np.abs(fft.fft(powered * signal.windows.hann(n, sym=False), n_fft, axis=1)) ** 2
     frequency = fft.fftfreq(n_fft)
-    near = np.flatnonzero(np.abs(frequency) <= power * _DRIFT)
+    near = np.flatnonzero(np.abs(frequency) <= order * _DRIFT)
     best = spectrum[:, near].argmax(axis=1)
     line = spectrum[np.arange(len(windows)), near[best]]
     is_clear = line > _CLEAR * np.median(spectrum[:, near], axis=1)
-    offset = np.where(is_clear, frequency[near[best]] / power, 0.0)
+    offset = np.where(is_clear, frequency[near[best]] / order, 0.0)
     turn = np.exp(-2j * np.pi * offset[:, np.newaxis] * np.arange(n))
     return np.asarray(windows * turn, np.complex64)
 
 
-def _line(segments: NDArray[np.complex128], power: int, bandwidth: float) -> float | None:
+def _line(
+    segments: NDArray[np.complex128], power: int, bandwidth: float, reach: float
+) -> float | None:
     """Frequency of the strongest line of a power of the signal, if there is one."""
     count, n = segments.shape
     magnitude = np.abs(segments)
@@ -106,7 +111,7 @@ def _line(segments: NDArray[np.complex128], power: int, bandwidth: float) -> flo
     window = signal.windows.hann(n, sym=False)
     spectrum = (np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2).mean(0)
     frequency = fft.fftshift(fft.fftfreq(n_fft))
-    near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * _REACH * bandwidth))
+    near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * reach * bandwidth))
     around = np.abs(frequency) <= min(0.5, power * bandwidth / 2)
     if len(near) < 8:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,80 @@ from scipy import fft, signal
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
-from boltmod.runtime.cut.channel import carrier, symbol_rate
-from boltmod.runtime.cut.channel.carrier import Carrier
+from boltmod.runtime.cut.channel import carrier, keying, symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
+from boltmod.runtime.cut.channel.keying import Keying
 from boltmod.runtime.cut.channel.noise import is_noise
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
 
-_MEASURED_SAMPLES = 1 << 17
-_NARROW = 16 / N_BINS
-"""Bands of fewer bins are measured again in finer ones."""
-_FINE = 256
-_OVERSAMPLING = 4
-_TONE_SEGMENT = 8192
-_TONE_SHARE = 0.9
-_TONE_BINS = 5
-_CLICK_CELLS = 6
-_KEYED_SPANS = 4
-_KEYED_GAP = 2
-"""Gaps in lengths of the longest span."""
-
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a signal is measured by.
+
+    Args:
+        samples: Samples that are looked at, at most (count).
+        narrow: Bands narrower than that are measured again in finer bins (cycles a sample).
+        oversampling: Samples that a signal is looked at in (a bandwidth).
+        tone_segment: Samples of a spectrum that tells a tone (count).
+        tone_share: Share of the power in one line that makes a tone (ratio).
+        sideband_noise: What is beside a tone, over the noise (ratio), to be a modulation.
+        sideband_amplitude: Share of it that changes the amplitude (ratio): 1 for AM, 0 for what an
+            oscillator's phase does, 1/2 for noise.
+        click: Bandwidths of time that most of the power comes in (count), of a click.
+        keyed_spans: Spans from which on gaps may be a keyed carrier's (count).
+        keyed_gap: Such gaps (lengths of the longest span).
+        hump_db: What is so far below a carrier while it is on is no part of it.
+        off_centre: Distance of a carrier from the middle of its box (bandwidths) that makes the box
+            one of an overloaded receiver.
+        symbols_wide: Half of a keyed carrier's bandwidth, at least (symbol rates).
+    """
+
+    samples: int = 1 << 17
+    narrow: float = 16 / N_BINS
+    oversampling: float = 4.0
+    tone_segment: int = 8192
+    tone_share: float = 0.9
+    sideband_noise: float = 3.0
+    sideband_amplitude: float = 0.6
+    click: float = 6.0
+    keyed_spans: int = 4
+    keyed_gap: float = 2.0
+    hump_db: float = 20.0
+    off_centre: float = 0.1
+    symbols_wide: float = 4.0
+
+
+THRESHOLDS = Thresholds()
+_FINE = 256
+_TONE_BINS = 5
+
+
+@dataclass(frozen=True)
+class Character:
+    """How a signal is modulated, as far as its waveform tells without a network.
+
+    Args:
+        keying: `on-off`, `amplitude` (two levels, neither of them nothing), `frequency` (from tone
+            to tone); empty if it is none of them.
+        n_tones: Tones of a frequency keying; 0 without.
+        deviation: Half of the distance of the outermost tones, in cycles a sample.
+        on_share: Share of the time that a keyed carrier is on.
+        low: Amplitude of the lower of two levels over the higher one's.
+        envelope_variation: Deviation of the amplitude over its mean, while it is on.
+        is_sure: Whether the switching instants keep a clock.
+    """
+
+    keying: str = ""
+    n_tones: int = 0
+    deviation: float = 0.0
+    on_share: float = 1.0
+    low: float = 1.0
+    envelope_variation: float = 0.0
+    is_sure: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,59 +92,189 @@ class Measured:
 
     Args:
         detection: Where it is, its band in finer steps if it is narrow.
-        carrier: Its carrier's frequency; None if no line tells.
-        carrier_power: Power of the signal that the line was found in; 0 without.
+        carrier: Its carrier's frequency; None if nothing tells.
+        carrier_order: Power of the signal that the carrier's line was found in; 0 without.
         line: Its symbol rate; None if nothing tells.
         power: Mean power while it is on, noise included.
+        carrier_told_by: What told the carrier, in words.
+        character: How it is modulated.
+        is_bare: Whether it is but a carrier, nothing changes in it.
+        spectrum: Its power above the noise, (2, n): frequencies and power.
     """
 
     detection: Detection
     carrier: float | None
-    carrier_power: int
+    carrier_order: int
     line: SymbolRate | None
     power: float
+    carrier_told_by: str = ""
+    character: Character = field(default_factory=Character)
+    is_bare: bool = False
+    spectrum: Floats | None = field(default=None, repr=False, compare=False)
+
+    def share_within(self, centre: float, width: float) -> float | None:
+        """Share of its power that lies in a band; None if it was not measured."""
+        if self.spectrum is None or not self.spectrum[1].sum():
+            return None
+        frequency, power = self.spectrum
+        away = np.abs((frequency - centre + 0.5) % 1 - 0.5)
+        return float(power[away <= width / 2].sum() / power.sum())
 
 
-def measure(samples: Samples, start: int, found: Detection) -> Measured | None:
+@dataclass(frozen=True)
+class _Place:
+    """A carrier, in cycles a sample of the signal alone; how many powers, and what told it."""
+
+    offset: float | None
+    order: int
+    told_by: str
+
+
+def measure(
+    samples: Samples, start: int, found: Detection, is_given: bool = False
+) -> Measured | None:
     """Look closer at a signal.
 
     Args:
         samples: A piece of the recording.
         start: Number of its first sample, which the spans count from.
         found: The signal.
+        is_given: Whether somebody knows that it is there, and how wide.
 
     Returns:
-        None if it is but a tone, a click, or noise that a receiver's filter has shaped.
+        None if it is a click, or noise that a receiver's filter has shaped, and nobody knows
+        better.
     """
-    if found.band.width < _NARROW:
+    if found.band.width < THRESHOLDS.narrow and not is_given:
         found = _narrowed(samples, start, found)
     alone, rate = _alone(samples, start, found, 1.0)
     if not len(alone) or not np.any(alone):
-        return None
-    always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
-    if always and _is_tone(alone):
-        return None
+        return Measured(found, None, 0, None, 0.0) if is_given else None
+    keyed = keying.measure(alone)
     bandwidth = found.band.width / rate
-    if _is_click(alone, bandwidth):
+    always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
+    is_bare = keyed is None and always and _is_tone(alone) and not _has_sidebands(alone, found)
+    if not is_given and not is_bare and _is_click(alone, bandwidth):
         return None
-    line = symbol_rate.estimate(alone, bandwidth)
-    seen: Carrier | None = carrier.find(alone, bandwidth)
+    line = symbol_rate.estimate(alone, bandwidth, keyed)
     if found.is_doubtful and not (line is not None and line.is_sure) and is_noise(alone):
         return None
+    place = _place(alone, bandwidth, keyed, line)
+    offset = place.offset
+    middle = None if offset is None else found.band.centre + offset * rate
+    line = None if line is None else replace(line, rate=line.rate * rate)
+    if keyed is not None and middle is not None and line is not None and not is_given:
+        found = _around(found, middle, line.rate)
     return Measured(
         found,
-        None if seen is None else found.band.centre + seen.offset * rate,
-        0 if seen is None else seen.power,
-        None if line is None else replace(line, rate=line.rate * rate),
+        middle,
+        place.order,
+        line,
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)),
+        place.told_by,
+        _character(alone, rate, keyed, line),
+        is_bare,
+        _spectrum(alone, rate, found),
     )
+
+
+def _place(
+    alone: Samples, bandwidth: float, keyed: Keying | None, line: SymbolRate | None
+) -> _Place:
+    """Where the carrier is, by what tells it best."""
+    if keyed is not None and keyed.is_frequency:
+        return _Place((keyed.low + keyed.high) / 2, 0, "the middle between two tones")
+    if keyed is not None:
+        return _Place(_hump(alone, keyed), 1, "the strongest line while it is on")
+    first, end = keying.bursts(alone)[0]
+    tones = None
+    if line is not None and line.is_keyed:
+        tones = keying.tones(alone[first:end])
+    if tones is not None:
+        return _Place(float(tones[0].mean()), 0, "the middle between four tones")
+    seen = carrier.find(alone, bandwidth)
+    if seen is not None:
+        powers = {1: "x", 2: "x²", 4: "x⁴"}
+        return _Place(seen.offset, seen.order, f"a line of {powers[seen.order]}")
+    pair = symbol_rate.lines_of_square(alone[first:end], bandwidth)
+    if pair is not None:
+        return _Place(sum(pair) / 4, 4, "the middle between two lines of x²")
+    return _Place(None, 0, "the middle of the band")
+
+
+def _hump(alone: Samples, keyed: Keying) -> float:
+    """Mean frequency of the strongest hump of a carrier's spectrum while it is on."""
+    n = 1 << 10
+    on = np.zeros(len(alone), np.bool_)
+    for start, end in keyed.runs:
+        on[start:end] = True
+    _, power = signal.welch(
+        np.where(on, alone, 0), nperseg=min(n, len(alone)), nfft=n, return_onesided=False,
+        detrend=False, window="hann",
+    )  # fmt: skip
+    best = int(power.argmax())
+    power = np.roll(power, n // 2 - best)
+    over = power > power[n // 2] * 10 ** (-THRESHOLDS.hump_db / 10)
+    below, above = np.flatnonzero(~over[: n // 2]), np.flatnonzero(~over[n // 2 :])
+    first = int(below[-1]) + 1 if len(below) else 0
+    end = n // 2 + int(above[0]) if len(above) else n
+    weight = power[first:end]
+    mean = float((np.arange(first, end) * weight).sum() / weight.sum())
+    return ((best + mean - n // 2) / n + 0.5) % 1 - 0.5
+
+
+def _around(found: Detection, middle: float, rate: float) -> Detection:
+    """The box around a carrier that is not in the middle of it, as an overloaded receiver's."""
+    band = found.band
+    if abs(middle - band.centre) < THRESHOLDS.off_centre * band.width:
+        return found
+    half = max(band.width / 2 - abs(middle - band.centre), THRESHOLDS.symbols_wide * rate)
+    return replace(found, band=Band(middle, min(2 * half, band.width)))
+
+
+def _character(
+    alone: Samples, rate: float, keyed: Keying | None, line: SymbolRate | None
+) -> Character:
+    """How it is modulated."""
+    first, end = keying.bursts(alone)[0]
+    magnitude = np.abs(alone[first:end].astype(np.complex128))
+    variation = float(magnitude.std() / max(magnitude.mean(), 1e-30))
+    is_sure = line is not None and line.is_sure
+    if keyed is not None and keyed.is_frequency:
+        deviation = (keyed.high - keyed.low) / 2 * rate
+        return Character("frequency", 2, deviation, keyed.on_share, 1.0, variation, is_sure)
+    if keyed is not None:
+        how = "on-off" if keyed.low < _NEARLY_OFF else "amplitude"
+        return Character(how, 0, 0.0, keyed.on_share, keyed.low, variation, is_sure)
+    tones = keying.tones(alone[first:end]) if line is not None and line.is_keyed else None
+    if tones is not None:
+        deviation = float(np.ptp(tones[0])) / 2 * rate
+        return Character("frequency", 4, deviation, 1.0, 1.0, variation, is_sure)
+    return Character(envelope_variation=variation)
+
+
+_NEARLY_OFF = 0.25
+"""Amplitude of an off over that of an on: what is less is noise, or leaks."""
+
+
+def _spectrum(alone: Samples, rate: float, found: Detection) -> Floats:
+    """Power above the noise over frequency, (2, 256)."""
+    n = min(len(alone), _FINE)
+    frequency, power = signal.welch(
+        alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
+    )
+    snr = 0.0 if np.isnan(found.snr_db) else 10 ** (found.snr_db / 10)
+    own = np.abs(frequency) * rate < found.band.width * 0.625
+    noise = power.sum() / max(int(own.sum()), 1) / (1 + snr)
+    excess = np.where(own, np.maximum(power - noise, 0), 0)
+    return np.stack([found.band.centre + frequency * rate, excess])
 
 
 def _alone(samples: Samples, start: int, found: Detection, widened: float) -> tuple[Samples, float]:
     """The signal while it is on longest, around 0 Hz, and its samples a sample of the band."""
-    rate = min(2.0, _OVERSAMPLING * found.band.width)
+    rate = min(2.0, THRESHOLDS.oversampling * found.band.width)
     first, end = _longest(found.spans)
-    end = min(end, first + int(_MEASURED_SAMPLES / rate))
+    end = min(end, first + int(THRESHOLDS.samples / rate))
     channel = Channel(found.band.centre, found.band.width * widened, rate)
     parts = list(select([samples[first - start : end - start]], channel))
     return np.concatenate(parts or [np.empty(0, np.complex64)]), rate
@@ -100,11 +283,11 @@ def _alone(samples: Samples, start: int, found: Detection, widened: float) -> tu
 def _longest(spans: tuple[Span, ...]) -> Span:
     """The longest time that a signal is on; a keyed carrier's short gaps do not end it."""
     longest = max(end - start for start, end in spans)
-    if len(spans) < _KEYED_SPANS:
+    if len(spans) < THRESHOLDS.keyed_spans:
         return max(spans, key=lambda span: span[1] - span[0])
     joined = [spans[0]]
     for span in spans[1:]:
-        if span[0] - joined[-1][1] <= _KEYED_GAP * longest:
+        if span[0] - joined[-1][1] <= THRESHOLDS.keyed_gap * longest:
             joined[-1] = (joined[-1][0], span[1])
         else:
             joined.append(span)
@@ -137,14 +320,33 @@ def _is_click(alone: Samples, bandwidth: float) -> bool:
     """Whether most of the power comes within the time of a few symbols."""
     power = np.abs(alone.astype(np.complex128)) ** 2
     n_lasting = power.sum() ** 2 / (power**2).sum()
-    return bool(n_lasting * bandwidth < _CLICK_CELLS)
+    return bool(n_lasting * bandwidth < THRESHOLDS.click)
 
 
 def _is_tone(alone: Samples) -> bool:
-    n = min(len(alone), _TONE_SEGMENT)
+    n = min(len(alone), THRESHOLDS.tone_segment)
     _, spectrum = signal.welch(
         alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
     )
     best = int(spectrum.argmax())
     line = np.take(spectrum, range(best - _TONE_BINS // 2, best + _TONE_BINS // 2 + 1), mode="wrap")
-    return bool(line.sum() > _TONE_SHARE * spectrum.sum())
+    return bool(line.sum() > THRESHOLDS.tone_share * spectrum.sum())
+
+
+def _has_sidebands(alone: Samples, found: Detection) -> bool:
+    """Whether there is more beside a tone than noise and what its phase does: a modulation."""
+    magnitude = np.abs(alone.astype(np.complex128))
+    n = min(len(alone), THRESHOLDS.tone_segment)
+    _, spectrum = signal.welch(
+        alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
+    )
+    near = np.arange(-_TONE_BINS, _TONE_BINS + 1) + int(spectrum.argmax())
+    line = float(np.take(spectrum, near, mode="wrap").sum())
+    beside = float(spectrum.sum()) / line - 1
+    noise = 0.0 if np.isnan(found.snr_db) else 10 ** (-found.snr_db / 10)
+    of_amplitude = float(magnitude.var() / magnitude.mean() ** 2) - noise / 2
+    excess = beside - noise
+    return (
+        beside > THRESHOLDS.sideband_noise * noise
+        and of_amplitude > THRESHOLDS.sideband_amplitude * excess
+    )
