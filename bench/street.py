@@ -159,7 +159,8 @@ def _said(verdict: Verdict) -> str:
     return (
         f"{verdict.class_name} at {_centre_hz(signal):.0f} Hz, {signal.bandwidth_hz:.0f} wide, "
         f"{signal.symbol_rate_hz:.1f} Bd ({sure}), "
-        f"{math.nan if signal.snr_db is None else signal.snr_db:.0f} dB"
+        f"{math.nan if signal.snr_db is None else signal.snr_db:.0f} dB; carrier: "
+        f"{signal.evidence.carrier}; clock: {signal.evidence.clock}"
     )
 
 

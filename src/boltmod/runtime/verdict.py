@@ -13,6 +13,8 @@ from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.label import Label
 from boltmod.runtime.window import Windows
 
+CARRIER = "carrier"
+"""What a line that nothing changes in is called; no network is needed for that."""
 _FLOOR = 0.01
 """Least probability that a window gives a class when a signal's windows are taken together."""
 
@@ -76,6 +78,8 @@ class Tally:
         if self.shares is not None and self.log_shares is not None:
             best = int(np.argmax(self.log_shares))
             name, probability = self.classes[best], float(self.shares[best]) / self.n_windows
+        if signal.evidence.is_bare_carrier:
+            name, probability = CARRIER, None
         return Verdict(
             signal,
             name,

@@ -105,7 +105,9 @@ class Job:
         """What can be said at the end."""
         dropped = {} if self.live is None else {"n_dropped": self.live.n_dropped}
         if self.request.looks_for_signals:
-            return dropped | {"signals": [asdict(each) for each in self.verdicts]}
+            signals = [asdict(each) for each in self.verdicts]
+            carriers = [asdict(each) for each in self.listener.carriers]
+            return dropped | {"signals": signals, "carriers": carriers}
         seen = self.n_by_class
         return dropped | {
             "n_windows": seen.total(),

@@ -57,6 +57,11 @@ def _tell_signals(job: Job) -> None:
         stdout.print(_signal_table(verdicts))
     else:
         stderr.print("no signal found: give --offset and --bandwidth, or use --channel none")
+    if job.listener.carriers:
+        places = ", ".join(
+            f"{_hertz(each.offset_hz)} Hz ({each.snr_db:.0f} dB)" for each in job.listener.carriers
+        )
+        stderr.print(f"bare carriers, not listed: {places}", markup=False, soft_wrap=True)
     if job.listener.n_ignored:
         stderr.print("more than 256 signals: what came after them was not looked at")
 
@@ -82,7 +87,7 @@ def _cells(verdict: Verdict) -> list[str]:
     carrier_hz = signal.carrier_hz
     return [
         str(signal.number),
-        verdict.class_name or "(too short)",
+        verdict.class_name or _reason(verdict),
         "" if verdict.probability is None else f"{verdict.probability:.3f}",
         str(verdict.n_windows),
         f"~{_hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{_hertz(carrier_hz)} Hz",
@@ -91,6 +96,13 @@ def _cells(verdict: Verdict) -> list[str]:
         "" if signal.snr_db is None else f"{signal.snr_db:.1f} dB",
         f"{on:,} samples",
     ]
+
+
+def _reason(verdict: Verdict) -> str:
+    """Why a signal has no class."""
+    if verdict.n_quiet_windows:
+        return "(too quiet)"
+    return "(constant)" if verdict.n_constant_windows else "(too short)"
 
 
 def say_dropped(live: LiveRecording) -> None:

@@ -24,7 +24,7 @@ from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
 from boltmod.runtime.cut.channel.spectrogram import Waterfall
-from boltmod.runtime.cut.signal import Constraints, Signal, Span
+from boltmod.runtime.cut.signal import BareCarrier, Constraints, Signal, Span
 from boltmod.runtime.cut.track import NEAR, Track, Tracks
 from boltmod.runtime.window import Windows
 
@@ -73,6 +73,11 @@ class Listener:
     def n_ignored(self) -> int:
         """Signals that came after the 256th."""
         return self._tracks.n_ignored
+
+    @property
+    def carriers(self) -> list[BareCarrier]:
+        """Carriers that are there all the time and that nothing changes in."""
+        return self._tracks.carriers
 
     def __call__(self, recording: Recording) -> Iterator[Windows]:
         """Listen to a recording, from its beginning to its end.
@@ -127,7 +132,10 @@ class Listener:
         found, self._noise = look(cleaned, self._noise)
         found = [_moved(each, start) for each in found]
         for detection in self._tracks.wanted(found, (start, end)):
-            measured = measure(samples, start, detection)
+            measured = measure(samples, start, detection, self._constraints.is_whole)
+            if measured is not None and measured.is_bare and self._constraints.offset_hz is None:
+                self._tracks.note_carrier(measured)
+                continue
             track = None if measured is None else self._tracks.of(measured)
             if track is None:
                 continue

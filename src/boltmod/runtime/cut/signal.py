@@ -23,6 +23,11 @@ class Constraints:
     bandwidth_hz: float | None = None
     symbol_rate_hz: float | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether they say where a signal is and how wide."""
+        return self.offset_hz is not None and self.bandwidth_hz is not None
+
     def check(self, rate_hz: float) -> None:
         """Refuse what lies outside a band of that many samples a second.
 
@@ -40,6 +45,19 @@ class Constraints:
                     f"{name} must not be above the sample rate, {rate_hz:g}, not {value:g}: "
                     "lower it"
                 )
+
+
+@dataclass(frozen=True)
+class BareCarrier:
+    """A line that is there all the time and carries nothing: a beacon, a spur, a local oscillator.
+
+    Args:
+        offset_hz: Where it is, from the middle of the recording's band.
+        snr_db: Its power over the noise beside it.
+    """
+
+    offset_hz: float
+    snr_db: float
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from boltmod.runtime.cut.channel.detection import Detection
 from boltmod.runtime.cut.channel.measure import Measured
 from boltmod.runtime.cut.channel.select import Channel
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
-from boltmod.runtime.cut.signal import Constraints, Evidence, Signal, Span
+from boltmod.runtime.cut.signal import BareCarrier, Constraints, Evidence, Signal, Span
 
 SAMPLES_PER_SYMBOL = 8
 """What the networks learned at."""
@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.8
 """Of a signal's power, in the channel that is cut out of the band for it."""
 _MOST_SIGNALS = 256
 _MOST_SPANS = 4096
+_SAME_CARRIER = 2 / 512
+"""Lines nearer to each other are one, in cycles a sample."""
 
 
 @dataclass
@@ -136,6 +138,7 @@ class Tracks:
         self._constraints = constraints
         self.rate_hz = 1.0
         self.known: list[Track] = []
+        self.carriers: list[BareCarrier] = []
         self.n_ignored = 0
         """Signals that came after the 256th."""
 
@@ -157,6 +160,14 @@ class Tracks:
         if any(not np.isnan(track.measured.detection.snr_db) for track in self.known):
             return []
         return [Detection(Band(offset, width), (piece,), float("nan"))]
+
+    def note_carrier(self, measured: Measured) -> None:
+        """Note a bare carrier, once."""
+        band, middle = measured.detection.band, measured.carrier
+        offset_hz = (band.centre if middle is None else middle) * self.rate_hz
+        near_hz = max(band.width, _SAME_CARRIER) * self.rate_hz
+        if all(abs(each.offset_hz - offset_hz) > near_hz for each in self.carriers):
+            self.carriers.append(BareCarrier(offset_hz, measured.detection.snr_db))
 
     def of(self, measured: Measured) -> Track | None:
         """The signal that this is, a new one if it is like none; None if there are too many."""

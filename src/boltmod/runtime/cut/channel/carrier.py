@@ -30,6 +30,9 @@ _MARGIN = 3.0
 """A line's power over what chance would give once in a million."""
 _LEAST_SHARE = 0.15
 """Share of the power that a line of the signal itself must have."""
+_ON = 0.25
+_STEADY_SHARE = 0.05
+"""Share of the power that a line has in three quarters of the segments at least."""
 _DRIFT = 0.02
 _CLEAR = 40.0
 """A window's line over the level of its neighbours, in power."""
@@ -68,7 +71,7 @@ def find(samples: Samples, bandwidth: float) -> Carrier | None:
     count = min(_MAX_SEGMENTS, len(samples) // n)
     segments = samples[: count * n].reshape(count, n).astype(np.complex128)
     for reach in (_REACH, _FAR_REACH):
-        for order in (1, 2, 4)[: 3 if reach == _REACH else 2]:
+        for order in (1, 2, 4) if reach == _REACH else (2,):
             offset = _line(segments, order, bandwidth, reach)
             if offset is not None:
                 return Carrier(offset / order, order)
@@ -122,10 +125,21 @@ def _line(
         return None
     if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):
         return None
+    if power == 1 and not _is_steady(segments, float(frequency[best]), window):
+        return None
     a, b, c = np.log(np.maximum(spectrum[best - 1 : best + 2], 1e-300))
     bend = a - 2 * b + c
     shift = float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0
     return float(frequency[best] + shift / n_fft)
+
+
+def _is_steady(segments: NDArray[np.complex128], frequency: float, window: Floats) -> bool:
+    """Whether a line is there whenever the signal is: a voice's are not."""
+    turn = np.exp(-2j * np.pi * frequency * np.arange(segments.shape[1]))
+    line = np.abs((segments * (window * turn)).sum(axis=1)) ** 2 / window.sum() ** 2
+    power = (np.abs(segments) ** 2).mean(axis=1)
+    is_on = power > _ON * power.mean()
+    return bool(np.quantile(line[is_on] / power[is_on], 0.25) > _STEADY_SHARE)
 
 
 def _is_carrier(
