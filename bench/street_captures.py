@@ -372,7 +372,7 @@ def am_voice(rng: Generator, kind: str) -> Capture:
     n = len(capture.samples)
     wave = 1 + rng.uniform(0.3, 0.9) * voice(rng, n, capture.rate_hz) + 0j
     centre_hz = float(rng.uniform(3e3, 10e3) * rng.choice([-1, 1]))
-    add(capture, Emission(wave, frozenset({"AM-DSB-WC"})), centre_hz, rng.uniform(25, 40))
+    add(capture, Emission(wave, frozenset({"AM-DSB-WC"})), centre_hz, rng.uniform(25, 40) + 16)
     truth = capture.truths[0]
     # 99 % of its power is the carrier: what must be found is the width of the voice.
     capture.truths[0] = Truth(truth.labels, centre_hz, 8e3, None, truth.span)

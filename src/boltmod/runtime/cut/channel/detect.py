@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.cut.band import Band, occupied
+from boltmod.runtime.cut.band import Band, Bins, occupied
 from boltmod.runtime.cut.channel import noise
 from boltmod.runtime.cut.channel.boxes import (
     FAR_BELOW_DB,
@@ -46,6 +46,10 @@ _LOUD = 4.0
 _FLAT_SHARE = 0.1
 _SETTLING = 0.15
 _SPUR_DB = 10.0
+_LINE_BINS = 4
+"""Bins to either side that the window spreads a line over."""
+_LINE_SHARE = 0.8
+_ALIKE_SIDES = 4.0
 _PRODUCT_DB = 10.0
 _PRODUCTS = (-1, 2, -2, 3, -3, 5, -5)
 _NEAR_PRODUCT = 1 / 512
@@ -280,9 +284,10 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
         excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
         excerpt = excerpt_of(piece, np.flatnonzero(heard), (low, high))
         freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
-        for a, b in apart(excerpt, excess, freedom):
+        around = _around_line(excess)
+        for a, b in [(0, len(excess))] if around else apart(excerpt, excess, freedom):
             total = float(excess[a:b].sum())
-            first, end = occupied(excess[a:b])
+            first, end = around or occupied(excess[a:b])
             noise_power = max(floor * (end - first), total * 1e-10)
             detection = Detection(
                 Band.of_bins((low + a + first, low + a + end)),
@@ -303,6 +308,24 @@ def _runs(seen: Spectrogram, rows: Flags | None) -> tuple[Span, ...]:
         (seen.sample_of(part[0].start), seen.sample_of(part[0].stop))
         for part in ndimage.find_objects(labels)
     )
+
+
+def _around_line(excess: Floats) -> Bins | None:
+    """What a carrier and its sidebands fill, if a line is most of the power and they are alike."""
+    line = int(excess.argmax())
+    low, high = max(0, line - _LINE_BINS), min(len(excess), line + _LINE_BINS + 1)
+    below, above = excess[:low], excess[high:]
+    if (
+        excess[low:high].sum() < _LINE_SHARE * excess.sum()
+        or min(len(below), len(above)) < MIN_BINS
+    ):
+        return None
+    sides = sorted((float(below.sum()), float(above.sum())))
+    if sides[0] * _ALIKE_SIDES < sides[1]:
+        return None
+    rest = excess.copy()
+    rest[low:high] = 0
+    return occupied(rest)
 
 
 def _bands(ratio: NDArray[np.floating], threshold_db: float) -> list[tuple[int, int]]:

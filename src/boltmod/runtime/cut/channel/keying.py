@@ -9,7 +9,7 @@ pauses have two levels as well; inside them the carrier is keyed otherwise, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -166,6 +166,13 @@ def _on_off(
     if len(edges) < thresholds.edges[0] or not _is_pure(samples, runs, thresholds):
         return None
     period, is_clocked = _clock(edges, thresholds)
+    if not is_clocked and len(runs) > 1:
+        # They may be packets of a carrier that is never quite off.
+        first, end = max(runs, key=lambda run: run[1] - run[0])
+        first, end = first + (end - first) // 50, end - (end - first) // 50
+        inner = _on_off(samples[first:end], magnitude[first:end], smoothing, thresholds)
+        if inner is not None and inner.is_clocked:
+            return replace(inner, runs=tuple((a + first, b + first) for a, b in inner.runs))
     on = np.zeros(len(level), np.bool_)
     for start, end in runs:
         on[start:end] = True

@@ -33,6 +33,7 @@ class Thresholds:
         sideband_noise: What is beside a tone, over the noise (ratio), to be a modulation.
         sideband_amplitude: Share of it that changes the amplitude (ratio): 1 for AM, 0 for what an
             oscillator's phase does, 1/2 for noise.
+        wider: Bandwidths that are looked at again around a line that is most of the power (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
         keyed_spans: Spans from which on gaps may be a keyed carrier's (count).
         keyed_gap: Such gaps (lengths of the longest span).
@@ -49,6 +50,7 @@ class Thresholds:
     tone_share: float = 0.9
     sideband_noise: float = 3.0
     sideband_amplitude: float = 0.6
+    wider: float = 4.0
     click: float = 6.0
     keyed_spans: int = 4
     keyed_gap: float = 2.0
@@ -151,6 +153,13 @@ def measure(
     if not len(alone) or not np.any(alone):
         return Measured(found, None, 0, None, 0.0) if is_given else None
     keyed = keying.measure(alone)
+    if not is_given and not (keyed is not None and keyed.is_clocked) and _is_line(alone):
+        # Most of the power may be a carrier alone, and what it carries beside it.
+        wide = replace(found, band=Band(found.band.centre, THRESHOLDS.wider * found.band.width))
+        more, more_rate = _alone(samples, start, wide, 1.0)
+        again = keying.measure(more)
+        if again is not None and again.is_clocked:
+            found, alone, rate, keyed = wide, more, more_rate, again
     bandwidth = found.band.width / rate
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
     is_bare = keyed is None and always and _is_tone(alone) and not _has_sidebands(alone, found)
@@ -321,6 +330,12 @@ def _is_click(alone: Samples, bandwidth: float) -> bool:
     power = np.abs(alone.astype(np.complex128)) ** 2
     n_lasting = power.sum() ** 2 / (power**2).sum()
     return bool(n_lasting * bandwidth < THRESHOLDS.click)
+
+
+def _is_line(alone: Samples) -> bool:
+    """Whether most of the power is in one line while a signal is on longest."""
+    first, end = keying.bursts(alone)[0]
+    return end - first >= _FINE and _is_tone(alone[first:end])
 
 
 def _is_tone(alone: Samples) -> bool:
