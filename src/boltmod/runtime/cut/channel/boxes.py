@@ -11,12 +11,13 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, occupied
 from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart
 from boltmod.runtime.cut.channel.noise import SMOOTH_BINS, Noise
+from boltmod.runtime.cut.channel.spectra import mean_exceeded
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Floats = NDArray[np.float64]
@@ -30,6 +31,8 @@ _ROWS_TOGETHER = (3, 15, 63)
 MIN_BINS = 3
 FAR_BELOW_DB = 25.0
 """A signal so far below another that is on with it is a spur or a splatter of that."""
+FAR_BELOW_ALL_DB = 40.0
+"""What is so far below the strongest is one whenever it is on."""
 MOSTLY = 0.8
 """Share of its time that a signal is on with another, at least, to depend on it."""
 MOST = 256
@@ -104,7 +107,10 @@ def bursts_in(piece: Piece) -> list[Box]:
     for power, first_row, active, band in parts[: 8 * MOST]:
         # A spur or splatter is there only while what makes it is.
         rows = np.flatnonzero(active) + first_row
-        weakest = float(np.quantile(loudest[rows], 1 - MOSTLY)) * 10 ** (-FAR_BELOW_DB / 10)
+        weakest = parts[0][0] * 10 ** (-FAR_BELOW_ALL_DB / 10)
+        weakest = max(
+            weakest, float(np.quantile(loudest[rows], 1 - MOSTLY)) * 10 ** (-FAR_BELOW_DB / 10)
+        )
         loudest = np.maximum(loudest, _on(rows, near, len(loudest)) * power)
         if power >= weakest:
             boxes += _described(piece, first_row, active, band, weakest)
@@ -127,7 +133,7 @@ def _over(piece: Piece) -> Flags:
         if n > len(ratio) // 2:
             break
         freedom = max(1.0, n * piece.seen.rows_alone) * SMOOTH_BINS / 2
-        least = max(stats.gamma.isf(_FALSE_ALARM, freedom) / freedom, 10 ** (_BURST_DB / 10))
+        least = max(mean_exceeded(_FALSE_ALARM, freedom), 10 ** (_BURST_DB / 10))
         mean = ndimage.uniform_filter(ratio, (n, SMOOTH_BINS), mode=("nearest", "wrap"))
         over |= mean > least
     padded = np.pad(over & piece.noise.filled, ((4, 4), (4, 4)))
@@ -140,9 +146,14 @@ def _described(
 ) -> list[Box]:
     """The signals in a connected part of the plane of time and frequency."""
     boxes = []
+    parts = []
     for start, end in _steady_parts(piece, first_row, active, bins):
         rows = np.flatnonzero(active[start - first_row : end - first_row]) + start
-        excess = _excess(piece, _inner(rows), bins)
+        if len(rows):
+            parts.append((start, end, rows, _excess(piece, _inner(rows), bins)))
+    loudest = max(float(excess.sum()) for *_, excess in parts)
+    weakest = max(weakest, loudest * 10 ** (-FAR_BELOW_ALL_DB / 10))
+    for start, end, rows, excess in parts:
         if excess.sum() < weakest:
             continue
         freedom = len(rows) * piece.seen.rows_alone * 1.5

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal, stats
+from scipy import fft
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel.spectra import hann, mean_exceeded, mean_quantile
 
 _SEGMENT = 4096
 """Samples over which a carrier is taken to stand still, some 800 symbols."""
@@ -92,7 +93,7 @@ def steadied(windows: Samples, order: int) -> Samples:
     magnitude = np.abs(windows)
     powered = magnitude * np.exp(1j * order * np.angle(windows.astype(np.complex128)))
     n_fft = 4 * n
-    spectrum = np.abs(fft.fft(powered * signal.windows.hann(n, sym=False), n_fft, axis=1)) ** 2
+    spectrum = np.abs(fft.fft(powered * hann(n), n_fft, axis=1)) ** 2
     frequency = fft.fftfreq(n_fft)
     near = np.flatnonzero(np.abs(frequency) <= order * _DRIFT)
     best = spectrum[:, near].argmax(axis=1)
@@ -111,16 +112,16 @@ def _line(
     magnitude = np.abs(segments)
     powered = segments if power == 1 else magnitude * np.exp(1j * power * np.angle(segments))
     n_fft = 2 * n
-    window = signal.windows.hann(n, sym=False)
+    window = hann(n)
     spectrum = (np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2).mean(0)
     frequency = fft.fftshift(fft.fftfreq(n_fft))
     near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * reach * bandwidth))
     around = np.abs(frequency) <= min(0.5, power * bandwidth / 2)
     if len(near) < 8:
         return None
-    level = float(np.median(spectrum[around])) / stats.gamma.ppf(0.5, count) * count
+    level = float(np.median(spectrum[around])) / mean_quantile(0.5, count)
     best = int(near[spectrum[near].argmax()])
-    chance = stats.gamma.isf(_CHANCE, count) / count
+    chance = mean_exceeded(_CHANCE, count)
     if spectrum[best] < _MARGIN * chance * level:
         return None
     if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):

@@ -17,6 +17,7 @@ from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band, Bins, occupied
 from boltmod.runtime.cut.channel import noise
 from boltmod.runtime.cut.channel.boxes import (
+    FAR_BELOW_ALL_DB,
     FAR_BELOW_DB,
     MIN_BINS,
     MOST,
@@ -40,7 +41,6 @@ Flags = NDArray[np.bool_]
 _NOTHING = 1e-60
 """Power too small for arithmetic with it."""
 _CONTINUOUS_DB = 8.0
-_FAR_BELOW_ALL_DB = 40.0
 _QUIET_BINS = 0.15
 _LOUD = 4.0
 _FLAT_SHARE = 0.1
@@ -109,7 +109,7 @@ def _is_far_below(found: Found, other: Found) -> bool:
         return _covers(other[0], found[0])
     if below_db < FAR_BELOW_DB:
         return False
-    return below_db > _FAR_BELOW_ALL_DB or _covers(other[0], found[0])
+    return below_db > FAR_BELOW_ALL_DB or _covers(other[0], found[0])
 
 
 def _is_product(band: Band, of: Band) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
@@ -15,6 +15,7 @@ from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.keying import Keying
 from boltmod.runtime.cut.channel.noise import is_noise
 from boltmod.runtime.cut.channel.select import Channel, select
+from boltmod.runtime.cut.channel.spectra import welch
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
 
 Floats = NDArray[np.float64]
@@ -217,10 +218,7 @@ def _hump(alone: Samples, keyed: Keying) -> float:
     on = np.zeros(len(alone), np.bool_)
     for start, end in keyed.runs:
         on[start:end] = True
-    _, power = signal.welch(
-        np.where(on, alone, 0), nperseg=min(n, len(alone)), nfft=n, return_onesided=False,
-        detrend=False, window="hann",
-    )  # fmt: skip
+    _, power = welch(np.where(on, alone, 0), min(n, len(alone)), n)
     best = int(power.argmax())
     power = np.roll(power, n // 2 - best)
     over = power > power[n // 2] * 10 ** (-THRESHOLDS.hump_db / 10)
@@ -269,9 +267,7 @@ _NEARLY_OFF = 0.25
 def _spectrum(alone: Samples, rate: float, found: Detection) -> Floats:
     """Power above the noise over frequency, (2, 256)."""
     n = min(len(alone), _FINE)
-    frequency, power = signal.welch(
-        alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
-    )
+    frequency, power = welch(alone, n)
     snr = 0.0 if np.isnan(found.snr_db) else 10 ** (found.snr_db / 10)
     own = np.abs(frequency) * rate < found.band.width * 0.625
     noise = power.sum() / max(int(own.sum()), 1) / (1 + snr)
@@ -308,9 +304,7 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
     alone, rate = _alone(samples, start, found, 2.0)
     if len(alone) < 4 * _FINE:
         return found
-    _, spectrum = signal.welch(
-        alone, nperseg=_FINE, return_onesided=False, detrend=False, window="hann"
-    )
+    _, spectrum = welch(alone, _FINE)
     spectrum = fft.fftshift(spectrum)
     offset = fft.fftshift(fft.fftfreq(_FINE)) * rate / found.band.width
     beside = (np.abs(offset) > 0.7) & (np.abs(offset) < 1.1)
@@ -340,9 +334,7 @@ def _is_line(alone: Samples) -> bool:
 
 def _is_tone(alone: Samples) -> bool:
     n = min(len(alone), THRESHOLDS.tone_segment)
-    _, spectrum = signal.welch(
-        alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
-    )
+    _, spectrum = welch(alone, n)
     best = int(spectrum.argmax())
     line = np.take(spectrum, range(best - _TONE_BINS // 2, best + _TONE_BINS // 2 + 1), mode="wrap")
     return bool(line.sum() > THRESHOLDS.tone_share * spectrum.sum())
@@ -352,9 +344,7 @@ def _has_sidebands(alone: Samples, found: Detection) -> bool:
     """Whether there is more beside a tone than noise and what its phase does: a modulation."""
     magnitude = np.abs(alone.astype(np.complex128))
     n = min(len(alone), THRESHOLDS.tone_segment)
-    _, spectrum = signal.welch(
-        alone, nperseg=n, return_onesided=False, detrend=False, window="hann"
-    )
+    _, spectrum = welch(alone, n)
     near = np.arange(-_TONE_BINS, _TONE_BINS + 1) + int(spectrum.argmax())
     line = float(np.take(spectrum, near, mode="wrap").sum())
     beside = float(spectrum.sum()) / line - 1

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel.spectra import mean_quantile
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 SMOOTH_BINS = 5
@@ -97,7 +98,7 @@ def measure(seen: Spectrogram, remembered: Floats | None = None, steady: bool = 
 def _quiet(mean: Floats, n_rows: int, seen: Spectrogram) -> Floats:
     """A low quantile of a mean over rows and bins, and what it would be the mean of."""
     freedom = max(1.0, n_rows * seen.rows_alone) * SMOOTH_BINS / 2
-    below = stats.gamma.ppf(_LEVEL_OF_QUIET, freedom) / freedom
+    below = mean_quantile(_LEVEL_OF_QUIET, freedom)
     return np.asarray(np.quantile(mean, _LEVEL_OF_QUIET, axis=0) / below, np.float64)
 
 

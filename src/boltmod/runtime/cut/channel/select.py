@@ -8,9 +8,9 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel.spectra import low_pass
 
 _HALF_LENGTH = 12
 """The filter's length to either side, in periods of its bandwidth."""
@@ -27,11 +27,11 @@ _GUARD = 1.25
 def _table() -> NDArray[np.float32]:
     """A low-pass filter of bandwidth 1 (cut-off 1/2), (2 * half length * steps + 2,)."""
     n = 2 * _HALF_LENGTH * _STEPS + 1
-    taps = signal.firwin(n, 1 / _STEPS, window=("kaiser", 6.0)) * _STEPS
+    taps = low_pass(n, 1 / _STEPS, 6.0) * _STEPS
     return np.asarray(np.append(taps, 0), np.float32)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _bank(cut_off: float, reach: int) -> NDArray[np.float32]:
     """The filter at every fraction of a sample that it is used at, (n_phases + 1, 2 reach + 1)."""
     n_phases = max(1, int(np.ceil(_PHASES * cut_off)))

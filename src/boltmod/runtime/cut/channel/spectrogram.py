@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS
+from boltmod.runtime.cut.channel.spectra import blackman_harris
 
 _FEW_ROWS = 256
 """A piece of fewer whole rows is measured in overlapping ones, so that its times are finer."""
@@ -121,7 +122,7 @@ class Waterfall:
 
 
 def _power(frames: Samples) -> Floats:
-    window = signal.windows.blackmanharris(N_BINS, sym=False)
+    window = blackman_harris(N_BINS)
     window = window / np.sqrt((window**2).sum() * N_BINS)
     spectrum = fft.fftshift(fft.fft(frames * window, axis=1), axes=1)
     return np.asarray(np.abs(spectrum) ** 2, np.float64)

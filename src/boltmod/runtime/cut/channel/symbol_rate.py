@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import fft, ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.channel import keying
 from boltmod.runtime.cut.channel.keying import Keying
+from boltmod.runtime.cut.channel.spectra import hann
 
 _MIN_SAMPLES = 256
 
@@ -213,7 +214,7 @@ class _Spectrum:
             feature = np.minimum(feature, np.quantile(feature, 0.98))
         feature = feature - feature.mean()
         n_fft = fft.next_fast_len(4 * n)
-        window = signal.windows.hann(n, sym=False)
+        window = hann(n)
         amplitude = np.abs(fft.fft(feature * window, n_fft))
         level = ndimage.percentile_filter(
             amplitude[::4], 50, size=min(401, max(9, n // 16)), mode="wrap"
@@ -260,7 +261,7 @@ class _Spectrum:
         n = len(self.feature) // 4
         near = frequency + np.arange(-24, 25) * 1.5 / n
         turns = np.exp(-2j * np.pi * near[:, np.newaxis] * np.arange(n))
-        window = signal.windows.hann(n, sym=False)
+        window = hann(n)
         n_there = 0
         for part in self.feature[: 4 * n].reshape(4, n):
             heights = np.abs(turns @ ((part - part.mean()) * window))
