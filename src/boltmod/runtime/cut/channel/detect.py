@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
-from boltmod.runtime.cut.band import Band, Bins, occupied
+from boltmod.runtime.cut.band import N_BINS, Band, Bins, occupied
 from boltmod.runtime.cut.channel import noise
 from boltmod.runtime.cut.channel.boxes import (
     FAR_BELOW_ALL_DB,
@@ -109,7 +109,19 @@ def _is_far_below(found: Found, other: Found) -> bool:
         return _covers(other[0], found[0])
     if below_db < FAR_BELOW_DB:
         return False
-    return below_db > FAR_BELOW_ALL_DB or _covers(other[0], found[0])
+    if below_db > FAR_BELOW_ALL_DB or _covers(other[0], found[0]):
+        return True
+    return _adjoins(found[0], other[0])
+
+
+def _adjoins(tail: Detection, other: Detection) -> bool:
+    """Whether one comes right before or after another, in its band: its carrier, unmodulated."""
+    if tail.band.lower < other.band.lower or tail.band.upper > other.band.upper:
+        return False
+    ends = [edge for span in other.spans for edge in span]
+    return all(
+        any(abs(edge - e) < 2 * N_BINS for edge in span for e in ends) for span in tail.spans
+    )
 
 
 def _is_product(band: Band, of: Band) -> bool:
@@ -152,7 +164,8 @@ def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Fo
     for each in sorted(bursts, key=lambda pair: -pair[1]):
         if any(_is_within(each, other) for other in found):
             continue
-        if any(_is_beside(piece, each, other) for other in found[:n_always]):
+        steady = [other for other in found[:n_always] if not _is_spur(other, each)]
+        if any(_is_beside(piece, each, other) for other in steady):
             continue
         found.append(each)
     strongest = max((power for _, power in bursts), default=0.0)

@@ -31,6 +31,7 @@ class Thresholds:
         oversampling: Samples that a signal is looked at in (a bandwidth).
         tone_segment: Samples of a spectrum that tells a tone (count).
         tone_share: Share of the power in one line that makes a tone (ratio).
+        tone_width: Width of such a line, at most (bandwidths of the box).
         sideband_noise: What is beside a tone, over the noise (ratio), to be a modulation.
         sideband_amplitude: Share of it that changes the amplitude (ratio): 1 for AM, 0 for what an
             oscillator's phase does, 1/2 for noise.
@@ -49,6 +50,7 @@ class Thresholds:
     oversampling: float = 4.0
     tone_segment: int = 8192
     tone_share: float = 0.9
+    tone_width: float = 0.02
     sideband_noise: float = 3.0
     sideband_amplitude: float = 0.6
     wider: float = 4.0
@@ -163,7 +165,12 @@ def measure(
             found, alone, rate, keyed = wide, more, more_rate, again
     bandwidth = found.band.width / rate
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
-    is_bare = keyed is None and always and _is_tone(alone) and not _has_sidebands(alone, found)
+    is_bare = (
+        keyed is None
+        and always
+        and _is_tone(alone, found.snr_db)
+        and not _has_sidebands(alone, found)
+    )
     if not is_given and not is_bare and _is_click(alone, bandwidth):
         return None
     line = symbol_rate.estimate(alone, bandwidth, keyed)
@@ -332,12 +339,15 @@ def _is_line(alone: Samples) -> bool:
     return end - first >= _FINE and _is_tone(alone[first:end])
 
 
-def _is_tone(alone: Samples) -> bool:
+def _is_tone(alone: Samples, snr_db: float = np.inf) -> bool:
+    """Whether all but the noise is in one line, as wide as an oscillator drifts."""
     n = min(len(alone), THRESHOLDS.tone_segment)
-    _, spectrum = welch(alone, n)
-    best = int(spectrum.argmax())
-    line = np.take(spectrum, range(best - _TONE_BINS // 2, best + _TONE_BINS // 2 + 1), mode="wrap")
-    return bool(line.sum() > THRESHOLDS.tone_share * spectrum.sum())
+    _, spectrum = welch(alone, n, of_most=True)
+    reach = max(_TONE_BINS // 2, int(THRESHOLDS.tone_width * n / THRESHOLDS.oversampling / 2))
+    near = np.arange(-reach, reach + 1) + int(spectrum.argmax())
+    line = float(np.take(spectrum, near, mode="wrap").sum())
+    noise = 0.0 if np.isnan(snr_db) else 1 / (1 + 10 ** (snr_db / 10))
+    return line > THRESHOLDS.tone_share * (1 - noise) * float(spectrum.sum())
 
 
 def _has_sidebands(alone: Samples, found: Detection) -> bool:

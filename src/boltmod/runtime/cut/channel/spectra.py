@@ -39,13 +39,16 @@ def _cosines(n: int, terms: tuple[float, ...]) -> Floats:
     return np.asarray(sum(a * np.cos(k * angle) for k, a in enumerate(terms)), np.float64)
 
 
-def welch(samples: Samples, length: int, n_fft: int | None = None) -> tuple[Floats, Floats]:
+def welch(
+    samples: Samples, length: int, n_fft: int | None = None, of_most: bool = False
+) -> tuple[Floats, Floats]:
     """Mean power spectrum of segments that overlap by half.
 
     Args:
         samples: At least that long.
         length: Samples a segment.
         n_fft: Bins of the spectrum; as many as samples if not given.
+        of_most: Whether the median of the segments is taken, which short bursts do not change.
 
     Returns:
         Frequencies in cycles a sample, 0 first, and the power density there.
@@ -53,6 +56,9 @@ def welch(samples: Samples, length: int, n_fft: int | None = None) -> tuple[Floa
     n_fft = n_fft or length
     window = hann(length)
     segments = np.lib.stride_tricks.sliding_window_view(samples, length)[:: max(1, length // 2)]
+    if of_most and len(segments) > 2:
+        power = np.abs(fft.fft(segments * window, n_fft, axis=1)) ** 2
+        return np.asarray(fft.fftfreq(n_fft)), np.median(power, axis=0) / (window**2).sum()
     total = np.zeros(n_fft)
     for segment in segments:
         total += np.abs(fft.fft(segment * window, n_fft)) ** 2
