@@ -138,6 +138,8 @@ def _over(piece: Piece) -> Flags:
         over |= mean > least
     padded = np.pad(over & piece.noise.filled, ((4, 4), (4, 4)))
     closed = ndimage.binary_closing(padded, np.ones((5, 5)))[4:-4, 4:-4]
+    if piece.seen.is_blank is not None:
+        closed[piece.seen.is_blank] = False
     return np.asarray(closed, np.bool_)
 
 

@@ -34,6 +34,8 @@ _LEAST_SHARE = 0.15
 _ON = 0.25
 _STEADY_SHARE = 0.05
 """Share of the power that a line has in three quarters of the segments at least."""
+_NEAR = 6
+"""Half bins that a line may move from segment to segment."""
 _DRIFT = 0.02
 _CLEAR = 40.0
 """A window's line over the level of its neighbours, in power."""
@@ -113,7 +115,8 @@ def _line(
     powered = segments if power == 1 else magnitude * np.exp(1j * power * np.angle(segments))
     n_fft = 2 * n
     window = hann(n)
-    spectrum = (np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2).mean(0)
+    spectra = np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2
+    spectrum = spectra.mean(axis=0)
     frequency = fft.fftshift(fft.fftfreq(n_fft))
     near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * reach * bandwidth))
     around = np.abs(frequency) <= min(0.5, power * bandwidth / 2)
@@ -126,7 +129,8 @@ def _line(
         return None
     if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):
         return None
-    if power == 1 and not _is_steady(segments, float(frequency[best]), window):
+    line = spectra[:, max(0, best - _NEAR) : best + _NEAR + 1].max(axis=1) / window.sum() ** 2
+    if power < 4 and not _is_steady(line, (magnitude**2).mean(axis=1)):
         return None
     a, b, c = np.log(np.maximum(spectrum[best - 1 : best + 2], 1e-300))
     bend = a - 2 * b + c
@@ -134,11 +138,8 @@ def _line(
     return float(frequency[best] + shift / n_fft)
 
 
-def _is_steady(segments: NDArray[np.complex128], frequency: float, window: Floats) -> bool:
-    """Whether a line is there whenever the signal is: a voice's are not."""
-    turn = np.exp(-2j * np.pi * frequency * np.arange(segments.shape[1]))
-    line = np.abs((segments * (window * turn)).sum(axis=1)) ** 2 / window.sum() ** 2
-    power = (np.abs(segments) ** 2).mean(axis=1)
+def _is_steady(line: Floats, power: Floats) -> bool:
+    """Whether a line is there whenever the signal is: those of a voice are not."""
     is_on = power > _ON * power.mean()
     return bool(np.quantile(line[is_on] / power[is_on], 0.25) > _STEADY_SHARE)
 

@@ -60,6 +60,8 @@ _BEYOND = 0.01
 _FLAT = 4.0
 _RAISED = 0.4
 _WEAK = 10.0
+_DOUBTFUL_DB = 6.0
+_HALF_BAND = 0.5
 _JUDGED = 1 << 15
 _JUDGED_LEAST = 1000
 _ABOVE = 4.0
@@ -88,11 +90,14 @@ def look(
         return [], remembered
     piece = _settled(Piece(samples, seen, noise.measure(seen, remembered, steady=True)))
     boxes = bursts_in(piece)
-    if any(_is_gain(piece, box) for box in boxes):
+    has_gain = any(_is_gain(piece, box) for box in boxes)
+    if has_gain:
         piece = Piece(samples, piece.seen, noise.measure(piece.seen, remembered))
         boxes = bursts_in(piece)
     boxes = [box for box in boxes if not _is_raised(piece, box)]
     bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
+    if has_gain:
+        bursts = [(replace(e, is_doubtful=e.snr_db < _DOUBTFUL_DB), power) for e, power in bursts]
     found = _distinct(piece, bursts, always)
     kept = [
         each[0]
@@ -306,7 +311,7 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
                 Band.of_bins((low + a + first, low + a + end)),
                 everywhere,
                 float(10 * np.log10(total / noise_power)),
-                is_doubtful,
+                is_doubtful or end - first > _HALF_BAND * len(shape),
             )
             found.append((detection, total))
     return found

@@ -40,6 +40,7 @@ class Thresholds:
         coherent: Length of the mean phasor of the edges on their clock (ratio, 1 if all are on
             it), from which on it is one.
         burst: Gap that ends a burst of edges (symbols): the clock may begin anew.
+        dip: Samples that a packet may be without power (count), four to a bandwidth.
         pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
         four_levels: Share of a frequency's variance that lies between four tones (ratio): 0.94 for
             a uniform distribution, 0.88 for a Gaussian one.
@@ -55,6 +56,7 @@ class Thresholds:
     shortest: float = 0.2
     coherent: float = 0.5
     burst: float = 20.0
+    dip: int = 64
     pure: float = 0.35
     four_levels: float = 0.955
     equal: float = 0.7
@@ -154,7 +156,12 @@ def bursts(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> list[Run]:
     """Where a signal is on, the longest first; all of it if it never goes off."""
     magnitude = np.abs(samples).astype(np.float64)
     level = ndimage.uniform_filter1d(magnitude, 16)
-    runs, _ = _runs(_flattened(level), thresholds)
+    runs: list[Run] = []
+    for run in _runs(_flattened(level), thresholds)[0]:
+        if runs and run[0] - runs[-1][1] < thresholds.dip:
+            runs[-1] = (runs[-1][0], run[1])
+        else:
+            runs.append(run)
     return sorted(runs, key=lambda run: run[0] - run[1]) or [(0, len(samples))]
 
 

@@ -9,7 +9,7 @@ are half a symbol apart (offset QPSK) and none between.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,8 +174,13 @@ def _of_lines(samples: Samples, bandwidth: float) -> SymbolRate | None:
         "|dx|²": np.abs(np.diff(samples)) ** 2,
     }
     candidates = []
+    power = magnitude**2
+    is_constant = (power**2).mean() < THRESHOLDS.constant * power.mean() ** 2
     for name, feature in features.items():
         line = _line(_Spectrum.of(feature), bandwidth, name)
+        if line is not None and is_constant and "comb" not in line.clock:
+            # Of a constant envelope it is chirps or a voice; symbols have a comb, or two lines.
+            line = replace(line, prominence=0.0)
         if line is not None:
             candidates.append(line)
     return max(candidates, key=lambda each: each.prominence, default=None)
