@@ -358,7 +358,7 @@ def voice(rng: Generator, n: int, rate_hz: float, highest_hz: float = 4e3) -> Fl
     """Syllables of coloured noise and pitch, 100 Hz up, of peak 1."""
     band = signal.butter(4, [100, highest_hz], "band", fs=rate_hz, output="sos")
     slow = signal.butter(2, 4.0, fs=rate_hz, output="sos")
-    pitch = 100 + 30 * np.cumsum(rng.standard_normal(n)) / np.sqrt(rate_hz)
+    pitch = 110 + 90 * np.cumsum(rng.standard_normal(n)) / np.sqrt(rate_hz)
     buzz = signal.sawtooth(2 * np.pi * np.cumsum(pitch) / rate_hz)
     tilt = signal.butter(1, 600, fs=rate_hz, output="sos")
     sound = signal.sosfilt(band, signal.sosfilt(tilt, buzz + 0.7 * rng.standard_normal(n)))
@@ -404,7 +404,11 @@ def sidebands(rng: Generator, kind: str) -> Capture:
     add(capture, Emission(wave, labels), place(rng, capture), rng.uniform(20, 40))
     if is_single:
         truth = capture.truths[0]
-        middle_hz = truth.centre_hz + 100 + truth.bandwidth_hz / 2
+        frequency, power = signal.welch(wave, 48e3, nperseg=4096, return_onesided=False)
+        order = np.argsort(frequency)
+        summed = np.cumsum(power[order]) / power.sum()
+        edges = frequency[order][np.searchsorted(summed, [0.005, 0.995])]
+        middle_hz = truth.centre_hz + float(edges.mean())
         capture.truths[0] = Truth(labels, middle_hz, truth.bandwidth_hz, None, truth.span)
     return received(rng, capture)
 

@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.8
 """Of a signal's power, in the channel that is cut out of the band for it."""
 _MOST_SIGNALS = 256
 _MOST_SPANS = 4096
+_SAME_CLOCK = 0.01
+"""Symbol rates that differ by less are one, as a share of them."""
 _SAME_CARRIER = 2 / 512
 """Lines nearer to each other are one, in cycles a sample."""
 
@@ -174,6 +176,7 @@ class Tracks:
         measured = self._corrected(measured)
         band = measured.detection.band
         like = [each for each in self.known if each.measured.detection.band.is_same(band)]
+        like = like or [each for each in self.known if _is_same_sender(each.measured, measured)]
         if like:
             track = min(
                 like, key=lambda each: abs(each.measured.detection.band.centre - band.centre)
@@ -199,3 +202,14 @@ class Tracks:
             line = SymbolRate(rate, float("inf"), clock="as it was given")
             measured = replace(measured, line=line)
         return measured
+
+
+def _is_same_sender(one: Measured, other: Measured) -> bool:
+    """Whether two packets are of one transmitter whose carrier moves: one clock, band on band."""
+    if one.line is None or other.line is None or not (one.line.is_sure and other.line.is_sure):
+        return False
+    is_keyed = one.character.keying != "" and one.character.keying == other.character.keying
+    is_on = one.detection.band.overlap(other.detection.band) > 0
+    rates = one.line.rate / other.line.rate
+    at_once = any(a < d and c < b for a, b in one.detection.spans for c, d in other.detection.spans)
+    return is_keyed and is_on and abs(rates - 1) < _SAME_CLOCK and not at_once

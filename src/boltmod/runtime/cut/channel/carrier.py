@@ -130,7 +130,7 @@ def _line(
     if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):
         return None
     line = spectra[:, max(0, best - _NEAR) : best + _NEAR + 1].max(axis=1) / window.sum() ** 2
-    if power < 4 and not _is_steady(line, (magnitude**2).mean(axis=1)):
+    if power == 1 and not _is_steady(line, (magnitude**2).mean(axis=1)):
         return None
     a, b, c = np.log(np.maximum(spectrum[best - 1 : best + 2], 1e-300))
     bend = a - 2 * b + c

@@ -39,6 +39,8 @@ class Thresholds:
             of random symbols are.
         coherent: Length of the mean phasor of the edges on their clock (ratio, 1 if all are on
             it), from which on it is one.
+        preferred: What a clock's coherence must be higher for being further from the shortest run
+            (ratio per natural logarithm of the ratio of both).
         burst: Gap that ends a burst of edges (symbols): the clock may begin anew.
         dip: Samples that a packet may be without power (count), four to a bandwidth.
         pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
@@ -55,6 +57,7 @@ class Thresholds:
     edges: tuple[int, int] = (8, 16)
     shortest: float = 0.2
     coherent: float = 0.5
+    preferred: float = 0.5
     burst: float = 20.0
     dip: int = 64
     pure: float = 0.35
@@ -296,7 +299,8 @@ def _clock(edges: Floats, thresholds: Thresholds) -> tuple[float, bool]:
     fit = (
         sum(np.abs(np.exp(2j * np.pi * p / periods[:, np.newaxis]).sum(axis=1)) for p in parts) / n
     )
-    best = int(np.argmax(fit))
+    # Pulses that are stretched fit several clocks: the one nearest to the shortest of them wins.
+    best = int(np.argmax(fit - thresholds.preferred * np.abs(np.log(periods / unit))))
     chance = 2 / np.sqrt(n / len(parts))
     if fit[best] < max(thresholds.coherent, min(0.9, chance)) or n < thresholds.edges[1]:
         return unit, False

@@ -35,7 +35,8 @@ class Thresholds:
         sideband_noise: What is beside a tone, over the noise (ratio), to be a modulation.
         sideband_amplitude: Share of it that changes the amplitude (ratio): 1 for AM, 0 for what an
             oscillator's phase does, 1/2 for noise.
-        wider: Bandwidths that are looked at again around a line that is most of the power (count).
+        line_share: Share of the power in one line (ratio) beside which there may be more.
+        wider: Bandwidths that are looked at again around such a line (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
         keyed_spans: Spans from which on gaps may be a keyed carrier's (count).
         keyed_gap: Such gaps (lengths of the longest span).
@@ -53,7 +54,8 @@ class Thresholds:
     tone_width: float = 0.02
     sideband_noise: float = 3.0
     sideband_amplitude: float = 0.6
-    wider: float = 4.0
+    line_share: float = 0.5
+    wider: tuple[float, ...] = (4.0, 16.0)
     click: float = 6.0
     keyed_spans: int = 4
     keyed_gap: float = 2.0
@@ -65,6 +67,8 @@ class Thresholds:
 THRESHOLDS = Thresholds()
 _FINE = 256
 _TONE_BINS = 5
+_ALL = 0.95
+"""Of the band that a channel may fill."""
 
 
 @dataclass(frozen=True)
@@ -158,11 +162,13 @@ def measure(
     keyed = keying.measure(alone)
     if not is_given and not (keyed is not None and keyed.is_clocked) and _is_line(alone):
         # Most of the power may be a carrier alone, and what it carries beside it.
-        wide = replace(found, band=Band(found.band.centre, THRESHOLDS.wider * found.band.width))
-        more, more_rate = _alone(samples, start, wide, 1.0)
-        again = keying.measure(more)
-        if again is not None and again.is_clocked:
-            found, alone, rate, keyed = wide, more, more_rate, again
+        for wider in THRESHOLDS.wider:
+            band = Band(found.band.centre, min(wider * found.band.width, _ALL))
+            more, more_rate = _alone(samples, start, replace(found, band=band), 1.0)
+            again = keying.measure(more)
+            if again is not None and again.is_clocked:
+                found, alone, rate, keyed = replace(found, band=band), more, more_rate, again
+                break
     bandwidth = found.band.width / rate
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
     is_bare = (
@@ -336,10 +342,10 @@ def _is_click(alone: Samples, bandwidth: float) -> bool:
 def _is_line(alone: Samples) -> bool:
     """Whether most of the power is in one line while a signal is on longest."""
     first, end = keying.bursts(alone)[0]
-    return end - first >= _FINE and _is_tone(alone[first:end])
+    return end - first >= _FINE and _is_tone(alone[first:end], share=THRESHOLDS.line_share)
 
 
-def _is_tone(alone: Samples, snr_db: float = np.inf) -> bool:
+def _is_tone(alone: Samples, snr_db: float = np.inf, share: float = THRESHOLDS.tone_share) -> bool:
     """Whether all but the noise is in one line, as wide as an oscillator drifts."""
     n = min(len(alone), THRESHOLDS.tone_segment)
     _, spectrum = welch(alone, n, of_most=True)
@@ -347,7 +353,7 @@ def _is_tone(alone: Samples, snr_db: float = np.inf) -> bool:
     near = np.arange(-reach, reach + 1) + int(spectrum.argmax())
     line = float(np.take(spectrum, near, mode="wrap").sum())
     noise = 0.0 if np.isnan(snr_db) else 1 / (1 + 10 ** (snr_db / 10))
-    return line > THRESHOLDS.tone_share * (1 - noise) * float(spectrum.sum())
+    return line > share * (1 - noise) * float(spectrum.sum())
 
 
 def _has_sidebands(alone: Samples, found: Detection) -> bool:

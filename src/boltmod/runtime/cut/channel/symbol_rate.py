@@ -31,7 +31,7 @@ class Thresholds:
 
     Args:
         sure: Height of a line over the level of its neighbours (ratio of amplitudes). The highest
-            of 10^5 of noise is 4.1.
+            of 10^5 of noise is 4.1, those of OFDM reach 6.
         lasting: Its height in a quarter of the samples (ratio of amplitudes), which three quarters
             must have: half of what all of them have, for a line that lasts.
         slowest: Symbols a bandwidth of 99 % of the power, at least and at most (ratio). Shaped
@@ -47,7 +47,7 @@ class Thresholds:
             without noise.
     """
 
-    sure: float = 4.5
+    sure: float = 7.0
     lasting: float = 1.8
     slowest: float = 1 / 2.4
     fastest: float = 1.08
@@ -192,7 +192,11 @@ def _line(spectrum: _Spectrum, bandwidth: float, name: str) -> SymbolRate | None
     comb = spectrum.strongest(THRESHOLDS.lowest * bandwidth, min(2 * slowest, 0.48))
     if comb is not None and spectrum.height(comb) >= THRESHOLDS.sure:
         fundamental = spectrum.fundamental(comb, THRESHOLDS.lowest * bandwidth)
-        if fundamental is not None and fundamental < slowest and spectrum.lasts(comb):
+        if (
+            fundamental is not None
+            and fundamental < slowest
+            and all(spectrum.lasts(each) for each in (comb, fundamental, 2 * fundamental))
+        ):
             return SymbolRate(fundamental, spectrum.height(comb), False, f"a comb of {name}")
     if best is None:
         return None
