@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
@@ -32,9 +32,9 @@ class Thresholds:
         tone_segment: Samples of a spectrum that tells a tone (count).
         tone_share: Share of the power in one line that makes a tone (ratio).
         tone_width: Width of such a line, at most (bandwidths of the box).
-        sideband_noise: What is beside a tone, over the noise (ratio), to be a modulation.
-        sideband_amplitude: Share of it that changes the amplitude (ratio): 1 for AM, 0 for what an
-            oscillator's phase does, 1/2 for noise.
+        sideband_amplitude: How much more a carrier's amplitude changes than its phase (ratio of
+            powers) if it is modulated: 1 for noise, 0 for what an oscillator's phase does.
+        slow: Samples over which a carrier's own phase and level stay as they are (count).
         line_share: Share of the power in one line (ratio) beside which there may be more.
         wider: Bandwidths that are looked at again around such a line (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
@@ -52,8 +52,8 @@ class Thresholds:
     tone_segment: int = 8192
     tone_share: float = 0.9
     tone_width: float = 0.02
-    sideband_noise: float = 3.0
-    sideband_amplitude: float = 0.6
+    sideband_amplitude: float = 1.4
+    slow: int = 256
     line_share: float = 0.5
     wider: tuple[float, ...] = (4.0, 16.0)
     click: float = 6.0
@@ -67,6 +67,7 @@ class Thresholds:
 THRESHOLDS = Thresholds()
 _FINE = 256
 _TONE_BINS = 5
+_HUMP_BINS = 9
 _ALL = 0.95
 """Of the band that a channel may fill."""
 
@@ -172,10 +173,7 @@ def measure(
     bandwidth = found.band.width / rate
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
     is_bare = (
-        keyed is None
-        and always
-        and _is_tone(alone, found.snr_db)
-        and not _has_sidebands(alone, found)
+        keyed is None and always and _is_tone(alone, found.snr_db) and not _has_sidebands(alone)
     )
     if not is_given and not is_bare and _is_click(alone, bandwidth):
         return None
@@ -232,6 +230,7 @@ def _hump(alone: Samples, keyed: Keying) -> float:
     for start, end in keyed.runs:
         on[start:end] = True
     _, power = welch(np.where(on, alone, 0), min(n, len(alone)), n)
+    power = ndimage.uniform_filter1d(power, _HUMP_BINS, mode="wrap")
     best = int(power.argmax())
     power = np.roll(power, n // 2 - best)
     over = power > power[n // 2] * 10 ** (-THRESHOLDS.hump_db / 10)
@@ -356,18 +355,13 @@ def _is_tone(alone: Samples, snr_db: float = np.inf, share: float = THRESHOLDS.t
     return line > share * (1 - noise) * float(spectrum.sum())
 
 
-def _has_sidebands(alone: Samples, found: Detection) -> bool:
-    """Whether there is more beside a tone than noise and what its phase does: a modulation."""
-    magnitude = np.abs(alone.astype(np.complex128))
-    n = min(len(alone), THRESHOLDS.tone_segment)
-    _, spectrum = welch(alone, n)
-    near = np.arange(-_TONE_BINS, _TONE_BINS + 1) + int(spectrum.argmax())
-    line = float(np.take(spectrum, near, mode="wrap").sum())
-    beside = float(spectrum.sum()) / line - 1
-    noise = 0.0 if np.isnan(found.snr_db) else 10 ** (-found.snr_db / 10)
-    of_amplitude = float(magnitude.var() / magnitude.mean() ** 2) - noise / 2
-    excess = beside - noise
-    return (
-        beside > THRESHOLDS.sideband_noise * noise
-        and of_amplitude > THRESHOLDS.sideband_amplitude * excess
-    )
+def _has_sidebands(alone: Samples) -> bool:
+    """Whether a carrier's amplitude changes more than its phase: noise changes both alike."""
+    frequency, spectrum = welch(alone, min(len(alone), THRESHOLDS.tone_segment))
+    turn = np.exp(-2j * np.pi * frequency[int(spectrum.argmax())] * np.arange(len(alone)))
+    wave = alone * turn
+    slow = ndimage.uniform_filter1d(wave, min(len(wave), THRESHOLDS.slow))
+    level = np.abs(slow)
+    steady = wave[level > 0] / slow[level > 0]
+    in_phase, across = float(steady.real.var()), float(steady.imag.var())
+    return in_phase > THRESHOLDS.sideband_amplitude * across
