@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -30,6 +31,8 @@ _RANGE_DB = 50.0
 _NOTHING = 1e-6
 """Bins that never have more of the strongest one's power are beyond the receiver's filters."""
 _WIDTH_IN = 9.6
+_WHY_LETTERS = 44
+"""Letters of a line of reasons under a signal's symbols."""
 _MULTIPLES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _SEARCHED = 0.004
 """Cycles a sample that are left of a carrier's offset, at most, when its symbols are drawn."""
@@ -245,7 +248,14 @@ def _draw_symbols(axes: Axes, verdict: Verdict, windows: Samples) -> None:
         spine.set_visible(True)
     rate = _quantity(signal.symbol_rate_hz, "Bd")
     snr = "" if signal.snr_db is None else f", {signal.snr_db:.0f} dB"
+    why = f"{signal.evidence.carrier}; {signal.evidence.clock}"
     axes.set_title(f"{_name(verdict)}\n{rate}{snr}", fontsize=7.5, color=INK)
+    axes.set_xlabel(_wrapped(why), fontsize=5, color=MUTED, labelpad=1)
+
+
+def _wrapped(text: str) -> str:
+    """Text in lines that fit under a signal's symbols."""
+    return "\n".join(textwrap.wrap(text, _WHY_LETTERS)[:2])
 
 
 def _quantity(value: float, unit: str) -> str:

@@ -15,6 +15,11 @@ from boltmod.runtime.window import Windows
 
 CARRIER = "carrier"
 """What a line that nothing changes in is called; no network is needed for that."""
+_CLOCKED = 0.99
+"""How often what the waveform tells is right: bench/street.py."""
+_MINIMUM_SHIFT = 0.75
+"""Distance of two tones in symbol rates, at least, if it is not minimum-shift keying (1/2)."""
+_TOP = 3
 _FLOOR = 0.01
 """Least probability that a window gives a class when a signal's windows are taken together."""
 
@@ -32,6 +37,8 @@ class Verdict:
         n_windows_by_class: How many of them were given each class.
         n_constant_windows: Windows without a class, for nothing changes in them.
         n_quiet_windows: Windows left out, for they hold little more than noise.
+        top_classes: Mean probability of the three classes that the network gave most.
+        is_by_waveform: Whether the class was told from how the signal is keyed, not by the network.
     """
 
     signal: Signal
@@ -41,6 +48,8 @@ class Verdict:
     n_windows_by_class: dict[str, int]
     n_constant_windows: int = 0
     n_quiet_windows: int = 0
+    top_classes: dict[str, float] = field(default_factory=dict)
+    is_by_waveform: bool = False
 
 
 @dataclass
@@ -78,8 +87,9 @@ class Tally:
         if self.shares is not None and self.log_shares is not None:
             best = int(np.argmax(self.log_shares))
             name, probability = self.classes[best], float(self.shares[best]) / self.n_windows
-        if signal.evidence.is_bare_carrier:
-            name, probability = CARRIER, None
+        told = by_waveform(signal)
+        if told is not None:
+            name, probability = told, None if told == CARRIER else _CLOCKED
         return Verdict(
             signal,
             name,
@@ -88,7 +98,34 @@ class Tally:
             dict(self.by_class.most_common()),
             self.n_constant,
             self.n_quiet,
+            self._top(),
+            told is not None,
         )
+
+    def _top(self) -> dict[str, float]:
+        """Mean probability of the most probable classes."""
+        if self.shares is None:
+            return {}
+        order = np.argsort(-self.shares)[:_TOP].tolist()
+        return {self.classes[i]: float(self.shares[i]) / self.n_windows for i in order}
+
+
+def by_waveform(signal: Signal) -> str | None:
+    """What a signal is if its switching instants keep a clock: nothing else has such levels.
+
+    A minimum-shift keying is left to the network, which knows its pulse.
+    """
+    evidence = signal.evidence
+    if evidence.is_bare_carrier:
+        return CARRIER
+    if not evidence.is_clocked:
+        return None
+    if evidence.keying == "on-off":
+        return "OOK"
+    if evidence.keying == "frequency" and evidence.frequency_deviation_hz is not None:
+        index = 2 * evidence.frequency_deviation_hz / signal.symbol_rate_hz
+        return f"{evidence.n_tones}FSK" if index > _MINIMUM_SHIFT else None
+    return None
 
 
 class Tallies:

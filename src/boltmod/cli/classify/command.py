@@ -82,6 +82,9 @@ def classify(  # noqa: PLR0913 (the command's options)
     summary_only: Annotated[
         bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each signal why: its carrier, clock, channel.")
+    ] = False,
     picture: Annotated[
         Path | None,
         typer.Option(help="Write a picture of the band and its signals to a .png file."),
@@ -105,8 +108,9 @@ def classify(  # noqa: PLR0913 (the command's options)
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
 
-    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary and --picture,
-    the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain and
+    --picture, the signals in the band are found, and each is filtered and resampled to 8 samples a
+    symbol.
     """
     from boltmod.cli.classify.request import Request
     from boltmod.recording.quantity import parse_channels, parse_offset, parse_rate
@@ -128,6 +132,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         channel=channel,
         constraints=constraints,
         summary_only=summary_only,
+        explains=explain,
         output=output,
         picture=picture,
         gain_db=gain,

@@ -30,6 +30,7 @@ class Request:
         channel: `auto` to look for signals, `none` not to.
         constraints: What is known of the signals.
         summary_only: A line a signal, none a window.
+        explains: Reasons for each signal.
         output: A file for the labels.
         picture: A file for a picture.
         gain_db: Gain of rtl_tcp's tuner.
@@ -50,6 +51,7 @@ class Request:
     channel: str | None = None
     constraints: Constraints = field(default_factory=Constraints)
     summary_only: bool = False
+    explains: bool = False
     output: Path | None = None
     picture: Path | None = None
     gain_db: float | None = None
@@ -79,7 +81,8 @@ class Request:
     @property
     def needs_signals(self) -> bool:
         """Whether something is asked for that only signals have."""
-        return self.constraints != Constraints() or self.summary_only or self.picture is not None
+        asks = self.summary_only or self.explains or self.picture is not None
+        return asks or self.constraints != Constraints()
 
     @property
     def looks_for_signals(self) -> bool:
@@ -121,6 +124,10 @@ class Request:
 
 
 _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
+    (
+        lambda asked: asked.channel == "none" and asked.explains,
+        "channel must not be none where reasons are asked for: leave --channel out",
+    ),
     (
         lambda asked: asked.channel not in (None, "auto", "none"),
         "channel must be auto or none, not {0.channel!r}: choose one of them",

@@ -10,6 +10,7 @@ from rich.table import Table
 from boltmod.cli.classify.job import Job
 from boltmod.cli.terminal import stderr, stdout
 from boltmod.recording.live.buffer import LiveRecording
+from boltmod.runtime.cut.signal import Evidence
 from boltmod.runtime.sink import table
 from boltmod.runtime.verdict import Verdict
 
@@ -55,6 +56,10 @@ def _tell_signals(job: Job) -> None:
         return
     if verdicts:
         stdout.print(_signal_table(verdicts))
+        if job.request.explains:
+            for verdict in verdicts:
+                for line in explained(verdict):
+                    stdout.print(line, markup=False, highlight=False, soft_wrap=True)
     else:
         stderr.print("no signal found: give --offset and --bandwidth, or use --channel none")
     if job.listener.carriers:
@@ -96,6 +101,44 @@ def _cells(verdict: Verdict) -> list[str]:
         "" if signal.snr_db is None else f"{signal.snr_db:.1f} dB",
         f"{on:,} samples",
     ]
+
+
+def explained(verdict: Verdict) -> list[str]:
+    """Why a signal is said to be where and what it is, in lines of text."""
+    signal, evidence = verdict.signal, verdict.signal.evidence
+    middle_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
+    certainty = "sure" if signal.symbol_rate_is_sure else "a guess"
+    lines = [
+        f"signal {signal.number}",
+        f"  carrier   {_hertz(middle_hz)} Hz: {evidence.carrier or 'the middle of the band'}",
+        f"  symbols   {_hertz(signal.symbol_rate_hz)}/s, {certainty}: {evidence.clock}",
+    ]
+    if evidence.power_share is not None:
+        lines.append(
+            f"  channel   {evidence.power_share:.0%} of the box's power, "
+            f"{evidence.samples_per_symbol:.3g} samples a symbol"
+        )
+    if evidence.keying:
+        lines.append(f"  keying    {_keying(evidence)}")
+    top = ", ".join(f"{name} {share:.3f}" for name, share in verdict.top_classes.items())
+    lines.append(f"  network   {top or _reason(verdict)}")
+    if verdict.is_by_waveform:
+        lines.append(
+            f"  class     {verdict.class_name}: by its waveform, whatever the network says"
+        )
+    return lines
+
+
+def _keying(evidence: Evidence) -> str:
+    if evidence.frequency_deviation_hz is not None:
+        return (
+            f"{evidence.n_tones} tones, deviation {_hertz(evidence.frequency_deviation_hz)} Hz, "
+            f"envelope varies by {evidence.envelope_variation:.0%}"
+        )
+    return (
+        f"{evidence.keying}, on {evidence.on_share:.0%} of the time, "
+        f"lower level {evidence.low_amplitude:.0%} of the upper one"
+    )
 
 
 def _reason(verdict: Verdict) -> str:

@@ -77,6 +77,7 @@ class Evidence:
         low_amplitude: Amplitude of the lower of two levels over the higher one's.
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_bare_carrier: Whether nothing changes in it.
+        is_clocked: Whether the instants of its switching keep a clock.
     """
 
     carrier: str = ""
@@ -90,6 +91,7 @@ class Evidence:
     low_amplitude: float = 1.0
     envelope_variation: float = 0.0
     is_bare_carrier: bool = False
+    is_clocked: bool = False
 
 
 @dataclass(frozen=True)

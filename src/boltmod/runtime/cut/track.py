@@ -104,6 +104,7 @@ class Track:
             character.low,
             character.envelope_variation,
             measured.is_bare,
+            character.is_sure,
         )
 
     def add(self, span: Span) -> None:

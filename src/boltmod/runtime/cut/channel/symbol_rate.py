@@ -43,6 +43,7 @@ class Thresholds:
         comb_sure: Height of each (ratio of amplitudes), a fixed place, so that chance needs less.
         pair: The weaker of two lines of x^2 over the stronger one (ratio of amplitudes).
         pair_sure: Height of the weaker one (ratio of amplitudes).
+        amid: Distance of their middle from the middle of the band, at most (bandwidths), halved.
         constant: Fourth moment of a constant envelope over its second squared (ratio), at most: 1
             without noise.
     """
@@ -56,6 +57,7 @@ class Thresholds:
     comb_sure: float = 3.5
     pair: float = 0.5
     pair_sure: float = 7.0
+    amid: float = 0.15
     constant: float = 1.1
 
 
@@ -160,7 +162,12 @@ def lines_of_square(samples: Samples, bandwidth: float) -> tuple[float, float] |
     if second is None:
         return None
     least = max(THRESHOLDS.pair_sure, THRESHOLDS.pair * spectrum.height(first))
-    if spectrum.height(second) < least or spectrum.height((first + second) / 2) > least:
+    is_amid = abs(first + second) / 2 < 2 * THRESHOLDS.amid * bandwidth
+    if (
+        not is_amid
+        or spectrum.height(second) < least
+        or spectrum.height((first + second) / 2) > least
+    ):
         return None
     return min(first, second), max(first, second)
 
