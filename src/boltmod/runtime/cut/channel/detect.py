@@ -30,7 +30,7 @@ from boltmod.runtime.cut.channel.boxes import (
 from boltmod.runtime.cut.channel.detection import Detection, Found, Span
 from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.groups import SPLATTER, grouped
-from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one
+from boltmod.runtime.cut.channel.humps import MEASURED_SAMPLES, Excerpt, apart, are_one, take_turns
 from boltmod.runtime.cut.channel.noise import is_noise
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram, spectrogram
@@ -314,7 +314,34 @@ def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
                 is_doubtful or end - first > _HALF_BAND * len(shape),
             )
             found.append((detection, total))
+    return _tones_joined(piece, found, np.flatnonzero(heard))
+
+
+def _tones_joined(piece: Piece, found: list[Found], rows: NDArray[np.intp]) -> list[Found]:
+    """Two lines as strong as each other that take turns are the tones of one signal."""
+    for one in found:
+        for other in found:
+            if one[0].band.centre >= other[0].band.centre or not _are_tones(
+                piece, one, other, rows
+            ):
+                continue
+            low, high = one[0].band.bins[0], other[0].band.bins[1]
+            weaker_db = min(one[0].snr_db, other[0].snr_db)
+            apart_db = 10 * np.log10((high - low) / (2 * N_BINS * one[0].band.width))
+            joined = replace(one[0], band=Band.of_bins((low, high)), snr_db=weaker_db - apart_db)
+            return [(joined, one[1] + other[1]), *(e for e in found if e not in (one, other))]
     return found
+
+
+def _are_tones(piece: Piece, one: Found, other: Found, rows: NDArray[np.intp]) -> bool:
+    weak, strong = sorted((one[1], other[1]))
+    narrow, wide = sorted((one[0].band.width, other[0].band.width))
+    if strong > _ALIKE_SIDES * weak or wide > 2 * narrow + 4 / N_BINS:
+        return False
+    low = one[0].band.bins[0]
+    excerpt = excerpt_of(piece, rows, (low, other[0].band.bins[1]))
+    bands = [tuple(edge - low for edge in each[0].band.bins) for each in (one, other)]
+    return take_turns(excerpt, (bands[0][0], bands[0][1]), (bands[1][0], bands[1][1]))
 
 
 def _runs(seen: Spectrogram, rows: Flags | None) -> tuple[Span, ...]:

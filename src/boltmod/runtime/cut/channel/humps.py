@@ -24,6 +24,9 @@ _MOST = 8
 _MIN_BINS = 3
 _DEPENDENT = 0.15
 """Correlation of two powers of one signal, at least."""
+_ALTERNATE = 0.4
+"""Correlation of the powers of two tones that take turns, at most: -1 without transitions."""
+_LEAST_POWERS = 64
 _UNSURE = 5.0
 """Deviations of the correlation of independent powers that are put down to chance."""
 MEASURED_SAMPLES = 1 << 14
@@ -70,6 +73,16 @@ def are_one(excerpt: Excerpt, one: Bins, other: Bins) -> bool:
     """Whether two bands are of one signal."""
     rate = min(1.0, 2 * max(one[1] - one[0], other[1] - other[0]) / N_BINS)
     return _depend(_power(excerpt, one, rate), _power(excerpt, other, rate))
+
+
+def take_turns(excerpt: Excerpt, one: Bins, other: Bins) -> bool:
+    """Whether one of two bands is on while the other is off: tones of one signal."""
+    rate = min(1.0, 2 * max(one[1] - one[0], other[1] - other[0]) / N_BINS)
+    first, second = _power(excerpt, one, rate), _power(excerpt, other, rate)
+    if len(first) < _LEAST_POWERS or not first.std() or not second.std():
+        return False
+    chance = _UNSURE / np.sqrt(len(first) / 4)
+    return bool(np.corrcoef(first, second)[0, 1] < -max(_ALTERNATE, chance))
 
 
 def _humps(excess: Floats, valley_db: float) -> list[Bins]:

@@ -138,10 +138,14 @@ def _of_pair(samples: Samples, bandwidth: float) -> SymbolRate | None:
     apart = pair[1] - pair[0]
     power = np.abs(samples.astype(np.complex128)) ** 2
     is_constant = (power**2).mean() < THRESHOLDS.constant * power.mean() ** 2
-    rate = apart if is_constant else apart / 2
-    if not THRESHOLDS.slowest < rate / bandwidth < THRESHOLDS.fastest:
+    fits = [
+        rate
+        for rate in ((apart, apart / 2) if is_constant else (apart / 2, apart))
+        if THRESHOLDS.slowest < rate / bandwidth < THRESHOLDS.fastest
+    ]
+    if not fits:
         return None
-    return SymbolRate(rate, THRESHOLDS.pair_sure, False, "two lines of x²")
+    return SymbolRate(fits[0], THRESHOLDS.pair_sure, False, "two lines of x²")
 
 
 def lines_of_square(samples: Samples, bandwidth: float) -> tuple[float, float] | None:
