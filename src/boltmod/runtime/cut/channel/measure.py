@@ -66,6 +66,8 @@ class Thresholds:
 
 THRESHOLDS = Thresholds()
 _FINE = 256
+_BEGINS = 40
+"""Samples in which a channel's filter begins and ends."""
 _TONE_BINS = 5
 _HUMP_BINS = 9
 _ALL = 0.95
@@ -155,6 +157,7 @@ def measure(
         None if it is a click, or noise that a receiver's filter has shaped, and nobody knows
         better.
     """
+    box = found
     if found.band.width < THRESHOLDS.narrow and not is_given:
         found = _narrowed(samples, start, found)
     alone, rate = _alone(samples, start, found, 1.0)
@@ -173,7 +176,10 @@ def measure(
     bandwidth = found.band.width / rate
     always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
     is_bare = (
-        keyed is None and always and _is_tone(alone, found.snr_db) and not _has_sidebands(alone)
+        keyed is None
+        and always
+        and _is_tone(alone, found.snr_db)
+        and not _has_sidebands(_alone(samples, start, box, 1.0)[0])
     )
     if not is_given and not is_bare and _is_click(alone, bandwidth):
         return None
@@ -359,7 +365,9 @@ def _has_sidebands(alone: Samples) -> bool:
     """Whether a carrier's amplitude changes more than its phase: noise changes both alike."""
     frequency, spectrum = welch(alone, min(len(alone), THRESHOLDS.tone_segment))
     turn = np.exp(-2j * np.pi * frequency[int(spectrum.argmax())] * np.arange(len(alone)))
-    wave = alone * turn
+    wave = (alone * turn)[_BEGINS:-_BEGINS]
+    if not len(wave):
+        return False
     slow = ndimage.uniform_filter1d(wave, min(len(wave), THRESHOLDS.slow))
     level = np.abs(slow)
     steady = wave[level > 0] / slow[level > 0]
