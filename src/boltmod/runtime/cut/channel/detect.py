@@ -59,6 +59,8 @@ _WIDE = 12
 _BEYOND = 0.01
 _FLAT = 4.0
 _RAISED = 0.4
+_LASTING = 4 * N_BINS
+"""Samples that a burst is on for, at least, to have spurs: an impulse is not."""
 _WEAK = 10.0
 _DOUBTFUL_DB = 6.0
 _HALF_BAND = 0.5
@@ -173,11 +175,16 @@ def _distinct(piece: Piece, bursts: list[Found], always: list[Found]) -> list[Fo
         if any(_is_beside(piece, each, other) for other in steady):
             continue
         found.append(each)
-    strongest = max((power for _, power in bursts), default=0.0)
+    lasting = [power for burst, power in bursts if _time_on(burst) >= _LASTING]
+    strongest = max(lasting, default=0.0)
     heard = [e for e in found[:n_always] if e[1] > strongest * 10 ** (-FAR_BELOW_DB / 10)]
     apart = [_between(each, found[n_always:]) for each in heard]
     found = [*(each for each in apart if each is not None), *found[n_always:]]
     return sorted(found, key=lambda pair: -pair[1])
+
+
+def _time_on(detection: Detection) -> int:
+    return sum(end - start for start, end in detection.spans)
 
 
 def _is_within(burst: Found, other: Found) -> bool:

@@ -42,6 +42,8 @@ class Thresholds:
         preferred: What a clock's coherence must be higher for being further from the shortest run
             (ratio per natural logarithm of the ratio of both).
         burst: Gap that ends a burst of edges (symbols): the clock may begin anew.
+        fastest: Samples of the shortest symbol, at least (count), four to a bandwidth; what is
+            faster is noise.
         dip: Samples that a packet may be without power (count), four to a bandwidth.
         pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
         four_levels: Share of a frequency's variance that lies between four tones (ratio): 0.94 for
@@ -59,6 +61,7 @@ class Thresholds:
     coherent: float = 0.5
     preferred: float = 0.5
     burst: float = 20.0
+    fastest: float = 3.0
     dip: int = 64
     pure: float = 0.35
     four_levels: float = 0.955
@@ -176,6 +179,8 @@ def _on_off(
     if len(edges) < thresholds.edges[0] or not _is_pure(samples, runs, thresholds):
         return None
     period, is_clocked = _clock(edges, thresholds)
+    if period < thresholds.fastest:
+        return None
     if not is_clocked and len(runs) > 1:
         # They may be packets of a carrier that is never quite off.
         first, end = max(runs, key=lambda run: run[1] - run[0])
@@ -207,6 +212,8 @@ def _tones(
     if len(edges) < thresholds.edges[0]:
         return None
     period, is_clocked = _clock(edges, thresholds)
+    if period < thresholds.fastest:
+        return None
     return Keying(True, period, is_clocked, len(edges), low, high, float(on.mean()))
 
 

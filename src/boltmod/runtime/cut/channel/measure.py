@@ -13,7 +13,7 @@ from boltmod.runtime.cut.band import N_BINS, Band, occupied
 from boltmod.runtime.cut.channel import carrier, keying, symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.keying import Keying
-from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.noise import is_mostly_noise
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.spectra import welch
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
@@ -38,6 +38,7 @@ class Thresholds:
         line_share: Share of the power in one line (ratio) beside which there may be more.
         wider: Bandwidths that are looked at again around such a line (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
+        impulse: Samples of the band that most of the power comes in (count), of an impulse.
         keyed_spans: Spans from which on gaps may be a keyed carrier's (count).
         keyed_gap: Such gaps (lengths of the longest span).
         hump_db: What is so far below a carrier while it is on is no part of it.
@@ -57,6 +58,7 @@ class Thresholds:
     line_share: float = 0.5
     wider: tuple[float, ...] = (4.0, 16.0)
     click: float = 6.0
+    impulse: float = 64.0
     keyed_spans: int = 4
     keyed_gap: float = 2.0
     hump_db: float = 20.0
@@ -181,10 +183,10 @@ def measure(
         and _is_tone(alone, found.snr_db)
         and not _has_sidebands(_alone(samples, start, box, 1.0)[0])
     )
-    if not is_given and not is_bare and _is_click(alone, bandwidth):
+    if not is_given and not is_bare and _is_click(alone, bandwidth, rate):
         return None
     line = symbol_rate.estimate(alone, bandwidth, keyed)
-    if found.is_doubtful and not (line is not None and line.is_sure) and is_noise(alone):
+    if found.is_doubtful and not (line is not None and line.is_sure) and is_mostly_noise(alone):
         return None
     place = _place(alone, bandwidth, keyed, line)
     offset = place.offset
@@ -337,11 +339,11 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
     return replace(found, band=Band(centre, float(edges[1] - edges[0]) + 2 * step))
 
 
-def _is_click(alone: Samples, bandwidth: float) -> bool:
+def _is_click(alone: Samples, bandwidth: float, rate: float) -> bool:
     """Whether most of the power comes within the time of a few symbols."""
     power = np.abs(alone.astype(np.complex128)) ** 2
     n_lasting = power.sum() ** 2 / (power**2).sum()
-    return bool(n_lasting * bandwidth < THRESHOLDS.click)
+    return bool(n_lasting * bandwidth < THRESHOLDS.click or n_lasting < THRESHOLDS.impulse * rate)
 
 
 def _is_line(alone: Samples) -> bool:

@@ -29,6 +29,7 @@ _STEADY_DB = 2.0
 """Less is the uncertainty of the measurement."""
 _BROAD_BINS = 15
 _NOISE_KURTOSIS = 0.15
+_PARTS = 16
 _REMEMBERED = 1.25
 """How much the noise may rise from piece to piece before it is believed."""
 
@@ -117,6 +118,17 @@ def _gain(power: Floats, shape: Floats, filled: Flags) -> Floats:
 
 def is_noise(samples: Samples) -> bool:
     """Whether amplitudes are distributed as those of Gaussian noise, by their fourth moment."""
+    return bool(np.any(samples)) and abs(_fourth_moment(samples) - 2) < _NOISE_KURTOSIS
+
+
+def _fourth_moment(samples: Samples) -> float:
+    """Mean fourth power of the amplitude over the square of the second's: 2 for Gaussian noise."""
     power = np.abs(samples.astype(np.complex128)) ** 2
-    mean = power.mean() if len(power) else 0.0
-    return bool(mean > 0 and abs((power**2).mean() / mean**2 - 2) < _NOISE_KURTOSIS)
+    return float((power**2).mean() / power.mean() ** 2)
+
+
+def is_mostly_noise(samples: Samples) -> bool:
+    """The same of most of it, while a receiver's gain steps from one level to another."""
+    parts = np.array_split(samples, _PARTS)
+    fourth = [_fourth_moment(part) for part in parts if len(part) and np.any(part)]
+    return bool(fourth) and abs(float(np.median(fourth)) - 2) < _NOISE_KURTOSIS
