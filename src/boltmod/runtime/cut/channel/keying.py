@@ -48,6 +48,7 @@ class Thresholds:
         pure: Share of an on's power in one line (ratio), from which on nothing else is keyed in it.
         four_levels: Share of a frequency's variance that lies between four tones (ratio): 0.94 for
             a uniform distribution, 0.88 for a Gaussian one.
+        levels_kept: The same in the middle of the symbols (ratio).
         equal: The least of the distances between four tones over the greatest (ratio).
         smoothings: Samples that a level is averaged over (count), tried in turn.
     """
@@ -65,11 +66,16 @@ class Thresholds:
     dip: int = 64
     pure: float = 0.35
     four_levels: float = 0.955
+    levels_kept: float = 0.965
     equal: float = 0.7
     smoothings: tuple[int, ...] = (1, 4)
 
 
 THRESHOLDS = Thresholds()
+_SYMBOLS, _PHASES = 100, 16
+"""Symbols whose middles are looked at, and the instants a symbol that may be its middle."""
+_SAME_CLOCK = 0.04
+"""Share that a period may be moved by to fit its edges best."""
 _LEAST_OF_LEVEL = 0.05
 """Share of the time at each of four tones, at least."""
 
@@ -122,8 +128,8 @@ def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats
     """The four tones of a signal that goes from one to another, at equal distances.
 
     Returns:
-        The tones, cycles a sample, (4,), and how much the frequency changes from sample to sample
-        while the signal is on, which has a line at the symbol rate; None if it has no four tones.
+        The tones, cycles a sample, (4,), and the frequency while the signal is on, whose changes
+        have a line at the symbol rate; None if it has no four tones.
     """
     turn = samples[1:] * samples[:-1].conj()
     magnitude = np.abs(samples[1:])
@@ -135,9 +141,23 @@ def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats
         levels, share = _levels(np.asarray(frequency, np.float64), 4)
         steps = np.diff(levels)
         if share > thresholds.four_levels and steps.min() > thresholds.equal * steps.max():
-            change = np.abs(np.diff(frequency))
-            return levels, np.asarray(change, np.float64)
+            return levels, np.asarray(frequency, np.float64)
     return None
+
+
+def keep_levels(frequency: Floats, period: float, thresholds: Thresholds = THRESHOLDS) -> bool:
+    """Whether a frequency is at one of four tones in the middle of each of its symbols.
+
+    Two tones under a Gaussian pulse have as many levels, but not at instants of one clock.
+    """
+    n = min(int(len(frequency) / period), _SYMBOLS)
+    at = np.arange(n) * period
+    phases = np.arange(_PHASES) / _PHASES * period
+    shares = [
+        _levels(frequency[np.minimum((at + phase).astype(int), len(frequency) - 1)], 4)[1]
+        for phase in phases
+    ]
+    return max(shares) > thresholds.levels_kept
 
 
 def _levels(values: Floats, n: int) -> tuple[Floats, float]:
@@ -308,6 +328,8 @@ def _clock(edges: Floats, thresholds: Thresholds) -> tuple[float, bool]:
     )
     # Pulses that are stretched fit several clocks: the one nearest to the shortest of them wins.
     best = int(np.argmax(fit - thresholds.preferred * np.abs(np.log(periods / unit))))
+    near = np.flatnonzero(np.abs(periods / periods[best] - 1) < _SAME_CLOCK)
+    best = int(near[np.argmax(fit[near])])
     chance = 2 / np.sqrt(n / len(parts))
     if fit[best] < max(thresholds.coherent, min(0.9, chance)) or n < thresholds.edges[1]:
         return unit, False

@@ -121,12 +121,14 @@ def _of_tones(samples: Samples, bandwidth: float) -> SymbolRate | None:
     found = keying.tones(samples)
     if found is None:
         return None
-    spectrum = _Spectrum.of(found[1])
+    spectrum = _Spectrum.of(np.abs(np.diff(found[1])))
     best = spectrum.strongest(THRESHOLDS.lowest * bandwidth, min(bandwidth, 0.48))
     if best is None or not spectrum.lasts(best):
         return None
     height = spectrum.height(best)
     best = spectrum.fundamental(best, THRESHOLDS.lowest * bandwidth, 2) or best
+    if not keying.keep_levels(found[1], 1 / best):
+        return None
     return SymbolRate(best, height, height >= THRESHOLDS.sure, "changes between four tones")
 
 
