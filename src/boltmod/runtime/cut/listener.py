@@ -131,6 +131,7 @@ class Listener:
         samples = cleaned.samples
         found, self._noise = look(cleaned, self._noise)
         found = [_moved(each, start) for each in found]
+        done = {track.number: track.done for track in self._tracks.known}
         for detection in self._tracks.wanted(found, (start, end)):
             measured = measure(samples, start, detection, self._constraints.is_whole)
             if measured is not None and measured.is_bare and self._constraints.offset_hz is None:
@@ -146,7 +147,8 @@ class Listener:
                     self._keep_from = min(self._keep_from, span[0] - NEAR)
                     continue
                 track.add(span)
-                yield from self._cut(samples, start, track, span)
+                first = max(span[0], done.get(track.number, 0))
+                yield from self._cut(samples, start, track, (first, span[1]))
                 if goes_on:
                     self._keep_from = min(self._keep_from, track.done)
                 else:
@@ -157,7 +159,7 @@ class Listener:
         measured, signal, channel = track.measured, track.signal, track.channel
         samples_out = channel.samples_out
         length = FRAME_LENGTH / samples_out
-        starts = _starts(max(span[0], track.done), span[1], length)
+        starts = _starts(span[0], span[1], length)
         margin = _REACH / channel.cut_off
         least = _least_power(measured)
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
@@ -203,7 +205,11 @@ def _n_piece(recording: Recording) -> int:
 
 
 def _moved(detection: Detection, start: int) -> Detection:
-    return replace(detection, spans=tuple((a + start, b + start) for a, b in detection.spans))
+    spans, clear = (
+        tuple((a + start, b + start) for a, b in each)
+        for each in (detection.spans, detection.clear)
+    )
+    return replace(detection, spans=spans, clear=clear)
 
 
 def _closed(spans: tuple[Span, ...], gap: int) -> list[Span]:

@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.8
 """Of a signal's power, in the channel that is cut out of the band for it."""
 _MOST_SIGNALS = 256
 _MOST_SPANS = 4096
+_MOST_OUT_OF_ORDER = 256
+"""Spans that one may have to be put before."""
 _SAME_CLOCK = 0.01
 """Symbol rates that differ by less are one, as a share of them."""
 _SAME_CARRIER = 2 / 512
@@ -109,11 +111,14 @@ class Track:
 
     def add(self, span: Span) -> None:
         """Note when it is on; of very many spans, neighbours become one."""
-        if self.spans and span[0] <= self.spans[-1][1] + NEAR:
-            first, last = self.spans[-1]
-            self.spans[-1] = (min(first, span[0]), max(last, span[1]))
-        else:
-            self.spans.append(span)
+        spans = sorted([*self.spans[-_MOST_OUT_OF_ORDER:], span])
+        joined = [spans[0]]
+        for first, end in spans[1:]:
+            if first <= joined[-1][1] + NEAR:
+                joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+            else:
+                joined.append((first, end))
+        self.spans[-_MOST_OUT_OF_ORDER:] = joined
         if len(self.spans) > _MOST_SPANS:
             pairs = zip(self.spans[::2], self.spans[1::2], strict=False)
             self.spans = [(a, d) for (a, _), (_, d) in pairs]

@@ -104,7 +104,9 @@ def look(
     kept = [
         each[0]
         for each in found[:MOST]
-        if each[0].snr_db >= _MIN_SNR_DB and not any(_is_far_below(each, o) for o in found)
+        if each[0].snr_db >= _MIN_SNR_DB
+        and not any(_is_far_below(each, o) for o in found)
+        and not _is_tail(each, found)
     ]
     return kept, piece.noise.shape
 
@@ -116,16 +118,19 @@ def _is_far_below(found: Found, other: Found) -> bool:
         return _covers(other[0], found[0])
     if below_db < FAR_BELOW_DB:
         return False
-    if below_db > FAR_BELOW_ALL_DB or _covers(other[0], found[0]):
-        return True
-    return _adjoins(found[0], other[0])
+    return below_db > FAR_BELOW_ALL_DB or _covers(other[0], found[0])
 
 
-def _adjoins(tail: Detection, other: Detection) -> bool:
-    """Whether one comes right before or after another, in its band: its carrier, unmodulated."""
-    if tail.band.lower < other.band.lower or tail.band.upper > other.band.upper:
-        return False
-    ends = [edge for span in other.spans for edge in span]
+def _is_tail(found: Found, all_found: list[Found]) -> bool:
+    """Whether it comes right before or after what is far stronger in its band, as a leak."""
+    tail, least = found[0], found[1] * 10 ** (FAR_BELOW_DB / 10)
+    ends = [
+        edge
+        for other, power in all_found
+        if power >= least and _overlap(other, tail)
+        for span in other.spans
+        for edge in span
+    ]
     return all(
         any(abs(edge - e) < 2 * N_BINS for edge in span for e in ends) for span in tail.spans
     )
@@ -200,18 +205,24 @@ def _is_spur(always: Found, burst: Found) -> bool:
 
 def _between(always: Found, bursts: list[Found]) -> Found | None:
     """What is always there, at the times when no far stronger burst is on in its band."""
-    over = [each[0] for each in bursts if _overlap(always[0], each[0]) and _is_spur(always, each)]
-    spans = always[0].spans
-    for start, end in sorted(span for each in over for span in each.spans):
+    stronger = [each[0] for each in bursts if _is_spur(always, each)]
+    over = [each for each in stronger if _overlap(always[0], each)]
+    spans = _without(always[0].spans, over)
+    if not spans:
+        return None
+    return replace(always[0], spans=spans, clear=_without(spans, stronger)), always[1]
+
+
+def _without(spans: tuple[Span, ...], others: list[Detection]) -> tuple[Span, ...]:
+    """What is left of spans when others are off."""
+    for start, end in sorted(span for each in others for span in each.spans):
         spans = tuple(
             part
             for a, b in spans
             for part in ((a, min(b, start)), (max(a, end), b))
             if part[0] < part[1]
         )
-    if not spans:
-        return None
-    return replace(always[0], spans=spans), always[1]
+    return spans
 
 
 def _is_floor(piece: Piece, always: Found, bursts: list[Found]) -> bool:

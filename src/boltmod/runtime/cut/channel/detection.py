@@ -17,6 +17,7 @@ class Detection:
         band: The band that holds 99 % of its power.
         spans: When it is on: (first sample, end).
         snr_db: Its power over that of the noise in its band, while it is on.
+        clear: When nothing far stronger is on anywhere in the band; as when it is on if empty.
         is_doubtful: Whether it might as well be noise that a receiver's filter has shaped.
     """
 
@@ -24,6 +25,7 @@ class Detection:
     spans: tuple[Span, ...]
     snr_db: float
     is_doubtful: bool = False
+    clear: tuple[Span, ...] = ()
 
 
 Found = tuple[Detection, float]

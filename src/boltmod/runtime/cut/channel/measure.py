@@ -298,7 +298,7 @@ def _spectrum(alone: Samples, rate: float, found: Detection) -> Floats:
 def _alone(samples: Samples, start: int, found: Detection, widened: float) -> tuple[Samples, float]:
     """The signal while it is on longest, around 0 Hz, and its samples a sample of the band."""
     rate = min(2.0, THRESHOLDS.oversampling * found.band.width)
-    first, end = _longest(found.spans)
+    first, end = _longest(found.clear or found.spans)
     end = min(end, first + int(THRESHOLDS.samples / rate))
     channel = Channel(found.band.centre, found.band.width * widened, rate)
     parts = list(select([samples[first - start : end - start]], channel))
