@@ -62,7 +62,7 @@ class Thresholds:
     coherent: float = 0.5
     preferred: float = 0.5
     burst: float = 20.0
-    fastest: float = 3.0
+    fastest: float = 5.0
     dip: int = 64
     pure: float = 0.35
     four_levels: float = 0.955

@@ -176,7 +176,8 @@ def measure(
                 found, alone, rate, keyed = replace(found, band=band), more, more_rate, again
                 break
     bandwidth = found.band.width / rate
-    always = found.spans[0][0] <= start and found.spans[-1][1] >= start + len(samples)
+    first, end = found.spans[0][0], found.spans[-1][1]
+    always = bool(found.clear) or (first <= start and end >= start + len(samples))
     is_bare = (
         keyed is None
         and always
@@ -298,7 +299,10 @@ def _spectrum(alone: Samples, rate: float, found: Detection) -> Floats:
 def _alone(samples: Samples, start: int, found: Detection, widened: float) -> tuple[Samples, float]:
     """The signal while it is on longest, around 0 Hz, and its samples a sample of the band."""
     rate = min(2.0, THRESHOLDS.oversampling * found.band.width)
-    first, end = _longest(found.clear or found.spans)
+    if found.clear:
+        first, end = max(found.clear, key=lambda span: span[1] - span[0])
+    else:
+        first, end = _longest(found.spans)
     end = min(end, first + int(THRESHOLDS.samples / rate))
     channel = Channel(found.band.centre, found.band.width * widened, rate)
     parts = list(select([samples[first - start : end - start]], channel))
