@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.channel.spectra import hann, mean_exceeded, mean_quantile
@@ -95,8 +94,8 @@ def steadied(windows: Samples, order: int) -> Samples:
     magnitude = np.abs(windows)
     powered = magnitude * np.exp(1j * order * np.angle(windows.astype(np.complex128)))
     n_fft = 4 * n
-    spectrum = np.abs(fft.fft(powered * hann(n), n_fft, axis=1)) ** 2
-    frequency = fft.fftfreq(n_fft)
+    spectrum = np.abs(np.fft.fft(powered * hann(n), n_fft, axis=1)) ** 2
+    frequency = np.fft.fftfreq(n_fft)
     near = np.flatnonzero(np.abs(frequency) <= order * _DRIFT)
     best = spectrum[:, near].argmax(axis=1)
     line = spectrum[np.arange(len(windows)), near[best]]
@@ -115,9 +114,9 @@ def _line(
     powered = segments if power == 1 else magnitude * np.exp(1j * power * np.angle(segments))
     n_fft = 2 * n
     window = hann(n)
-    spectra = np.abs(fft.fftshift(fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2
+    spectra = np.abs(np.fft.fftshift(np.fft.fft(powered * window, n_fft, axis=1), axes=1)) ** 2
     spectrum = spectra.mean(axis=0)
-    frequency = fft.fftshift(fft.fftfreq(n_fft))
+    frequency = np.fft.fftshift(np.fft.fftfreq(n_fft))
     near = np.flatnonzero(np.abs(frequency) <= min(0.49, power * reach * bandwidth))
     around = np.abs(frequency) <= min(0.5, power * bandwidth / 2)
     if len(near) < 8:

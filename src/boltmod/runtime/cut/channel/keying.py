@@ -14,9 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel.spectra import fast_length
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -303,8 +304,8 @@ def _share_of_line(run: Samples) -> float:
     late = max(1, len(run) // 8)
     shares = []
     for wave in (run, run[late:] * run[:-late].conj()):
-        n_fft = fft.next_fast_len(2 * len(wave))
-        peak = float((np.abs(fft.fft(wave, n_fft)) ** 2).max())
+        n_fft = fast_length(2 * len(wave))
+        peak = float((np.abs(np.fft.fft(wave, n_fft)) ** 2).max())
         shares.append(peak / max(len(wave) * float((np.abs(wave) ** 2).sum()), 1e-300))
     return max(shares)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
@@ -329,8 +329,8 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
     if len(alone) < 4 * _FINE:
         return found
     _, spectrum = welch(alone, _FINE)
-    spectrum = fft.fftshift(spectrum)
-    offset = fft.fftshift(fft.fftfreq(_FINE)) * rate / found.band.width
+    spectrum = np.fft.fftshift(spectrum)
+    offset = np.fft.fftshift(np.fft.fftfreq(_FINE)) * rate / found.band.width
     beside = (np.abs(offset) > 0.7) & (np.abs(offset) < 1.1)
     own = np.abs(offset) <= 0.75
     excess = np.maximum(spectrum - np.median(spectrum[beside]), 0)[own]

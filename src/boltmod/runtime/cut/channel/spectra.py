@@ -1,4 +1,4 @@
-"""Windows, spectra and quantiles, without the seconds that importing scipy.signal and .stats takes.
+"""Windows, spectra and quantiles, without the time that importing scipy.signal and .stats takes.
 
 Source: Harris, "On the use of windows for harmonic analysis with the discrete Fourier transform",
 Proc. IEEE 66 (1978) 51-83; Welch, "The use of fast Fourier transform for the estimation of power
@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, special
+from scipy import special
 
 from boltmod.recording.analytic import Samples
 
@@ -57,12 +57,25 @@ def welch(
     window = hann(length)
     segments = np.lib.stride_tricks.sliding_window_view(samples, length)[:: max(1, length // 2)]
     if of_most and len(segments) > 2:
-        power = np.abs(fft.fft(segments * window, n_fft, axis=1)) ** 2
-        return np.asarray(fft.fftfreq(n_fft)), np.median(power, axis=0) / (window**2).sum()
+        power = np.abs(np.fft.fft(segments * window, n_fft, axis=1)) ** 2
+        return np.asarray(np.fft.fftfreq(n_fft)), np.median(power, axis=0) / (window**2).sum()
     total = np.zeros(n_fft)
     for segment in segments:
-        total += np.abs(fft.fft(segment * window, n_fft)) ** 2
-    return np.asarray(fft.fftfreq(n_fft)), total / (len(segments) * (window**2).sum())
+        total += np.abs(np.fft.fft(segment * window, n_fft)) ** 2
+    return np.asarray(np.fft.fftfreq(n_fft)), total / (len(segments) * (window**2).sum())
+
+
+def fast_length(n: int) -> int:
+    """The least length that is no less, and a product of twos, threes and fives."""
+    best = 1 << max(0, n - 1).bit_length()
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            best = min(best, three << max(0, (-(-n // three)) - 1).bit_length())
+            three *= 3
+        five *= 5
+    return best
 
 
 def low_pass(n: int, cut_off: float, beta: float) -> Floats:

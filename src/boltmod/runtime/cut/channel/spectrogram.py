@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS
@@ -47,7 +46,7 @@ class Spectrogram:
     @property
     def frequencies(self) -> Floats:
         """Middle of each bin, in cycles a sample, from -1/2."""
-        return np.asarray(fft.fftshift(fft.fftfreq(N_BINS)), np.float64)
+        return np.asarray(np.fft.fftshift(np.fft.fftfreq(N_BINS)), np.float64)
 
     @property
     def rows_alone(self) -> float:
@@ -124,5 +123,5 @@ class Waterfall:
 def _power(frames: Samples) -> Floats:
     window = blackman_harris(N_BINS)
     window = window / np.sqrt((window**2).sum() * N_BINS)
-    spectrum = fft.fftshift(fft.fft(frames * window, axis=1), axes=1)
+    spectrum = np.fft.fftshift(np.fft.fft(frames * window, axis=1), axes=1)
     return np.asarray(np.abs(spectrum) ** 2, np.float64)

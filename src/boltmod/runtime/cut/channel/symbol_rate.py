@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.channel import keying
 from boltmod.runtime.cut.channel.keying import Keying
-from boltmod.runtime.cut.channel.spectra import hann
+from boltmod.runtime.cut.channel.spectra import fast_length, hann
 
 _MIN_SAMPLES = 256
 
@@ -235,9 +235,9 @@ class _Spectrum:
         if not np.iscomplexobj(feature):
             feature = np.minimum(feature, np.quantile(feature, 0.98))
         feature = feature - feature.mean()
-        n_fft = fft.next_fast_len(4 * n)
+        n_fft = fast_length(4 * n)
         window = hann(n)
-        amplitude = np.abs(fft.fft(feature * window, n_fft))
+        amplitude = np.abs(np.fft.fft(feature * window, n_fft))
         level = ndimage.percentile_filter(
             amplitude[::4], 50, size=min(401, max(9, n // 16)), mode="wrap"
         )
