@@ -23,32 +23,53 @@ from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_FALSE_ALARM = 1e-8
-"""Probability that a cell of noise is taken for a signal."""
-_BURST_DB = 2.5
-"""A burst stands out at least so far, however long it is."""
-_ROWS_TOGETHER = (3, 15, 63)
 MIN_BINS = 3
-FAR_BELOW_DB = 25.0
-"""A signal so far below another that is on with it is a spur or a splatter of that."""
-FAR_BELOW_ALL_DB = 40.0
-"""What is so far below the strongest is one whenever it is on."""
-MOSTLY = 0.8
-"""Share of its time that a signal is on with another, at least, to depend on it."""
 MOST = 256
-_CHANGE_ROWS = 6
-_CHANGE_FULL_DB = 20.0
-_CHANGE = 0.5
-"""A spectrum, in dB above the noise, that differs by half from what it was is another signal's."""
-_CERTAIN = 15.0
-"""Deviations of the noise's power that a burst stands out by, all of it taken together."""
-_WIDE_BINS = 64
-"""Narrower boxes hold too little beside a signal to tell a pedestal."""
-_PEAK = 300.0
-"""Power of a signal's strongest bin over that of the pedestal that it stands on."""
-_OVER_PEDESTAL = 2.0
-_OFF = 0.01
-"""A signal is off in rows that have less than that of its power."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When there is more than noise, and where it ends.
+
+    Args:
+        false_alarm: Probability that a cell of noise is taken for a signal. Source: Urkowitz,
+            above.
+        burst_db: A burst stands out at least so far (dB), however long it is.
+        rows_together: Rows that are averaged to look for short and long bursts (count).
+        far_below_db: A signal so far (dB) below another that is on with it is a spur or a splatter
+            of that: receivers of 8 bits have spurs up to there.
+        far_below_all_db: What is so far (dB) below the strongest is one whenever it is on.
+        mostly: Share of its time that a signal is on with another, at least, to depend on it
+            (ratio).
+        change_rows: Rows before and after a change of the spectrum (independent rows).
+        change_full_db: Level over the noise (dB) above which a bin counts no more.
+        change: A spectrum, in dB above the noise, that differs by this share from what it was is
+            another signal's (ratio).
+        certain: Deviations of the noise's power that a burst stands out by, all of it taken
+            together (count).
+        wide_bins: Narrower boxes hold too little beside a signal to tell a pedestal (bins).
+        peak: Power of a signal's strongest bin over the pedestal's that it stands on (ratio).
+        over_pedestal: What is taken away of the pedestal (ratio): its bins vary.
+        off: A signal is off in rows that have less than that of its power (ratio).
+    """
+
+    false_alarm: float = 1e-8
+    burst_db: float = 2.5
+    rows_together: tuple[int, ...] = (3, 15, 63)
+    far_below_db: float = 25.0
+    far_below_all_db: float = 40.0
+    mostly: float = 0.8
+    change_rows: float = 6
+    change_full_db: float = 20.0
+    change: float = 0.5
+    certain: float = 15.0
+    wide_bins: int = 64
+    peak: float = 300.0
+    over_pedestal: float = 2.0
+    off: float = 0.01
+
+
+THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -107,9 +128,11 @@ def bursts_in(piece: Piece) -> list[Box]:
     for power, first_row, active, band in parts[: 8 * MOST]:
         # A spur or splatter is there only while what makes it is.
         rows = np.flatnonzero(active) + first_row
-        weakest = parts[0][0] * 10 ** (-FAR_BELOW_ALL_DB / 10)
+        weakest = parts[0][0] * 10 ** (-THRESHOLDS.far_below_all_db / 10)
         weakest = max(
-            weakest, float(np.quantile(loudest[rows], 1 - MOSTLY)) * 10 ** (-FAR_BELOW_DB / 10)
+            weakest,
+            float(np.quantile(loudest[rows], 1 - THRESHOLDS.mostly))
+            * 10 ** (-THRESHOLDS.far_below_db / 10),
         )
         loudest = np.maximum(loudest, _on(rows, near, len(loudest)) * power)
         if power >= weakest:
@@ -128,12 +151,14 @@ def _over(piece: Piece) -> Flags:
     """Cells in which there is more than noise, small gaps closed."""
     ratio = piece.ratio
     over = np.zeros(ratio.shape, np.bool_)
-    for n_rows in _ROWS_TOGETHER:
+    for n_rows in THRESHOLDS.rows_together:
         n = round(n_rows / piece.seen.rows_alone)
         if n > len(ratio) // 2:
             break
         freedom = max(1.0, n * piece.seen.rows_alone) * SMOOTH_BINS / 2
-        least = max(mean_exceeded(_FALSE_ALARM, freedom), 10 ** (_BURST_DB / 10))
+        least = max(
+            mean_exceeded(THRESHOLDS.false_alarm, freedom), 10 ** (THRESHOLDS.burst_db / 10)
+        )
         mean = ndimage.uniform_filter(ratio, (n, SMOOTH_BINS), mode=("nearest", "wrap"))
         over |= mean > least
     padded = np.pad(over & piece.noise.filled, ((4, 4), (4, 4)))
@@ -154,7 +179,7 @@ def _described(
         if len(rows):
             parts.append((start, end, rows, _excess(piece, _inner(rows), bins)))
     loudest = max(float(excess.sum()) for *_, excess in parts)
-    weakest = max(weakest, loudest * 10 ** (-FAR_BELOW_ALL_DB / 10))
+    weakest = max(weakest, loudest * 10 ** (-THRESHOLDS.far_below_all_db / 10))
     for start, end, rows, excess in parts:
         if excess.sum() < weakest:
             continue
@@ -180,19 +205,19 @@ def _steady_parts(
 ) -> list[tuple[int, int]]:
     """Rows from one change of the spectrum to the next, where one signal gives way to another."""
     end = first_row + len(active)
-    n = max(2, round(_CHANGE_ROWS / piece.seen.rows_alone))
+    n = max(2, round(THRESHOLDS.change_rows / piece.seen.rows_alone))
     if len(active) < 4 * n:
         return [(first_row, end)]
     rows = slice(first_row, end)
     ratio = ndimage.uniform_filter1d(piece.ratio[rows, bins[0] : bins[1]], SMOOTH_BINS, axis=1)
     sums = np.cumsum(np.concatenate([np.zeros((1, ratio.shape[1])), ratio]), axis=0)
     mean = (sums[n:] - sums[:-n]) / n
-    level_db = np.clip(10 * np.log10(np.maximum(mean, 1e-9)), 0, _CHANGE_FULL_DB)
+    level_db = np.clip(10 * np.log10(np.maximum(mean, 1e-9)), 0, THRESHOLDS.change_full_db)
     before, after = level_db[:-n], level_db[n:]
     change = np.abs(after - before).sum(axis=1) / np.maximum(
         np.maximum(before, after).sum(axis=1), 1e-9
     )
-    peaks = (change == ndimage.maximum_filter1d(change, 2 * n + 1)) & (change > _CHANGE)
+    peaks = (change == ndimage.maximum_filter1d(change, 2 * n + 1)) & (change > THRESHOLDS.change)
     cuts = [first_row + int(i) + n for i in np.flatnonzero(peaks)]
     edges = [first_row, *cuts, end]
     return [(a, b) for a, b in pairwise(edges) if b > a]
@@ -224,7 +249,7 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
     active = _active_rows(np.maximum(above / quiet + 1, 0), max(1.0, freedom))
     strength, noise_power = float(above[active].mean()), float(quiet[active].mean())
     certainty = strength / noise_power * np.sqrt(active.sum() * max(1.0, freedom))
-    if strength <= 0 or certainty < _CERTAIN:
+    if strength <= 0 or certainty < THRESHOLDS.certain:
         return None
     numbers = np.flatnonzero(active)
     start, stop = int(numbers[0]), int(numbers[-1]) + 1
@@ -240,9 +265,9 @@ def _box(piece: Piece, rows: tuple[int, int], bins: tuple[int, int], excess: Flo
 def _without_pedestal(excess: Floats) -> Floats:
     """Power without what an overloaded receiver, or an oscillator, spreads over the band."""
     pedestal = float(np.median(excess))
-    if len(excess) < _WIDE_BINS or excess.max() < _PEAK * pedestal:
+    if len(excess) < THRESHOLDS.wide_bins or excess.max() < THRESHOLDS.peak * pedestal:
         return excess
-    return np.asarray(np.maximum(excess - _OVER_PEDESTAL * pedestal, 0), np.float64)
+    return np.asarray(np.maximum(excess - THRESHOLDS.over_pedestal * pedestal, 0), np.float64)
 
 
 def _active_rows(level: Floats, freedom: float) -> Flags:
@@ -258,7 +283,7 @@ def _active_rows(level: Floats, freedom: float) -> Flags:
     if loud < 2:
         return np.ones(len(level), np.bool_)
     chance = 1 + 4 / np.sqrt(n_rows * freedom)
-    low = max(min(chance, (1 + loud) / 2), loud**0.25, loud * _OFF)
+    low = max(min(chance, (1 + loud) / 2), loud**0.25, loud * THRESHOLDS.off)
     high = max(low, loud**0.5)
     labels, n = ndimage.label(ndimage.binary_closing(np.pad(level > low, 4), np.ones(5))[4:-4])
     keep = np.zeros(n + 1, np.bool_)

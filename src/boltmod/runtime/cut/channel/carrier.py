@@ -18,30 +18,47 @@ from numpy.typing import NDArray
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.channel.spectra import hann, mean_exceeded, mean_quantile
 
-_SEGMENT = 4096
-"""Samples over which a carrier is taken to stand still, some 800 symbols."""
-_MAX_SEGMENTS = 32
-_REACH = 0.15
-"""How far from the middle of its band a carrier is looked for, in bandwidths."""
-_FAR_REACH = 0.4
-"""The same where nothing is found so near: a box is lopsided if a receiver is overloaded."""
-_CHANCE = 1e-6
-_MARGIN = 3.0
-"""A line's power over what chance would give once in a million."""
-_LEAST_SHARE = 0.15
-"""Share of the power that a line of the signal itself must have."""
-_ON = 0.25
-_STEADY_SHARE = 0.05
-"""Share of the power that a line has in three quarters of the segments at least."""
-_NEAR = 6
-"""Half bins that a line may move from segment to segment."""
-_DRIFT = 0.02
-_CLEAR = 40.0
-"""A window's line over the level of its neighbours, in power."""
-_BALANCE = 4.0
-"""How unequal the sidebands of a carrier may be."""
-
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When a line is a carrier's.
+
+    Args:
+        segment: Samples over which a carrier is taken to stand still (count), some 800 symbols.
+        segments: Segments that are averaged, at most (count).
+        reach: How far from the middle of its band a carrier is looked for (bandwidths).
+        far_reach: The same where nothing is found so near: a box is lopsided if a receiver is
+            overloaded.
+        chance: Probability that noise gives a line.
+        margin: A line's power over what noise gives so often (ratio).
+        least_share: Share of the power that a line of the signal itself must have (ratio).
+        on: Power of a segment over the mean (ratio), from which on the signal is on in it.
+        steady_share: Share of the power that a line has in three quarters of the segments, at least
+            (ratio).
+        near: Half bins that a line may move from segment to segment (count).
+        drift: What is left of a window's offset, at most (cycles a sample).
+        clear: A window's line over the level of its neighbours (ratio of powers).
+        balance: How unequal the sidebands of a carrier may be (ratio).
+    """
+
+    segment: int = 4096
+    segments: int = 32
+    reach: float = 0.15
+    far_reach: float = 0.4
+    chance: float = 1e-6
+    margin: float = 3.0
+    least_share: float = 0.15
+    on: float = 0.25
+    steady_share: float = 0.05
+    near: int = 6
+    drift: float = 0.02
+    clear: float = 40.0
+    balance: float = 4.0
+
+
+THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -67,13 +84,13 @@ def find(samples: Samples, bandwidth: float) -> Carrier | None:
     Returns:
         None if there is no line that chance would hardly give.
     """
-    n = min(_SEGMENT, len(samples))
+    n = min(THRESHOLDS.segment, len(samples))
     if n < 256 or not np.any(samples):
         return None
-    count = min(_MAX_SEGMENTS, len(samples) // n)
+    count = min(THRESHOLDS.segments, len(samples) // n)
     segments = samples[: count * n].reshape(count, n).astype(np.complex128)
-    for reach in (_REACH, _FAR_REACH):
-        for order in (1, 2, 4) if reach == _REACH else (2,):
+    for reach in (THRESHOLDS.reach, THRESHOLDS.far_reach):
+        for order in (1, 2, 4) if reach == THRESHOLDS.reach else (2,):
             offset = _line(segments, order, bandwidth, reach)
             if offset is not None:
                 return Carrier(offset / order, order)
@@ -96,10 +113,10 @@ def steadied(windows: Samples, order: int) -> Samples:
     n_fft = 4 * n
     spectrum = np.abs(np.fft.fft(powered * hann(n), n_fft, axis=1)) ** 2
     frequency = np.fft.fftfreq(n_fft)
-    near = np.flatnonzero(np.abs(frequency) <= order * _DRIFT)
+    near = np.flatnonzero(np.abs(frequency) <= order * THRESHOLDS.drift)
     best = spectrum[:, near].argmax(axis=1)
     line = spectrum[np.arange(len(windows)), near[best]]
-    is_clear = line > _CLEAR * np.median(spectrum[:, near], axis=1)
+    is_clear = line > THRESHOLDS.clear * np.median(spectrum[:, near], axis=1)
     offset = np.where(is_clear, frequency[near[best]] / order, 0.0)
     turn = np.exp(-2j * np.pi * offset[:, np.newaxis] * np.arange(n))
     return np.asarray(windows * turn, np.complex64)
@@ -123,12 +140,15 @@ def _line(
         return None
     level = float(np.median(spectrum[around])) / mean_quantile(0.5, count)
     best = int(near[spectrum[near].argmax()])
-    chance = mean_exceeded(_CHANCE, count)
-    if spectrum[best] < _MARGIN * chance * level:
+    chance = mean_exceeded(THRESHOLDS.chance, count)
+    if spectrum[best] < THRESHOLDS.margin * chance * level:
         return None
     if power == 1 and not _is_carrier(spectrum, best, around, (magnitude**2).mean(), window):
         return None
-    line = spectra[:, max(0, best - _NEAR) : best + _NEAR + 1].max(axis=1) / window.sum() ** 2
+    line = (
+        spectra[:, max(0, best - THRESHOLDS.near) : best + THRESHOLDS.near + 1].max(axis=1)
+        / window.sum() ** 2
+    )
     if power == 1 and not _is_steady(line, (magnitude**2).mean(axis=1)):
         return None
     a, b, c = np.log(np.maximum(spectrum[best - 1 : best + 2], 1e-300))
@@ -139,18 +159,18 @@ def _line(
 
 def _is_steady(line: Floats, power: Floats) -> bool:
     """Whether a line is there whenever the signal is: those of a voice are not."""
-    is_on = power > _ON * power.mean()
-    return bool(np.quantile(line[is_on] / power[is_on], 0.25) > _STEADY_SHARE)
+    is_on = power > THRESHOLDS.on * power.mean()
+    return bool(np.quantile(line[is_on] / power[is_on], 0.25) > THRESHOLDS.steady_share)
 
 
 def _is_carrier(
     spectrum: Floats, best: int, around: NDArray[np.bool_], mean_power: float, window: Floats
 ) -> bool:
     """Whether a line of the signal itself is strong, and in the middle of what is around it."""
-    if spectrum[best] < _LEAST_SHARE * mean_power * window.sum() ** 2:
+    if spectrum[best] < THRESHOLDS.least_share * mean_power * window.sum() ** 2:
         return False
     places = np.flatnonzero(around)
     below = float(spectrum[places[0] : best - 4].sum())
     above = float(spectrum[best + 5 : places[-1] + 1].sum())
-    beside = min(below, above) * _BALANCE > max(below, above)
+    beside = min(below, above) * THRESHOLDS.balance > max(below, above)
     return beside or max(below, above) < 0.1 * float(spectrum[best - 4 : best + 5].sum())

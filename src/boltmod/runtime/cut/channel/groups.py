@@ -9,24 +9,43 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.runtime.cut.band import Band
-from boltmod.runtime.cut.channel.boxes import MOSTLY, Box, Piece, excerpt_of
+from boltmod.runtime.cut.channel import boxes
+from boltmod.runtime.cut.channel.boxes import Box, Piece, excerpt_of
 from boltmod.runtime.cut.channel.detection import Detection, Found, Span
 from boltmod.runtime.cut.channel.humps import are_one
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Flags = NDArray[np.bool_]
 
-_SHORT_PART = 0.25
-_AMID_PART = 0.15
-_PASSES = 3
-_PART_POWER = 0.1
-SPLATTER = 0.02
-"""So weak beside a signal, and on with it, is splatter."""
-_BESIDE = 3
-_TURNS = 6
-_TURN_WIDTHS = 4
-_MIN_CELLS = 16.0
-"""A burst of less time and bandwidth is too short for as many symbols."""
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Which boxes are of one signal.
+
+    Args:
+        short_part: Time of a part beside a signal over the signal's, at most (ratio).
+        amid_part: The same of one amid it (ratio).
+        passes: Times that parts are looked for anew (count).
+        part_power: Power of a part over the signal's, at least (ratio).
+        splatter: So weak beside a signal (ratio of powers), and on with it, is splatter.
+        beside: Rows between a part and its signal, at most (count).
+        turns: Changes from one tone to the other, at least (count).
+        turn_widths: Distance of two tones, at most (widths of the wider one).
+        cells: Time times bandwidth, at least (cells): 16 symbols.
+    """
+
+    short_part: float = 0.25
+    amid_part: float = 0.15
+    passes: int = 3
+    part_power: float = 0.1
+    splatter: float = 0.02
+    beside: int = 3
+    turns: int = 6
+    turn_widths: int = 4
+    cells: float = 16.0
+
+
+THRESHOLDS = Thresholds()
 
 
 def grouped(piece: Piece, boxes: list[Box]) -> list[Found]:
@@ -40,7 +59,7 @@ def grouped(piece: Piece, boxes: list[Box]) -> list[Found]:
             group.boxes.append(box)
     groups = _absorbed(_joined(piece, groups))
     found = [_as_detection(piece, group) for group in groups]
-    return [pair for pair in found if _longest(pair[0]) * pair[0].band.width >= _MIN_CELLS]
+    return [pair for pair in found if _longest(pair[0]) * pair[0].band.width >= THRESHOLDS.cells]
 
 
 @dataclass
@@ -76,15 +95,16 @@ def _is_part(group: _Group, box: Box) -> bool:
     """Whether a box is a click, or a run of one tone, beside a much longer part of a signal."""
     (a, b), (c, d) = group.bins, box.bins
     common = min(b, d) - max(a, c)
-    if common < 0.5 * min(b - a, d - c) or box.active.sum() > _SHORT_PART * group.n_rows:
+    if common < 0.5 * min(b - a, d - c) or box.active.sum() > THRESHOLDS.short_part * group.n_rows:
         return False
-    if box.power < _PART_POWER * group.boxes[0].power:
+    if box.power < THRESHOLDS.part_power * group.boxes[0].power:
         return False
     first = min(other.rows[0] for other in group.boxes)
     last = max(other.rows[1] for other in group.boxes)
     is_amid = first <= box.rows[0] and box.rows[1] <= last
-    return (is_amid and box.active.sum() < _AMID_PART * group.n_rows) or any(
-        box.rows[0] <= other.rows[1] + _BESIDE and other.rows[0] <= box.rows[1] + _BESIDE
+    return (is_amid and box.active.sum() < THRESHOLDS.amid_part * group.n_rows) or any(
+        box.rows[0] <= other.rows[1] + THRESHOLDS.beside
+        and other.rows[0] <= box.rows[1] + THRESHOLDS.beside
         for other in group.boxes
     )
 
@@ -100,13 +120,13 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
     for group in groups:
         for place, other in enumerate(joined):
             (a, b), (c, d) = group.bins, other.bins
-            if max(a, c) - min(b, d) > _TURN_WIDTHS * max(b - a, d - c):
+            if max(a, c) - min(b, d) > THRESHOLDS.turn_widths * max(b - a, d - c):
                 continue
             on, their = group.rows_on(n_rows), other.rows_on(n_rows)
             is_splatter = (
-                group.boxes[0].power < SPLATTER * other.boxes[0].power
+                group.boxes[0].power < THRESHOLDS.splatter * other.boxes[0].power
                 and max(a, c) - min(b, d) <= d - c
-                and (on & their).sum() > MOSTLY * on.sum()
+                and (on & their).sum() > boxes.THRESHOLDS.mostly * on.sum()
             )
             if (
                 is_splatter
@@ -114,7 +134,7 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
                 or _vary_together(piece, group, other, on & their)
             ):
                 first = other.boxes[0]
-                if group.boxes[0].power > _PART_POWER * first.power:
+                if group.boxes[0].power > THRESHOLDS.part_power * first.power:
                     first = replace(first, bins=(min(a, c), max(b, d)))
                     joined[place] = _Group([first, *other.boxes[1:], *group.boxes])
                 break
@@ -125,7 +145,7 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
 
 def _absorbed(groups: list[_Group]) -> list[_Group]:
     """Groups without the boxes that turn out to be parts of a stronger group, now it is joined."""
-    for _ in range(_PASSES):
+    for _ in range(THRESHOLDS.passes):
         for place, group in enumerate(groups):
             left: list[Box] = []
             for box in group.boxes:
@@ -138,7 +158,9 @@ def _absorbed(groups: list[_Group]) -> list[_Group]:
 def _take_turns(on: Flags, their: Flags) -> bool:
     order = np.where(on, 1, -1)[on != their]
     turns = int((np.diff(order) != 0).sum())
-    return turns >= _TURNS and bool((on & their).sum() < 0.25 * min(on.sum(), their.sum()))
+    return turns >= THRESHOLDS.turns and bool(
+        (on & their).sum() < 0.25 * min(on.sum(), their.sum())
+    )
 
 
 def _vary_together(piece: Piece, group: _Group, other: _Group, common: Flags) -> bool:

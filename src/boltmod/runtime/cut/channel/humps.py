@@ -16,22 +16,38 @@ from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, Bins
 from boltmod.runtime.cut.channel.select import Channel, select
 
-_VALLEY_DB = 5.5
-"""A valley is at least that much lower than both humps beside it."""
-_WEAK = 0.03
-"""Humps that have less than that of the strongest one's power are part of it."""
-_MOST = 8
-_MIN_BINS = 3
-_DEPENDENT = 0.15
-"""Correlation of two powers of one signal, at least."""
-_ALTERNATE = 0.4
-"""Correlation of the powers of two tones that take turns, at most: -1 without transitions."""
-_LEAST_POWERS = 64
-_UNSURE = 5.0
-"""Deviations of the correlation of independent powers that are put down to chance."""
 MEASURED_SAMPLES = 1 << 14
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """When humps are told apart.
+
+    Args:
+        valley_db: A valley is at least that much lower (dB) than both humps beside it.
+        weak: Humps of less than that of the strongest one's power are part of it (ratio).
+        most: Humps that are told apart, at most (count).
+        bins: Width of a band whose power is measured, at least (bins).
+        dependent: Correlation of two powers of one signal, at least.
+        alternate: The same of two tones that take turns, below 0: -1 without transitions.
+        powers: Powers that tell a correlation (count).
+        unsure: Deviations of the correlation of independent powers that are put down to chance
+            (count).
+    """
+
+    valley_db: float = 5.5
+    weak: float = 0.03
+    most: int = 8
+    bins: int = 3
+    dependent: float = 0.15
+    alternate: float = 0.4
+    powers: int = 64
+    unsure: float = 5.0
+
+
+THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ def apart(excerpt: Excerpt, excess: Floats, freedom: float) -> list[Bins]:
     Returns:
         First bin and end of each, of `excess`.
     """
-    bands = _humps(excess, _VALLEY_DB + 15 / np.sqrt(max(1.0, freedom)))
+    bands = _humps(excess, THRESHOLDS.valley_db + 15 / np.sqrt(max(1.0, freedom)))
     if len(bands) == 1:
         return bands
     rate = min(1.0, 2 * max(band[1] - band[0] for band in bands) / N_BINS)
@@ -79,10 +95,10 @@ def take_turns(excerpt: Excerpt, one: Bins, other: Bins) -> bool:
     """Whether one of two bands is on while the other is off: tones of one signal."""
     rate = min(1.0, 2 * max(one[1] - one[0], other[1] - other[0]) / N_BINS)
     first, second = _power(excerpt, one, rate), _power(excerpt, other, rate)
-    if len(first) < _LEAST_POWERS or not first.std() or not second.std():
+    if len(first) < THRESHOLDS.powers or not first.std() or not second.std():
         return False
-    chance = _UNSURE / np.sqrt(len(first) / 4)
-    return bool(np.corrcoef(first, second)[0, 1] < -max(_ALTERNATE, chance))
+    chance = THRESHOLDS.unsure / np.sqrt(len(first) / 4)
+    return bool(np.corrcoef(first, second)[0, 1] < -max(THRESHOLDS.alternate, chance))
 
 
 def _humps(excess: Floats, valley_db: float) -> list[Bins]:
@@ -105,7 +121,7 @@ def _humps(excess: Floats, valley_db: float) -> list[Bins]:
 def _strongest(smooth: Floats, edges: list[int]) -> list[Bins]:
     """The strongest humps, each with the weaker ones up to the next."""
     powers = np.add.reduceat(smooth, edges[:-1])
-    least = max(powers.max() * _WEAK, np.sort(powers)[-_MOST:][0])
+    least = max(powers.max() * THRESHOLDS.weak, np.sort(powers)[-THRESHOLDS.most :][0])
     strong = [i for i, power in enumerate(powers) if power >= least]
     starts = [0, *(edges[i] for i in strong[1:])]
     return list(zip(starts, [*starts[1:], edges[-1]], strict=True))
@@ -114,7 +130,7 @@ def _strongest(smooth: Floats, edges: list[int]) -> list[Bins]:
 def _power(excerpt: Excerpt, band: Bins, rate: float) -> Floats:
     """Power of a band over time."""
     own = Band.of_bins((excerpt.first_bin + band[0], excerpt.first_bin + band[1]))
-    channel = Channel(own.centre, max(own.width, _MIN_BINS / N_BINS), rate)
+    channel = Channel(own.centre, max(own.width, THRESHOLDS.bins / N_BINS), rate)
     parts = [np.abs(part) ** 2 for part in select([excerpt.samples], channel)]
     return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
@@ -122,5 +138,5 @@ def _power(excerpt: Excerpt, band: Bins, rate: float) -> Floats:
 def _depend(one: Floats, other: Floats) -> bool:
     if len(one) < 16 or not one.std() or not other.std():
         return True
-    chance = _UNSURE / np.sqrt(len(one) / 4)
-    return bool(abs(np.corrcoef(one, other)[0, 1]) > max(_DEPENDENT, chance))
+    chance = THRESHOLDS.unsure / np.sqrt(len(one) / 4)
+    return bool(abs(np.corrcoef(one, other)[0, 1]) > max(THRESHOLDS.dependent, chance))

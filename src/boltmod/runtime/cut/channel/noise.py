@@ -18,23 +18,42 @@ from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 SMOOTH_BINS = 5
 """Bins that are averaged; they count as half as many, for the window spreads each over two."""
-_LEVEL_OF_QUIET = 0.15
-"""Quantile of the rows that is taken for noise; a burst may last most of a recording."""
-_SHARE_WITHOUT_SIGNAL = 0.15
-"""Quantile of the bins that tells the gain; signals may fill the rest of the band at once."""
-_ROWS = 5
-_FILLED_DB = 55.0
-"""Bins further below the noise are beyond the receiver's filters."""
-_STEADY_DB = 2.0
-"""Less is the uncertainty of the measurement."""
-_BROAD_BINS = 15
-_NOISE_KURTOSIS = 0.15
-_PARTS = 16
-_REMEMBERED = 1.25
-"""How much the noise may rise from piece to piece before it is believed."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is taken for a receiver's noise.
+
+    Args:
+        quiet_rows: Quantile of the rows that is taken for noise (ratio): a burst may last most of a
+            recording.
+        quiet_bins: Quantile of the bins that tells the gain (ratio): signals may fill the rest of
+            the band.
+        rows: Rows that are averaged before the quantile (count).
+        filled_db: Bins further below the noise (dB) are beyond the receiver's filters.
+        steady_db: Less gain (dB) is the uncertainty of the measurement.
+        broad_bins: Width of a median that lines do not change (bins).
+        kurtosis: Distance of the fourth moment from 2, that of Gaussian noise, at most (ratio); its
+            own deviation is 0.02 for 2^15 samples.
+        parts: Parts whose median fourth moment counts where gain may step (count).
+        rise: How much the noise may rise from piece to piece (ratio) before it is believed.
+    """
+
+    quiet_rows: float = 0.15
+    quiet_bins: float = 0.15
+    rows: int = 5
+    filled_db: float = 55.0
+    steady_db: float = 2.0
+    broad_bins: int = 15
+    kurtosis: float = 0.15
+    parts: int = 16
+    rise: float = 1.25
+
+
+THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -58,7 +77,9 @@ class Noise:
         Lines that are always there do not grow with the rest, for more gain is mostly splatter.
         """
         gain = self.gain[:, np.newaxis]
-        broad = np.minimum(ndimage.median_filter(self.shape, _BROAD_BINS, mode="wrap"), self.shape)
+        broad = np.minimum(
+            ndimage.median_filter(self.shape, THRESHOLDS.broad_bins, mode="wrap"), self.shape
+        )
         return np.where(gain > 1, self.shape + (gain - 1) * broad, gain * self.shape)
 
 
@@ -76,7 +97,7 @@ def measure(seen: Spectrogram, remembered: Floats | None = None, steady: bool = 
         gain[~seen.is_blank] = noise.gain
         return replace(noise, gain=gain)
     power = seen.power + seen.power.max() * 1e-12
-    n_rows = max(1, min(_ROWS, len(power) // 8))
+    n_rows = max(1, min(THRESHOLDS.rows, len(power) // 8))
     mean = ndimage.uniform_filter(power, (n_rows, SMOOTH_BINS), mode=("nearest", "wrap"))
     shape = _quiet(mean, n_rows, seen)
     filled = _filled(shape)
@@ -91,34 +112,34 @@ def measure(seen: Spectrogram, remembered: Floats | None = None, steady: bool = 
             shape = _quiet(mean / gain[:, np.newaxis], n_rows, seen)
         gain = _gain(short, shape, filled)
     if remembered is not None:
-        change = float(np.quantile((shape / remembered)[filled], _SHARE_WITHOUT_SIGNAL))
-        shape = np.minimum(shape, _REMEMBERED * change * remembered)
+        change = float(np.quantile((shape / remembered)[filled], THRESHOLDS.quiet_bins))
+        shape = np.minimum(shape, THRESHOLDS.rise * change * remembered)
     return Noise(shape, gain, filled)
 
 
 def _quiet(mean: Floats, n_rows: int, seen: Spectrogram) -> Floats:
     """A low quantile of a mean over rows and bins, and what it would be the mean of."""
     freedom = max(1.0, n_rows * seen.rows_alone) * SMOOTH_BINS / 2
-    below = mean_quantile(_LEVEL_OF_QUIET, freedom)
-    return np.asarray(np.quantile(mean, _LEVEL_OF_QUIET, axis=0) / below, np.float64)
+    below = mean_quantile(THRESHOLDS.quiet_rows, freedom)
+    return np.asarray(np.quantile(mean, THRESHOLDS.quiet_rows, axis=0) / below, np.float64)
 
 
 def _filled(shape: Floats) -> Flags:
     broad = ndimage.median_filter(shape, 9, mode="wrap")
-    return np.asarray(shape > broad.max() * 10 ** (-_FILLED_DB / 10), np.bool_)
+    return np.asarray(shape > broad.max() * 10 ** (-THRESHOLDS.filled_db / 10), np.bool_)
 
 
 def _gain(power: Floats, shape: Floats, filled: Flags) -> Floats:
     """How far the quietest bins of each row lie above their noise, 1 for most rows."""
-    ratio = np.quantile((power / shape)[:, filled], _SHARE_WITHOUT_SIGNAL, axis=1)
-    gain = ndimage.median_filter(ratio / max(np.quantile(ratio, _LEVEL_OF_QUIET), 1e-300), 5)
-    gain[np.abs(10 * np.log10(np.maximum(gain, 1e-30))) < _STEADY_DB] = 1.0
+    ratio = np.quantile((power / shape)[:, filled], THRESHOLDS.quiet_bins, axis=1)
+    gain = ndimage.median_filter(ratio / max(np.quantile(ratio, THRESHOLDS.quiet_rows), 1e-300), 5)
+    gain[np.abs(10 * np.log10(np.maximum(gain, 1e-30))) < THRESHOLDS.steady_db] = 1.0
     return np.asarray(gain, np.float64)
 
 
 def is_noise(samples: Samples) -> bool:
     """Whether amplitudes are distributed as those of Gaussian noise, by their fourth moment."""
-    return bool(np.any(samples)) and abs(_fourth_moment(samples) - 2) < _NOISE_KURTOSIS
+    return bool(np.any(samples)) and abs(_fourth_moment(samples) - 2) < THRESHOLDS.kurtosis
 
 
 def _fourth_moment(samples: Samples) -> float:
@@ -129,6 +150,6 @@ def _fourth_moment(samples: Samples) -> float:
 
 def is_mostly_noise(samples: Samples) -> bool:
     """The same of most of it, while a receiver's gain steps from one level to another."""
-    parts = np.array_split(samples, _PARTS)
+    parts = np.array_split(samples, THRESHOLDS.parts)
     fourth = [_fourth_moment(part) for part in parts if len(part) and np.any(part)]
-    return bool(fourth) and abs(float(np.median(fourth)) - 2) < _NOISE_KURTOSIS
+    return bool(fourth) and abs(float(np.median(fourth)) - 2) < THRESHOLDS.kurtosis
