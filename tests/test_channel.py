@@ -381,6 +381,7 @@ def test_satellites_are_found_in_audio(recordings, name, centre_hz, baud):
     [
         ("ask.complex", 313, 1), ("enocean.complex", 40, 3), ("pwm.complex16s", 2680, 3),
         ("fsk.complex", 100, 1), ("homematic.complex32s", 100, 2),
+        ("radiohead3_433.92M_250k.cu8", 252, 1), ("alectov1_433.92M_250k.cu8", 124, 9),
     ],
 )  # fmt: skip
 def test_keyed_carriers_are_found_with_their_symbol_rate(recordings, name, period, n_spans):

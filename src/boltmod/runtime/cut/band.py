@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 N_BINS = 512
 """Bins that a band is divided into wherever power is measured over time and frequency."""
 _OCCUPIED = 0.99
-_ALIKE = 2.0
+_ALIKE = 1.9
 """Widths that differ more are those of two signals."""
 
 Bins = tuple[int, int]

@@ -24,7 +24,7 @@ from boltmod.runtime.cut.channel.boxes import (
     excerpt_of,
 )
 from boltmod.runtime.cut.channel.detection import Detection, Found
-from boltmod.runtime.cut.channel.distinct import distinct, is_far_below, is_tail, runs
+from boltmod.runtime.cut.channel.distinct import NOTHING, distinct, is_far_below, is_tail, runs
 from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.gain import is_gain, is_raised, settled
 from boltmod.runtime.cut.channel.groups import grouped
@@ -33,9 +33,6 @@ from boltmod.runtime.cut.channel.spectrogram import spectrogram
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-_NOTHING = 1e-60
-"""Power too small for arithmetic with it."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def look(
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
     samples = cleaned.samples
     seen = spectrogram(samples, cleaned.is_constant)
-    if len(seen.heard.power) < 2 or seen.heard.power.max() < _NOTHING:
+    if len(seen.heard.power) < 2 or seen.heard.power.max() < NOTHING:
         return [], remembered
     piece = settled(Piece(samples, seen, noise.measure(seen, remembered, steady=True)))
     boxes = bursts_in(piece)

@@ -20,7 +20,7 @@ from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_NOTHING = 1e-60
+NOTHING = 1e-60
 """Power too small for arithmetic with it."""
 
 
@@ -164,7 +164,7 @@ def _covers(one: Detection, other: Detection) -> bool:
 
 def is_far_below(found: Found, other: Found) -> bool:
     """Whether a signal is so weak beside another that it depends on it."""
-    below_db = 10 * np.log10(other[1] / max(found[1], _NOTHING))
+    below_db = 10 * np.log10(other[1] / max(found[1], NOTHING))
     if below_db > THRESHOLDS.product_db and _is_product(found[0].band, other[0].band):
         return _covers(other[0], found[0])
     if below_db < boxes.THRESHOLDS.far_below_db:
