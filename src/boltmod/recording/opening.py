@@ -8,7 +8,7 @@ from pathlib import Path
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real, magic, npy, portapack, sdriq, wav
 from boltmod.recording.file_names import NamedFacts, facts_of
-from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.raw import RawRecording, SampleFormat, level_of
 
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
 _ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
@@ -70,12 +70,12 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
 
 def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
     name = path.name.lower()
-    has_channels = name.endswith((".wav", *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
+    has_channels = name.endswith((*wav.SUFFIXES, *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
     if facts.channels is not None and (facts.sample_format is not None or not has_channels):
         raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
     if facts.sample_format is not None:
-        return _raw(path, SampleFormat.named(facts.sample_format), facts)
-    if facts.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
+        return _raw(path, facts.sample_format, facts)
+    if facts.is_real is not None and has_channels:
         raise ConfigError(
             f"--real and --iq must be left out for {path}: it says itself which it is"
         )
@@ -89,24 +89,28 @@ def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
         from boltmod.recording.sigmf_archive import open_archive
 
         return open_archive(path, facts.channels)
-    if name.endswith(".wav"):
+    if name.endswith(wav.SUFFIXES):
         return wav.open_wav(path, facts.channels)
     if name.endswith(sdriq.SUFFIX):
         return sdriq.open_sdriq(path)
     if name.endswith(npy.SUFFIX):
         return npy.open_npy(path)
-    if path.suffix.lower() in iq_or_real.AMBIGUOUS and facts.is_real is None:
-        magic.refuse_header(path)
-        sample_format, note = iq_or_real.told_apart(path, named.is_real)
-        return RawRecording(path, sample_format, notes=(note,))
-    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), facts)
+    if named.sample_format is not None:
+        return _raw(path, named.sample_format.label, facts)
+    SampleFormat.of_suffix(path)
+    return _raw(path, path.suffix, facts, named.is_real)
 
 
-def _raw(path: Path, sample_format: SampleFormat, facts: FileFacts) -> RawRecording:
+def _raw(path: Path, word: str, facts: FileFacts, named: bool | None = None) -> RawRecording:
+    """A file of nothing but samples, of a format that has this name or ending."""
     magic.refuse_header(path)
+    sample_format = SampleFormat.named(word)
+    if facts.is_real is None and iq_or_real.is_ambiguous(word):
+        sample_format, note = iq_or_real.told_apart(path, sample_format, named)
+        return RawRecording(path, sample_format, notes=(note,))
     if facts.is_real is not None and facts.is_real != sample_format.is_real:
         sample_format = sample_format.real if facts.is_real else sample_format.iq
-    return RawRecording(path, sample_format)
+    return RawRecording(path, sample_format, level=level_of(word))
 
 
 def _collection(path: Path) -> DataFormatError:

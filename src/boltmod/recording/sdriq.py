@@ -56,4 +56,5 @@ def open_sdriq(path: Path) -> RawRecording:
         offset_bytes=HEADER_BYTES,
         n_bytes=n_bytes - n_bytes % sample_format.sample_bytes,
         centre_hz=float(centre_hz) or None,
+        level=1.0 if n_bits == 16 else 256.0,
     )

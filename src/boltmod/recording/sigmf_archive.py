@@ -72,7 +72,7 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         suffix = path.suffix.lower()
         kind = "a zip file" if suffix == ".zip" else "an uncompressed tar file"
-        kind = "a compressed tar file" if suffix in _TARS else kind
+        kind = "a compressed tar file" if suffix in (".gz", ".xz") else kind
         raise DataFormatError(
             f"{path} must be a SigMF archive, {kind}, which it is not ({reason}): fetch it again"
         ) from None
@@ -88,14 +88,16 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
 
 def _members(path: Path) -> dict[str, _Member]:
     """The files in an archive, by their names."""
-    if path.suffix.lower() == ".zip":
+    with path.open("rb") as file:
+        begin = file.read(6)
+    if begin.startswith(b"PK"):
         with zipfile.ZipFile(path) as archive:
             return {
                 each.filename: _Member(0, each.file_size, partial(_open_zipped, each.filename))
                 for each in archive.infolist()
                 if not each.is_dir()
             }
-    mode, opened = _TARS.get(path.suffix.lower(), ("r:", None))
+    mode, opened = next((t for magic, t in _TARS.items() if begin.startswith(magic)), ("r:", None))
     with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
         return {
             each.name: _Member(each.offset_data, each.size, opened) for each in tar if each.isfile()
@@ -110,11 +112,11 @@ def _open_xz(path: Path) -> IO[bytes]:
     return cast(IO[bytes], lzma.open(path, "rb"))
 
 
-_TARS: dict[str, tuple[str, _Open | None]] = {
-    ".gz": ("r:gz", _open_gzipped),
-    ".xz": ("r:xz", _open_xz),
+_TARS: dict[bytes, tuple[str, _Open | None]] = {
+    b"\x1f\x8b": ("r:gz", _open_gzipped),
+    b"\xfd7zXZ": ("r:xz", _open_xz),
 }
-"""How compressed tar files are opened, and what gives their content."""
+"""How compressed tar files begin, how they are opened, and what gives their content."""
 
 
 def _open_zipped(name: str, path: Path) -> IO[bytes]:

@@ -147,11 +147,16 @@ def _with_header(request: Request) -> Request:
     """The request with what the header of a WAV file in a pipe says, if there is one."""
     from boltmod.recording.live import wav_pipe
 
-    header = wav_pipe.header_of(sys.stdin.buffer)
-    if header is None:
+    begun = wav_pipe.beginning_of(sys.stdin.buffer)
+    if begun is None:
         return request
-    sample_format = wav_pipe.sample_format(header).label
-    return replace(request, sample_format=sample_format, rate_hz=request.rate_hz or header.rate_hz)
+    return replace(
+        request,
+        sample_format=wav_pipe.sample_format(begun.header).label,
+        rate_hz=request.rate_hz or begun.header.rate_hz,
+        frequency_hz=request.frequency_hz or begun.centre_hz,
+        wav_bytes=begun.n_bytes,
+    )
 
 
 def answer(request: Request) -> None:
@@ -223,6 +228,7 @@ def _open_stream(request: Request) -> LiveRecording:
         request.frequency_hz,
         request.gain_db,
         request.topic,
+        request.wav_bytes,
     )
     overload = Overload(lossless=request.is_lossless, patience_s=request.timeout_s)
     live = open_stream(request.source, facts, overload, sys.stdin.buffer)

@@ -38,6 +38,7 @@ class Request:
         timeout_s: Silence that ends a stream.
         threads: Processors to use.
         as_json: JSON on standard output.
+        wav_bytes: Bytes of samples before the next chunk, of a WAV file in a pipe.
     """
 
     source: str
@@ -58,6 +59,7 @@ class Request:
     timeout_s: float | None = None
     threads: int | None = None
     as_json: bool = False
+    wav_bytes: int | None = None
 
     @property
     def is_stream(self) -> bool:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from boltmod.errors import ConfigError
 from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import ByteSource, FileSource
+from boltmod.recording.live.wav_pipe import WavChunks
 from boltmod.recording.raw import SampleFormat
 
 _ADDRESS = re.compile(r"([a-z_]+)://(.*)", re.ASCII)
@@ -27,6 +28,7 @@ class StreamFacts:
         frequency_hz: Middle of its band as a radio frequency; rtl_tcp tunes there.
         gain_db: Gain of rtl_tcp's tuner; its own choice if None.
         topic: What ZeroMQ messages to take; all if None.
+        wav_bytes: Bytes of samples before the next chunk, of a WAV file in a pipe at its samples.
     """
 
     sample_format: str | None = None
@@ -34,6 +36,7 @@ class StreamFacts:
     frequency_hz: float | None = None
     gain_db: float | None = None
     topic: str | None = None
+    wav_bytes: int | None = None
 
 
 def is_address(text: str) -> bool:
@@ -69,6 +72,8 @@ def open_stream(
         if file is None:
             raise ConfigError(f"address must be such as zmq://127.0.0.1:5555, not {address!r}")
         source = FileSource(file)
+        if facts.wav_bytes is not None:
+            source = WavChunks(source, facts.wav_bytes)
     elif scheme in _ZMQ_SCHEMES:
         from boltmod.recording.live.zeromq import Subscription
 
