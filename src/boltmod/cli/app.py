@@ -25,6 +25,8 @@ _EXTRAS = {
         ("torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "tomli_w"), "train"
     ),
     "optuna": "search",
+    "ray": "cluster",
+    "pyarrow": "parquet",
 }
 """Which extra installs a package that `boltmod` alone does not, by import name."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from boltmod.recording.file_names import NamedFacts, facts_of
 from boltmod.recording.raw import RawRecording, SampleFormat, level_of
 
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
-_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
-_COLLECTION_SUFFIX = ".sigmf-collection"
+ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
+COLLECTION_SUFFIX = ".sigmf-collection"
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
 
 def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
     name = path.name.lower()
-    has_channels = name.endswith((*wav.SUFFIXES, *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
+    has_channels = name.endswith((*wav.SUFFIXES, *_SIGMF_SUFFIXES, *ARCHIVE_SUFFIXES))
     if facts.channels is not None and (facts.sample_format is not None or not has_channels):
         raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
     if facts.sample_format is not None:
@@ -79,13 +80,15 @@ def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
         raise ConfigError(
             f"--real and --iq must be left out for {path}: it says itself which it is"
         )
-    if name.endswith(_COLLECTION_SUFFIX):
-        raise _collection(path)
+    if name.endswith(COLLECTION_SUFFIX):
+        names = streams_of(path)
+        listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
+        raise DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")
     if name.endswith(_SIGMF_SUFFIXES):
         from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
 
         return open_sigmf(path, facts.channels)
-    if name.endswith(_ARCHIVE_SUFFIXES):
+    if name.endswith(ARCHIVE_SUFFIXES):
         from boltmod.recording.sigmf_archive import open_archive
 
         return open_archive(path, facts.channels)
@@ -113,16 +116,16 @@ def _raw(path: Path, word: str, facts: FileFacts, named: bool | None = None) -> 
     return RawRecording(path, sample_format, level=level_of(word))
 
 
-def _collection(path: Path) -> DataFormatError:
-    """What to choose from."""
-    import json
+def streams_of(path: Path) -> list[str]:
+    """Names of the recordings of a SigMF collection.
 
+    Raises:
+        DataFormatError: It is none.
+    """
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-        names = [str(each["name"]) for each in content["collection"]["core:streams"]]
+        return [str(each["name"]) for each in content["collection"]["core:streams"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return DataFormatError(
+        raise DataFormatError(
             f"{path} must be a SigMF collection, which it is not: give a .sigmf-meta file"
-        )
-    listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
-    return DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")
+        ) from None

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def classify(  # noqa: PLR0913 (the command's options)
-    recording: Annotated[
-        str,
+    recordings: Annotated[
+        list[str],
         typer.Argument(
-            metavar="INPUT",
+            metavar="INPUT...",
             help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
-            "publisher) or rtl_tcp://HOST:PORT.",
+            "publisher) or rtl_tcp://HOST:PORT. Or a folder, or several recordings.",
         ),
     ],
     model: Annotated[
@@ -67,7 +67,7 @@ def classify(  # noqa: PLR0913 (the command's options)
             "--output",
             "-o",
             help="Write to a .csv, .jsonl, .txt (table) or .sigmf-meta file instead; "
-            "streams to .csv or .jsonl.",
+            "streams to .csv or .jsonl; several recordings to .parquet, .csv or .jsonl.",
         ),
     ] = None,
     channel: Annotated[
@@ -101,14 +101,25 @@ def classify(  # noqa: PLR0913 (the command's options)
         float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|ADDRESS",
+            help="Share several recordings out over a Ray cluster: the one that runs here, or "
+            "HOST:PORT.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
 
     With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary and --picture,
     the signals in the band are found, and each is filtered and resampled to 8 samples a symbol.
+
+    Of a folder or several recordings it makes one table, a row a signal. Interrupted, the same
+    command goes on.
     """
-    from boltmod.cli.classify.request import Request
+    from boltmod.cli.classify.request import Request, is_many
     from boltmod.recording.quantity import parse_channels, parse_offset, parse_rate
     from boltmod.runtime.cut.signal import Constraints
 
@@ -118,7 +129,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         None if symbol_rate is None else parse_rate(symbol_rate, "symbol rate", "symbols"),
     )
     request = Request(
-        source=recording,
+        source=recordings[0],
         model=model,
         sample_format=sample_format,
         is_real=is_real,
@@ -137,7 +148,12 @@ def classify(  # noqa: PLR0913 (the command's options)
         threads=threads,
         as_json=as_json,
     )
-    if recording == "-" and sample_format is None and not sys.stdin.isatty():
+    if is_many(recordings, output, cluster):
+        from boltmod.cli.classify.many import answer_all
+
+        answer_all(request, recordings, cluster)
+        return
+    if request.source == "-" and sample_format is None and not sys.stdin.isatty():
         request = _with_header(request)
     request.check()
     answer(request)

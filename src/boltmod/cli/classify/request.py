@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from boltmod.errors import ConfigError
+from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
 from boltmod.runtime.cut.signal import Constraints
 from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
@@ -120,6 +121,41 @@ class Request:
             from boltmod.evaluation.recording_picture import check_path
 
             check_path(self.picture)
+
+    def check_many(self, sources: Sequence[str]) -> None:
+        """Refuse what cannot be done with several recordings.
+
+        Args:
+            sources: What is given in place of one.
+
+        Raises:
+            ConfigError: One is a stream, or something is asked for that one recording has.
+        """
+        streams = [each for each in sources if each == "-" or is_address(each)]
+        if streams:
+            raise ConfigError(
+                f"{streams[0]} must stand alone: a stream is no recording among others"
+            )
+        if self.picture is not None:
+            raise ConfigError("picture must be left out for several recordings: each has its own")
+        for applies, message in _REFUSALS:
+            if applies(self):
+                raise ConfigError(message.format(self))
+        if self.output is not None:
+            from boltmod.runtime.sink import row_table
+
+            row_table.check(self.output)
+
+
+def is_many(sources: Sequence[str], output: Path | None, cluster: str | None) -> bool:
+    """Whether one table is asked for, of what may be several recordings."""
+    if (
+        len(sources) > 1
+        or cluster is not None
+        or (output is not None and output.suffix == ".parquet")
+    ):
+        return True
+    return not is_address(sources[0]) and is_several(Path(sources[0]))
 
 
 _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (

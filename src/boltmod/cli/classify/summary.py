@@ -71,7 +71,7 @@ def _signal_table(verdicts: list[Verdict]) -> Table:
     return drawn
 
 
-def _hertz(value: float) -> str:
+def hertz(value: float) -> str:
     """A frequency; of a recording without a sample rate it is a share of one."""
     return f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.4f}"
 
@@ -85,9 +85,9 @@ def _cells(verdict: Verdict) -> list[str]:
         verdict.class_name or "(too short)",
         "" if verdict.probability is None else f"{verdict.probability:.3f}",
         str(verdict.n_windows),
-        f"~{_hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{_hertz(carrier_hz)} Hz",
-        f"{_hertz(signal.bandwidth_hz)} Hz",
-        _hertz(signal.symbol_rate_hz) + ("" if signal.symbol_rate_is_sure else " (guess)"),
+        f"~{hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{hertz(carrier_hz)} Hz",
+        f"{hertz(signal.bandwidth_hz)} Hz",
+        hertz(signal.symbol_rate_hz) + ("" if signal.symbol_rate_is_sure else " (guess)"),
         "" if signal.snr_db is None else f"{signal.snr_db:.1f} dB",
         f"{on:,} samples",
     ]
