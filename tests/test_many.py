@@ -174,7 +174,7 @@ def test_a_collection_is_its_recordings(tmp_path):
 # Going on
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -188,7 +188,7 @@ def surveyed(monkeypatch):
 
     def survey(classifier, search, path):
         if path.name in stop:
-            raise Stopped
+            raise StoppedError
         read.append(path.name)
         return real(classifier, search, path)
 
@@ -203,7 +203,7 @@ def test_the_same_command_goes_on(tmp_path, folder, surveyed):
     classify(folder, "-o", whole)
     read.clear()
     stop.append("b_250ksps.cu8")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         classify(folder, "-o", out)
     assert not out.exists()
     assert len(journal.read_text().splitlines()) == 2
@@ -219,7 +219,7 @@ def test_the_same_command_goes_on(tmp_path, folder, surveyed):
 def test_a_file_that_has_changed_is_read_again(tmp_path, folder, surveyed):
     read, stop = surveyed
     stop.append("b_250ksps.cu8")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         classify(folder, "-o", tmp_path / "found.csv")
     (folder / NAMES[0]).write_bytes(encode(qpsk(9, 16_000), SampleFormat.CI16))
     stop.clear()
@@ -230,7 +230,7 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, folder, surveyed):
 
 def test_another_request_does_not_go_on(tmp_path, folder, surveyed):
     surveyed[1].append("b_250ksps.cu8")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         classify(folder, "-o", tmp_path / "found.csv")
     done = CliRunner().invoke(
         app, ["classify", str(folder), "--offset", "37k", "-o", str(tmp_path / "found.csv")]

@@ -9,13 +9,15 @@ its worker or machine dies; small results lie with their owner, the process that
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 
-from boltmod.errors import SourceError, ToolNotFoundError
+from boltmod.errors import ConfigError, SourceError, ToolNotFoundError
 from boltmod.model import onnx_file
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.survey import Row, Search, survey
@@ -25,6 +27,7 @@ _TRIES = 5
 """How often a recording is tried anew whose worker or machine died."""
 _WAITING_PER_PROCESSOR = 4
 _POLL_S = 1.0
+_PATIENCE_S = 5.0
 
 
 class RayCluster:
@@ -36,22 +39,21 @@ class RayCluster:
 
     Raises:
         ToolNotFoundError: Ray is not installed.
+        ConfigError: The address is none.
         SourceError: Nobody answers there.
     """
 
     def __init__(self, address: str = AUTO) -> None:
         self._ray = _import_ray()
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address != AUTO:
+            _check(address)
         try:
             self._ray.init(address=address, **quiet)
             self.about = f"Ray cluster of {self._n_processors} processors"
         except (ConnectionError, ValueError, RuntimeError) as error:
             if address != AUTO:
-                reason = str(error).strip().splitlines()[0]
-                raise SourceError(
-                    f"a Ray cluster must be reachable at {address}, and is not ({reason}): "
-                    "start one with ray start --head"
-                ) from None
+                raise _unreachable(address, error) from None
             self._ray.init(include_dashboard=False, **quiet)
             self.about = f"no Ray cluster runs: {self._n_processors} processors of this machine"
 
@@ -104,10 +106,29 @@ class RayCluster:
         return rows
 
 
+def _check(address: str) -> None:
+    """Refuse an address where nobody listens, for which Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise ConfigError(
+            f"cluster must be auto, HOST:PORT or ray://HOST:PORT, not {address!r}: write it so"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE_S).close()
+    except OSError as error:
+        raise _unreachable(address, error.strerror or error) from None
+
+
+def _unreachable(address: str, reason: object) -> SourceError:
+    first_line = str(reason).strip().splitlines()[0]
+    return SourceError(
+        f"a Ray cluster must be reachable at {address}, and is not ({first_line}): "
+        "start one with ray start --head"
+    )
+
+
 def _survey(content: bytes, name: str, search: Search, place: str, file: str) -> list[Row]:
     """What a machine does with one recording."""
-    from dataclasses import replace
-
     classifier = _classifier(hashlib.sha256(content).hexdigest(), name, content)
     return [replace(row, file=file) for row in survey(classifier, search, Path(place))]
 
