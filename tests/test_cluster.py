@@ -30,8 +30,10 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
     """Two machines, each of one processor, as processes of this one."""
+    # Whatever else runs here must not get their work killed for want of memory.
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "0")
     from ray.cluster_utils import Cluster
 
     store = {"num_cpus": 1, "object_store_memory": 80 << 20}
