@@ -27,6 +27,20 @@ from boltmod.cost.strict import StrictCost, strict_cost
 from boltmod.errors import CostMismatchError, UnsupportedOperatorError
 from boltmod.model.onnx_file import Model
 
+_QOPERATOR = (
+    "ONNX Runtime's QOperator format", "quantise it again with quant_format=QuantFormat.QDQ",
+)  # fmt: skip
+_DYNAMIC = (
+    "quantised while it runs", "quantise it with quantize_static and quant_format=QuantFormat.QDQ",
+)  # fmt: skip
+_INTEGER_LAYERS = {
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul"), _QOPERATOR
+    ),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _DYNAMIC),
+}
+"""Layers that take integers themselves: which way of writing it is, and the way out."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -69,8 +83,10 @@ def count(model: Model) -> Cost:
 
     Raises:
         CostMismatchError: The sums over the layers differ from the official figures.
-        UnsupportedOperatorError: The official tool cannot read the network.
+        UnsupportedOperatorError: The official tool cannot read the network, or would count its
+            layers as free.
     """
+    _refuse_integer_layers(model)
     wrapper = batch_one(model)
     official = _official(wrapper, model.name)
     unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
@@ -92,6 +108,17 @@ def count(model: Model) -> Cost:
         layers=layers,
         official=official,
     )
+
+
+def _refuse_integer_layers(model: Model) -> None:
+    """Layers of integers are none of those that the rules charge for, and would cost nothing."""
+    found = sorted({node.op_type for node in model.proto.graph.node} & _INTEGER_LAYERS.keys())
+    if found:
+        kind, way_out = _INTEGER_LAYERS[found[0]]
+        raise UnsupportedOperatorError(
+            f"{model.name} must have layers that the cost rules know, not {', '.join(found)} "
+            f"({kind}): {way_out}"
+        )
 
 
 def _official(wrapper: ModelWrapper, name: str) -> dict[str, Any]:

@@ -202,6 +202,12 @@ def _with_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 def _lowering(node: onnx.NodeProto) -> Callable[[_Graph, onnx.NodeProto, int], None]:
     if node.domain in QONNX_DOMAINS and node.op_type in _LOWERINGS:
         return _LOWERINGS[node.op_type]
+    if node.domain == "com.microsoft":
+        raise UnsupportedOperatorError(
+            f"operator must be a standard one, not ONNX Runtime's own {node.op_type} "
+            f"({node.name or node.output[0]}): quantise again with quant_format=QuantFormat.QDQ, "
+            "or export the network before ONNX Runtime has optimised it"
+        )
     raise UnsupportedOperatorError(
         f"operator must be a standard one or one of {', '.join(_LOWERINGS)}, not "
         f"{node.domain}::{node.op_type} ({node.name or node.output[0]}): "

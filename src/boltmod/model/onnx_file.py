@@ -221,7 +221,7 @@ def _output_width(proto: onnx.ModelProto, source: str) -> int:
             + ": export the network without what follows its logits"
         )
     kind = outputs[0].type.tensor_type.elem_type
-    if kind not in _SCORES:
+    if kind not in _SCORES or class_numbers.are_output(proto):
         raise ModelFormatError(
             f"{source} must give scores, not class numbers or the like "
             f"({onnx.TensorProto.DataType.Name(kind)}): export the network without what follows "
