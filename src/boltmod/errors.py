@@ -60,3 +60,8 @@ class SourceError(BoltmodError):
 
 class ToolNotFoundError(BoltmodError):
     """An optional package or tool is not installed."""
+
+
+def first_line(reason: object) -> str:
+    """What an error says, on one line; its kind if it says nothing."""
+    return (str(reason).strip() or type(reason).__name__).splitlines()[0]

@@ -17,7 +17,7 @@ from typing import Any
 
 import onnx
 
-from boltmod.errors import ConfigError, SourceError, ToolNotFoundError
+from boltmod.errors import ConfigError, SourceError, ToolNotFoundError, first_line
 from boltmod.model import onnx_file
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.survey import Row, Search, survey
@@ -101,8 +101,8 @@ class RayCluster:
         try:
             rows: list[Row] = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            return [Row(str(path), error=f"no machine could read it in {_TRIES} tries: {reason}")]
+            failed = f"no machine could read it in {_TRIES} tries: {first_line(error)}"
+            return [Row(str(path), error=failed)]
         return rows
 
 
@@ -120,9 +120,8 @@ def _check(address: str) -> None:
 
 
 def _unreachable(address: str, reason: object) -> SourceError:
-    first_line = str(reason).strip().splitlines()[0]
     return SourceError(
-        f"a Ray cluster must be reachable at {address}, and is not ({first_line}): "
+        f"a Ray cluster must be reachable at {address}, and is not ({first_line(reason)}): "
         "start one with ray start --head"
     )
 

@@ -24,7 +24,7 @@ from boltmod.cost.layers import LayerCost, layer_costs
 from boltmod.cost.network import CostedNetwork, batch_one
 from boltmod.cost.score import score
 from boltmod.cost.strict import StrictCost, strict_cost
-from boltmod.errors import CostMismatchError, UnsupportedOperatorError
+from boltmod.errors import CostMismatchError, UnsupportedOperatorError, first_line
 from boltmod.model.onnx_file import Model
 
 _QOPERATOR = (
@@ -125,10 +125,9 @@ def _official(wrapper: ModelWrapper, name: str) -> dict[str, Any]:
     try:
         total: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
     except Exception as error:  # noqa: BLE001  qonnx raises bare Exception and AssertionError
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedOperatorError(
-            f"{name} must be a network that qonnx's inference_cost reads, which fails ({reason}): "
-            "export it with batch 1 and clean it with qonnx-cleanup"
+            f"{name} must be a network that qonnx's inference_cost reads, which fails "
+            f"({first_line(error)}): export it with batch 1 and clean it with qonnx-cleanup"
         ) from None
     return total
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.data.foreign import Foreign, reading
-from boltmod.data.radioml import check_finite
+from boltmod.data.radioml import check_finite, on_grid
 from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.errors import ConfigError, DataFormatError
-from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
+from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES
 
 _AT_ONCE = 1024
 _NUMBERED = re.compile(r"(?:(\d+)(PSK|QAM|APSK|ASK|PAM)|(PSK|QAM|APSK|ASK|PAM)(\d+))")
@@ -199,12 +199,4 @@ def _snr_labels(foreign: Foreign, snr_db: int | None, source: Path) -> Ids:
     if foreign.snrs is not None and snr_db is not None:
         raise ConfigError(f"--snr must be left out: {source} says each frame's SNR itself")
     snrs = np.full(len(foreign), snr_db) if foreign.snrs is None else foreign.snrs
-    on_grid = np.isin(snrs, SNR_LABELS)
-    if not on_grid.all():
-        bad = int(np.argmin(on_grid))
-        raise DataFormatError(
-            f"SNRs of {source} must be labels of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... "
-            f"{SNR_LABELS[-1]} dB, not {snrs[bad]:g} at frame {bad}: leave such frames out or "
-            "round them to the grid"
-        )
-    return snrs.astype(np.int64)
+    return on_grid(snrs, f"SNRs of {source} must be labels")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.data import safe_pickle
-from boltmod.errors import DataFormatError
+from boltmod.errors import DataFormatError, first_line
 
 _NAMES = {
     "samples": ("x", "iq", "samples", "frames", "signals", "data"),
@@ -128,10 +128,9 @@ def _of_npz(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
-            f"{path} must be a readable .npz file of plain arrays, which it is not ({reason}): "
-            "save it again"
+            f"{path} must be a readable .npz file of plain arrays, which it is not "
+            f"({first_line(error)}): save it again"
         ) from None
 
 

@@ -10,7 +10,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from boltmod.errors import DataFormatError
+from boltmod.errors import DataFormatError, first_line
 
 _ALLOWED = {
     ("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode"),
@@ -38,8 +38,7 @@ def load(path: Path) -> Any:
         with path.open("rb") as file:
             return _Unpickler(file, encoding="latin1").load()
     except Exception as error:  # noqa: BLE001  a damaged pickle can raise anything
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
             f"{path} must be a pickle of NumPy's arrays and nothing else, which it is not "
-            f"({reason}): take the data set's own file"
+            f"({first_line(error)}): take the data set's own file"
         ) from None

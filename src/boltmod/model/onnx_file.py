@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from boltmod.errors import ModelFormatError
+from boltmod.errors import ModelFormatError, first_line
 from boltmod.model import class_numbers, shipped
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
@@ -121,9 +121,8 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     try:
         onnx.checker.check_model(own)
     except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelFormatError(
-            f"{source} must be valid ONNX, which it is not ({reason}): export it again"
+            f"{source} must be valid ONNX, which it is not ({first_line(error)}): export it again"
         ) from None
     _check_input(own, source)
     class_numbers.undone(own)

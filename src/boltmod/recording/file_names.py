@@ -19,7 +19,6 @@ from boltmod.recording.raw import SampleFormat
 
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
-ARCHIVE_SUFFIX = ".sigmf"
 _ANYHOW = re.ASCII | re.IGNORECASE
 _GQRX = re.compile(r"gqrx_\d{8}_\d{6}_(\d{1,12})_(\d{1,12})_fc(?![a-z0-9])", _ANYHOW)
 _SATNOGS = re.compile(r"iq_(\d{4,9})_\d+\.raw", _ANYHOW)

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.errors import DataFormatError
+from boltmod.errors import DataFormatError, first_line
 from boltmod.recording.raw import RawRecording, SampleFormat
 
 SUFFIX = ".npy"
@@ -50,15 +50,12 @@ def open_npy(path: Path) -> RawRecording:
 
 
 def _mapped(path: Path) -> np.memmap[Any, Any]:
-    if not path.is_file():
-        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
     try:
         # Mapped, so that the samples stay where they are; pickles, which can run code, are refused.
         array = np.lib.format.open_memmap(path, mode="r")
     except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
-            f"{path} must be an array that NumPy can read, which it is not ({reason}): "
+            f"{path} must be an array that NumPy can read, which it is not ({first_line(error)}): "
             "save it again"
         ) from None
     if not isinstance(array, np.memmap):

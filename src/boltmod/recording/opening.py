@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from boltmod.recording.raw import RawRecording, SampleFormat, level_of
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
 ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
 COLLECTION_SUFFIX = ".sigmf-collection"
+_CONTAINERS: dict[tuple[str, ...], Callable[[Path, tuple[int, ...] | None], RawRecording]] = {
+    wav.SUFFIXES: wav.open_wav,
+    (sdriq.SUFFIX,): lambda path, channels: sdriq.open_sdriq(path),
+    (npy.SUFFIX,): lambda path, channels: npy.open_npy(path),
+}
+"""Files that say themselves what lies in them, by their endings, and what opens them."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +99,13 @@ def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
         from boltmod.recording.sigmf_archive import open_archive
 
         return open_archive(path, facts.channels)
-    if name.endswith(wav.SUFFIXES):
-        return wav.open_wav(path, facts.channels)
-    if name.endswith(sdriq.SUFFIX):
-        return sdriq.open_sdriq(path)
-    if name.endswith(npy.SUFFIX):
-        return npy.open_npy(path)
+    for suffixes, opener in _CONTAINERS.items():
+        if name.endswith(suffixes):
+            if not path.is_file():
+                raise DataFormatError(
+                    f"{path} must be a readable file, and is none: check the name"
+                )
+            return opener(path, facts.channels)
     if named.sample_format is not None:
         return _raw(path, named.sample_format.label, facts)
     SampleFormat.of_suffix(path)

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from boltmod.errors import ConfigError, DataFormatError
+from boltmod.errors import ConfigError, DataFormatError, first_line
 from boltmod.recording.analytic import Samples, analytic
 from boltmod.recording.stretch import Stretch
 
@@ -341,9 +341,9 @@ class RawRecording:
                 file.seek(place)
             return file.read(n_bytes)
         except _damage() as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DataFormatError(
-                f"{self.path} must be readable to its end, and is not ({reason}): fetch it again"
+                f"{self.path} must be readable to its end, and is not ({first_line(error)}): "
+                "fetch it again"
             ) from None
 
 

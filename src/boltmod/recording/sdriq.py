@@ -33,8 +33,6 @@ def open_sdriq(path: Path) -> RawRecording:
     Raises:
         DataFormatError: The header is damaged, or tells of other components than 16 or 24 bits.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
     with path.open("rb") as file:
         content = file.read(HEADER_BYTES)
     if not is_header(content):

@@ -19,7 +19,7 @@ from typing import IO, cast
 
 import sigmf
 
-from boltmod.errors import DataFormatError
+from boltmod.errors import DataFormatError, first_line
 from boltmod.recording import sigmf_meta
 from boltmod.recording.file_names import DATA_SUFFIX, META_SUFFIX
 from boltmod.recording.raw import RawRecording
@@ -69,12 +69,12 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
             )
         text = members[meta_names[0]].read(path)
     except _DAMAGE as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         suffix = path.suffix.lower()
         kind = "a zip file" if suffix == ".zip" else "an uncompressed tar file"
         kind = "a compressed tar file" if suffix in (".gz", ".xz") else kind
         raise DataFormatError(
-            f"{path} must be a SigMF archive, {kind}, which it is not ({reason}): fetch it again"
+            f"{path} must be a SigMF archive, {kind}, which it is not ({first_line(error)}): "
+            "fetch it again"
         ) from None
     meta = sigmf_meta.parse(text, path / meta_names[0])
     data = members.get(meta_names[0].removesuffix(META_SUFFIX) + DATA_SUFFIX)

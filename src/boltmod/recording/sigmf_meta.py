@@ -21,7 +21,7 @@ import sigmf
 from jsonschema import ValidationError  # type: ignore[import-untyped]
 from sigmf.error import SigMFError
 
-from boltmod.errors import ConfigError, DataFormatError
+from boltmod.errors import ConfigError, DataFormatError, first_line
 from boltmod.recording.raw import Lanes, Piece, SampleFormat
 
 _NEEDED = {
@@ -188,9 +188,8 @@ def parse(text: bytes, path: Path) -> Meta:
             notes += mend(document)
         notes += _without_what_is_wrong(document)
     except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
-            f"{path} must be valid SigMF metadata, which it is not ({reason}): "
+            f"{path} must be valid SigMF metadata, which it is not ({first_line(error)}): "
             "check it with sigmf_validate"
         ) from None
     told = [f"{path.name} is not valid SigMF ({'; '.join(notes)}): it is read all the same"]

@@ -93,8 +93,6 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
             floats, or more than two channels of which none are chosen.
         ConfigError: There is no such channel.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
     with path.open("rb") as file:
         try:
             chunks = _walk(file, path)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from boltmod.errors import BoltmodError
+from boltmod.errors import BoltmodError, first_line
 from boltmod.recording.opening import FileFacts, open_as
 from boltmod.recording.raw import RawRecording
 from boltmod.runtime.cut.listener import Listener
@@ -92,10 +92,14 @@ def survey(classifier: Classifier, search: Search, path: Path) -> list[Row]:
         recording = open_as(path, search.facts)
         return _rows(classifier, search, recording, str(path))
     except (BoltmodError, OSError) as error:
-        return [Row(str(path), error=str(error).splitlines()[0])]
+        return [Row(str(path), error=first_line(error))]
     except Exception as error:  # noqa: BLE001  one recording must not end the work on all others
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return [Row(str(path), error=f"{path} must be readable; this is boltmod's fault: {reason}")]
+        return [
+            Row(
+                str(path),
+                error=f"{path} must be readable; this is boltmod's fault: {first_line(error)}",
+            )
+        ]
 
 
 def _rows(classifier: Classifier, search: Search, recording: RawRecording, file: str) -> list[Row]:

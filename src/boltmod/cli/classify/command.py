@@ -211,17 +211,10 @@ def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
 
 def _open_file(request: Request) -> RawRecording:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
-    from boltmod.recording.opening import FileFacts, open_as
+    from boltmod.recording.opening import open_as
     from boltmod.runtime.cut.signal import Constraints
 
-    facts = FileFacts(
-        request.sample_format,
-        request.rate_hz,
-        request.frequency_hz,
-        request.is_real,
-        request.channels,
-    )
-    opened = open_as(Path(request.source), facts)
+    opened = open_as(Path(request.source), request.facts)
     for note in opened.notes:
         stderr.print(note, markup=False, soft_wrap=True)
     told = request.constraints != Constraints()

@@ -72,17 +72,9 @@ def answer_all(request: Request, sources: Sequence[str], cluster: str | None) ->
 
 
 def _search(request: Request) -> Search:
-    from boltmod.recording.opening import FileFacts
     from boltmod.runtime.survey import Search
 
-    facts = FileFacts(
-        request.sample_format,
-        request.rate_hz,
-        request.frequency_hz,
-        request.is_real,
-        request.channels,
-    )
-    return Search(facts, request.constraints, request.channel != "none")
+    return Search(request.facts, request.constraints, request.channel != "none")
 
 
 def _terms(request: Request, search: Search) -> dict[str, object]:

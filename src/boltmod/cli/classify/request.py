@@ -9,6 +9,7 @@ from pathlib import Path
 from boltmod.errors import ConfigError
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
+from boltmod.recording.opening import FileFacts
 from boltmod.runtime.cut.signal import Constraints
 from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
 
@@ -78,6 +79,13 @@ class Request:
         from boltmod.model import shipped
 
         return shipped.path_of(_DEFAULT) if self.model is None else self.model
+
+    @property
+    def facts(self) -> FileFacts:
+        """What is known of the files."""
+        return FileFacts(
+            self.sample_format, self.rate_hz, self.frequency_hz, self.is_real, self.channels
+        )
 
     @property
     def needs_signals(self) -> bool:
