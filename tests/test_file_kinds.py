@@ -90,6 +90,8 @@ def refusal(call, path, kind=DataFormatError):
         ("capture_fc433920000_fs1000000.cf32", NamedFacts(1e6, 433.92e6)),
         ("iq_cf7100000_sr48000_dt20200101.wav", NamedFacts(48e3, 7.1e6)),
         ("offsr2_perfs3_crate7x.cf32", NamedFacts()),
+        ("air_fc32.bin", NamedFacts()),
+        ("air-cf32-250k.bin", NamedFacts(250e3)),
         ("antenna_2m_5g.cf32", NamedFacts()),
         ("room101-3khzwide.cf32", NamedFacts()),
     ],
@@ -610,6 +612,13 @@ def test_two_of_four_channels(tmp_path, wave):
     )
 
 
+def test_i_and_q_the_other_way_round(tmp_path, wave):
+    path = tmp_path / "x.wav"
+    path.write_bytes(wav(wave))
+    swapped = whole(open_as(path, FileFacts(channels=(2, 1))))
+    np.testing.assert_allclose(swapped, 1j * wave.conj(), atol=CI16_STEP)
+
+
 def test_two_equal_channels_are_audio(tmp_path, wave):
     path = tmp_path / "x.wav"
     path.write_bytes(wav(np.repeat(wave.real, 2).astype(np.float32).view(np.complex64)))
@@ -713,6 +722,8 @@ def without(part, key):
         (lambda document: document["global"].update({"core:sample_rate": "250000"}),
          "its sample rate is a text"),
         (without("global", "core:version"), "it does not say which version"),
+        (lambda document: document["global"].update({"core:version": 1}),
+         "it does not say which version"),
         (lambda document: document.pop("annotations"), "it has no annotations"),
         (lambda document: document["global"].update({"core:author": 7}),
          "its core:author breaks a rule"),

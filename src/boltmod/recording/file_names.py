@@ -90,6 +90,8 @@ def _quantity(pattern: re.Pattern[str], name: str) -> float | None:
         # 2m and 5g are a band of amateurs and a mobile network; 868.3m and 433m are frequencies.
         if unit in ("m", "g") and len(number) < _LEAST_DIGITS:
             continue
+        if not unit and len(number) <= _LEAST_DIGITS:
+            continue  # fc32 and cf32 are formats
         if len(unit) < 2 or unit[0].lower() not in "kmg":
             number = number.rpartition("_")[2]  # a decimal point is _ only before MHz, kSps or so
         return float(number.replace("_", ".")) * _UNITS[unit.lower()] or None

@@ -258,7 +258,7 @@ def _mend_facts(facts: dict[str, Any]) -> list[str]:
 
 def _mend_version(document: Any) -> list[str]:
     # Only metadata that tell what the samples are: anything else is no SigMF.
-    if _text(document, sigmf.DATATYPE_KEY) is None or sigmf.VERSION_KEY in document["global"]:
+    if _text(document, sigmf.DATATYPE_KEY) is None or _text(document, sigmf.VERSION_KEY):
         return []
     document["global"][sigmf.VERSION_KEY] = sigmf.__specification__
     return ["it does not say which version"]

@@ -111,7 +111,7 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
         n_bytes=pieces[0][1],
         centre_hz=chunks.centre_hz,
         pieces=pieces if len(pieces) > 1 else (),
-        lanes=None if header.n_channels == len(taken) else Lanes(header.n_channels, taken),
+        lanes=None if taken == tuple(range(header.n_channels)) else Lanes(header.n_channels, taken),
         notes=chunks.notes,
     )
     if channels is None and len(taken) == 2 and _are_equal(recording):
