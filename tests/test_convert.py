@@ -7,6 +7,7 @@ import pickletools
 import h5py
 import numpy as np
 import pytest
+from scipy.io import savemat
 from typer.testing import CliRunner
 
 from boltmod.cli.app import app
@@ -47,6 +48,11 @@ def matlab(path, attributes=True, **arrays):
     return path
 
 
+def old_matlab(path, **arrays):
+    savemat(path, arrays)
+    return path
+
+
 def npz(path, **arrays):
     np.savez_compressed(path, **arrays)
     return path
@@ -79,6 +85,12 @@ COMPLEX = X[..., 0] + 1j * X[..., 1]
         (hdf5, "a.h5", {"iq": COMPLEX, "mods": np.array(CLASSES, "S")[IDS], "SNR": SNRS}),
         (matlab, "a.mat", {"X": X.astype(float), "Y": Y.astype(float), "Z": SNRS[:, None]}),
         (matlab, "a.mat", {"X": COMPLEX, "Y": Y.astype(np.uint8), "Z": SNRS[None]}),
+        (old_matlab, "a.mat", {"X": X, "Y": Y.astype(float), "Z": SNRS.astype(float)}),
+        (
+            old_matlab,
+            "a.mat",
+            {"X": COMPLEX, "labels": np.array(CLASSES, object)[IDS], "snr": SNRS},
+        ),
         (npz, "a.npz", {"X": X, "Y": Y.astype(bool), "Z": SNRS}),
         (npz, "a.npz", {"samples": COMPLEX, "labels": np.array(CLASSES)[IDS], "snrs": SNRS}),
     ],

@@ -16,7 +16,7 @@ def convert(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="IN", help="HDF5, MATLAB 7.3 (.mat), .npz, or a pickle of RadioML 2016."
+            metavar="IN", help="HDF5, MATLAB (.mat), .npz, or a pickle of RadioML 2016."
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The HDF5 file to write.")],

@@ -52,7 +52,7 @@ class RayCluster:
             self._ray.init(address=address, **quiet)
             self.about = f"Ray cluster of {self._n_processors} processors"
         except (ConnectionError, ValueError, RuntimeError) as error:
-            if address != AUTO:
+            if address != AUTO or not isinstance(error, ConnectionError):
                 raise _unreachable(address, error) from None
             self._ray.init(include_dashboard=False, **quiet)
             self.about = f"no Ray cluster runs: {self._n_processors} processors of this machine"

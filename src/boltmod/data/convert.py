@@ -98,7 +98,7 @@ def convert(
     """Write a file's frames as a data set, by class and SNR.
 
     Args:
-        source: HDF5, MATLAB 7.3, `.npz`, or a pickle of RadioML 2016.
+        source: HDF5, MATLAB, `.npz`, or a pickle of RadioML 2016.
         target: The HDF5 file to write; whole or not at all.
         naming: What its classes are, where it does not say so itself.
         snr_db: SNR label of all frames, where it has none.

@@ -1,4 +1,4 @@
-"""Labelled frames as others save them: HDF5, MATLAB 7.3, `.npz` and RadioML 2016's pickles.
+"""Labelled frames as others save them: HDF5, MATLAB, `.npz` and RadioML 2016's pickles.
 
     samples  (n, length, 2), (n, 2, length) or complex (n, length); MATLAB has the frames last
     classes  names, numbers, or rows or columns of one 1
@@ -110,6 +110,8 @@ def reading(path: Path) -> Iterator[Foreign]:
             yield _from_arrays(there, path)
     elif zipfile.is_zipfile(path):
         yield _from_arrays(_of_npz(path), path)
+    elif _begins_with(path, b"MATLAB 5.0 MAT-file"):
+        yield _from_arrays(_of_old_matlab(path), path)
     else:
         yield _from_pickle(safe_pickle.load(path), path)
 
@@ -134,13 +136,30 @@ def _of_npz(path: Path) -> dict[str, Any]:
         ) from None
 
 
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _of_old_matlab(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        return {k: each for k, each in loadmat(path).items() if isinstance(each, np.ndarray)}
+    except Exception as error:  # noqa: BLE001  the reader raises whatever damage leads it to
+        raise DataFormatError(
+            f"{path} must be a readable file of MATLAB's, which it is not ({first_line(error)}): "
+            "save it again, with -v7.3 if it is large"
+        ) from None
+
+
 def _from_pickle(content: Any, path: Path) -> Foreign:
     if isinstance(content, dict) and content and all(_is_cell(key) for key in content):
         cells = sorted(content.items(), key=lambda item: (str(item[0][0]), float(item[0][1])))
         counts = [len(frames) for _, frames in cells]
         arrays = {
             "x": np.concatenate([np.asarray(frames) for _, frames in cells]),
-            "y": np.repeat([str(name) for (name, _), _ in cells], counts),
+            "y": np.repeat([_text(name) for (name, _), _ in cells], counts),
             "z": np.repeat([float(snr) for (_, snr), _ in cells], counts),
         }
         return _from_arrays(arrays, path)
@@ -205,8 +224,7 @@ def _labels(
     if labels.size == n_frames:
         flat = labels.reshape(-1)
         if flat.dtype.kind in "SUO":
-            names = [each.decode() if isinstance(each, bytes) else str(each) for each in flat]
-            return np.array(names), None, None
+            return np.array([_text(each) for each in flat]), None, None
         return None, _numbers(flat, "classes", path).astype(np.int64), None
     if labels.ndim == 2 and n_frames in labels.shape:
         rows = labels if labels.shape[0] == n_frames else labels.T
@@ -222,6 +240,12 @@ def _labels(
         f"classes of {path} must be a name, a number or a row of one 1 a frame, not of shape "
         f"{labels.shape} for {n_frames} frames: save them so"
     )
+
+
+def _text(name: Any) -> str:
+    """A class's name; MATLAB's cells hold arrays of one."""
+    name = name.item() if isinstance(name, np.ndarray) and name.size == 1 else name
+    return name.decode("latin1") if isinstance(name, bytes) else str(name)
 
 
 def _numbers(values: Array, what: str, path: Path) -> Array:
