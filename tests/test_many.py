@@ -160,6 +160,10 @@ def test_which_files_of_a_folder_are_recordings(folder):
         "a_250ksps.cs16", "b_250ksps.cu8", "iq_48000_1.raw", "c_433.92MHz_250ksps.cf32", "t.npy",
         "x.sigmf-meta", "y.SIGMF.gz",
     ]  # fmt: skip
+    twice = [folder / "x.sigmf-data", folder / "x.sigmf-meta", folder / "sub" / ".." / "t.npy"]
+    assert [path.name for path in recordings_of([*twice, folder / "t.npy"])] == [
+        "x.sigmf-meta", "t.npy",
+    ]  # fmt: skip
     assert "z.raw" in {path.name for path in recordings_of([folder], has_format=True)}
 
 

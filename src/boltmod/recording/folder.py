@@ -51,7 +51,10 @@ def recordings_of(paths: Iterable[Path], has_format: bool = False) -> list[Path]
                 "name the files, or give --format"
             )
         for each in those:
-            found.setdefault(each.resolve(), each)
+            # A SigMF recording is two files.
+            is_pair = each.suffix == DATA_SUFFIX and each.with_suffix(META_SUFFIX).is_file()
+            one = each.with_suffix(META_SUFFIX) if is_pair else each
+            found.setdefault(one.resolve(), one)
     return list(found.values())
 
 
@@ -59,8 +62,6 @@ def _in_folder(folder: Path, has_format: bool) -> Iterator[Path]:
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") for part in parts):
-            if path.suffix == DATA_SUFFIX and path.with_suffix(META_SUFFIX).is_file():
-                continue  # the same recording
             if _is_recording(path, has_format):
                 yield path
 
