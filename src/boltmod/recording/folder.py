@@ -61,9 +61,9 @@ def recordings_of(paths: Iterable[Path], has_format: bool = False) -> list[Path]
 def _in_folder(folder: Path, has_format: bool) -> Iterator[Path]:
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
-            if _is_recording(path, has_format):
-                yield path
+        is_hidden = any(part.startswith(".") for part in parts)
+        if path.is_file() and not is_hidden and _is_recording(path, has_format):
+            yield path
 
 
 def _is_recording(path: Path, has_format: bool) -> bool:
