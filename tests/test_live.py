@@ -78,11 +78,11 @@ class Gated(Classifier):
         self.is_asked = threading.Event()
         self.largest = 0
 
-    def probabilities(self, iq_planes):
+    def probabilities(self, iq_planes, **how):
         self.is_asked.set()
         assert self.gate.wait(PATIENCE_S)
         self.largest = max(self.largest, len(iq_planes))
-        return super().probabilities(iq_planes)
+        return super().probabilities(iq_planes, **how)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 Taken are QONNX files (Brevitas exports, cleaned or not), plain ONNX files, and the exports that
 Brevitas wrote in 2021: those hold `Quant` nodes in the default domain and name no operator set for
 them, which is put right while reading. Where class numbers are chosen from scores at the end, the
-scores are the output.
+scores are the output; a softmax at the end is taken off.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from boltmod.errors import ModelFormatError
-from boltmod.model import class_numbers, shipped
+from boltmod.model import class_numbers, shipped, softmax
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
@@ -127,6 +127,7 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
         ) from None
     _check_input(own, source)
     class_numbers.undone(own)
+    softmax.undone(own)
     n_classes = _output_width(own, source)
     found = model_metadata.read(own) or _assumed(n_classes)
     if len(found.classes) != n_classes:

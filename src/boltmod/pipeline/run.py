@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
             notify("evaluating", done, frames.n_frames)
 
         return evaluate(
-            classifier.logits,
+            partial(classifier.logits, scale=False),
             frames.batches,
             data=frames.words,
             model=recipe.name,

@@ -80,12 +80,21 @@ def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool
         The frames, (n, 2, 1024) float32, and which of them are constant, (n,): those are left at
         the level they have.
     """
-    planes = np.stack([windows.real, windows.imag], axis=1)
+    return scale_planes(np.stack([windows.real, windows.imag], axis=1), input_scaling)
+
+
+def scale_planes(planes: Planes, input_scaling: str) -> tuple[Planes, NDArray[np.bool_]]:
+    """Bring frames to the level a network learned at, as `scale` does.
+
+    Args:
+        planes: (n, 2, 1024) float32; they stay as they are.
+        input_scaling: As in the model's metadata.
+    """
     centred = planes.astype(np.float64)
     centred -= centred.mean(axis=2, keepdims=True)
     deviation = np.sqrt(np.einsum("nps,nps->n", centred, centred) / FRAME_LENGTH)
     is_constant = deviation == 0
     if input_scaling == InputScaling.UNIT_STD:
         divisor = np.where(is_constant, 1.0, deviation)[:, np.newaxis, np.newaxis]
-        np.divide(planes, divisor, out=planes, casting="same_kind")
+        planes = np.divide(planes, divisor, out=np.empty_like(planes), casting="same_kind")
     return planes, is_constant

@@ -26,7 +26,7 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
         return []
     samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
     planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
-    shares = classifier.probabilities(planes)
+    shares = classifier.probabilities(planes, scale=False)
     return [
         _label(windows, place, classifier.classes, None if is_constant[place] else row)
         for place, row in enumerate(shares)
