@@ -249,11 +249,13 @@ def ways(
                 one_by_one(run_torch, few[:100]),
             )
         )
-        same = run_torch(frames[:256]).numpy().argmax(1) == classifier.logits(frames[:256], scale=False).argmax(
-            1
-        )
+        same = run_torch(frames[:256]).numpy().argmax(1) == classifier.logits(
+            frames[:256], scale=False
+        ).argmax(1)
         print(f"  PyTorch and boltmod name the same class in {same.mean():.1%} of frames")
-    same = run_plain(frames[:256])[0].argmax(1) == classifier.logits(frames[:256], scale=False).argmax(1)
+    same = run_plain(frames[:256])[0].argmax(1) == classifier.logits(
+        frames[:256], scale=False
+    ).argmax(1)
     print(f"  ONNX Runtime and boltmod name the same class in {same.mean():.1%} of frames")
     return found
 

@@ -117,7 +117,9 @@ def test_networks_equal_qonnx_whatever_their_age(frames, build, opset, domain):
     classifier = Classifier(model, engine="onnxruntime")
     expected = qonnx_result(model, frames)
     assert np.array_equal(lowered_result(model, frames), expected)
-    np.testing.assert_allclose(classifier.logits(frames, scale=False), expected, rtol=SUMMATION, atol=SUMMATION)
+    np.testing.assert_allclose(
+        classifier.logits(frames, scale=False), expected, rtol=SUMMATION, atol=SUMMATION
+    )
     assert np.ptp(expected) > 1
 
 
@@ -128,7 +130,8 @@ def test_scales_by_channel_equal_qonnx(frames):
     matrix = net.constant("w", np.eye(2048)[:, 1000:1048:2])
     model = onnx_file.from_proto(net.finish(net.add("MatMul", flat, matrix, output="y")))
     assert np.array_equal(
-        Classifier(model, engine="onnxruntime").logits(frames, scale=False), qonnx_result(model, frames)
+        Classifier(model, engine="onnxruntime").logits(frames, scale=False),
+        qonnx_result(model, frames),
     )
 
 

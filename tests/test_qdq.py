@@ -106,7 +106,8 @@ def test_class_numbers_are_undone(operator, k):
     plain = onnx_file.from_proto(hand_made.dense(WEIGHTS))
     assert len(found.classes) == 24
     np.testing.assert_array_equal(
-        Classifier(found, threads=1).logits(FRAMES, scale=False), Classifier(plain, threads=1).logits(FRAMES, scale=False)
+        Classifier(found, threads=1).logits(FRAMES, scale=False),
+        Classifier(plain, threads=1).logits(FRAMES, scale=False),
     )
 
 

@@ -81,7 +81,9 @@ def test_boltnets_are_small_cheap_and_right(
     assert cost.score <= highest_score
     assert cost.score < cost.strict.score <= highest_strict
     frames = twin_frames(8, 4321)
-    found = evaluate(partial(Classifier(model, threads=1).logits, scale=False), frames.batches, data=frames.words)
+    found = evaluate(
+        partial(Classifier(model, threads=1).logits, scale=False), frames.batches, data=frames.words
+    )
     assert found.accuracy > lowest_accuracy
 
 

@@ -76,7 +76,11 @@ def test_a_log_softmax_is_taken_off_too():
 
 @pytest.mark.parametrize(
     ("nodes", "attributes"),
-    [(("Softmax",), {"axis": 0}), (("Softmax", "Relu"), {}), (("Reshape", "Softmax", "Flatten"), {"axis": 1})],
+    [
+        (("Softmax",), {"axis": 0}),
+        (("Softmax", "Relu"), {}),
+        (("Reshape", "Softmax", "Flatten"), {"axis": 1}),
+    ],
 )
 def test_other_softmaxes_stay(nodes, attributes):
     kept = onnx_file.from_proto(ending_in(*nodes, **attributes)).proto

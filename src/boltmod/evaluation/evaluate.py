@@ -1,4 +1,4 @@
-"""A model asked about labelled frames, from its name to its figures: what `boltmod evaluate` does."""
+"""A model asked about labelled frames, from its name to its figures."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def frames_for(
     return open_frames(data, choice, unknown=unknown)
 
 
-def measured(  # noqa: PLR0913 (who listens, by keyword)
+def measured(
     asked: Classifier | LikelihoodReceiver,
     frames: Frames,
     name: str,

@@ -49,7 +49,9 @@ def _is_over_all(proto: onnx.ModelProto, node: onnx.NodeProto) -> bool:
     """Whether a softmax sums over everything that a frame has there."""
     opset = next((each.version for each in proto.opset_import if not each.domain), 1)
     is_one_axis = opset >= _LAST_AXIS_OPSET
-    axis = next((each.i for each in node.attribute if each.name == "axis"), -1 if is_one_axis else 1)
+    axis = next(
+        (each.i for each in node.attribute if each.name == "axis"), -1 if is_one_axis else 1
+    )
     sizes = _sizes(proto, node.input[0])
     if sizes is None:
         return axis == -1 or not is_one_axis

@@ -35,20 +35,30 @@ class FileFacts:
 
 
 def open_recording(
-    path: Path, sample_format: str | None = None, rate_hz: float | None = None
+    path: Path | str,
+    sample_format: str | None = None,
+    rate_hz: float | None = None,
+    *,
+    centre_hz: float | None = None,
+    is_real: bool | None = None,
+    channels: tuple[int, ...] | None = None,
 ) -> RawRecording:
-    """Open a SigMF recording or archive, a WAV file, or a file of nothing but samples.
+    """Open a recording: SigMF (archives too), WAV, SDRangel, NumPy, or nothing but samples.
 
     Args:
         path: The file; for SigMF either of its two, or the archive of both.
         sample_format: Name of the sample format of a raw file; told from its name if None.
         rate_hz: Samples a second; as the file or its name says, if one does, if None.
+        centre_hz: Radio frequency of the middle of the band; as `rate_hz`.
+        is_real: Whether the samples of a raw file are real, else I and Q in turn; told from name
+            and samples if None.
+        channels: Of a WAV or SigMF file's channels the one to read, or those of I and Q, from 1.
 
     Raises:
         DataFormatError: The file is not what it should be.
-        ConfigError: The sample format is not known.
+        ConfigError: The sample format is not known, or what was told is not for such a file.
     """
-    return open_as(path, FileFacts(sample_format, rate_hz))
+    return open_as(Path(path), FileFacts(sample_format, rate_hz, centre_hz, is_real, channels))
 
 
 def open_as(path: Path, facts: FileFacts) -> RawRecording:
@@ -58,13 +68,25 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
         DataFormatError: The file is not what it should be.
         ConfigError: What was told is wrong, or is not for such a file.
     """
-    named = portapack.facts_beside(path, facts_of(path))
+    of_name = facts_of(path)
+    named = portapack.facts_beside(path, of_name)
     recording = _opened(path, facts, named)
-    centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
+    rate_hz = facts.rate_hz or recording.rate_hz
+    centre_hz = recording.centre_hz if facts.centre_hz is None else facts.centre_hz
+    taken = [
+        f"{what} {value:,.10g} Hz"
+        for what, known, value in (
+            ("rate", rate_hz, named.rate_hz), ("centre", centre_hz, named.centre_hz)
+        )
+        if known is None and value is not None
+    ]  # fmt: skip
+    where = "its name" if named == of_name else "the .TXT beside it"
+    note = (f"{path.name}: {' and '.join(taken)}, from {where}",) if taken else ()
     return replace(
         recording,
-        rate_hz=facts.rate_hz or recording.rate_hz or named.rate_hz,
-        centre_hz=centre_hz if facts.centre_hz is None else facts.centre_hz,
+        rate_hz=rate_hz or named.rate_hz,
+        centre_hz=named.centre_hz if centre_hz is None else centre_hz,
+        notes=recording.notes + note,
     )
 
 

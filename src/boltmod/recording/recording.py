@@ -36,6 +36,10 @@ class Recording(Protocol):
     def n_samples(self) -> int | None:
         """How many there are; None if nobody knows yet."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be assumed, in words, or is worth knowing."""
+
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Read it from its beginning to its end.
 

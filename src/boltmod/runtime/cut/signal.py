@@ -42,6 +42,21 @@ class Constraints:
                 )
 
 
+def looks_for_signals(channel: str | None, is_told: bool, has_model: bool) -> bool:
+    """Whether the band is searched for signals.
+
+    It is by default for boltmod's own network, which has learned signals that stand alone.
+
+    Args:
+        channel: `auto` to look for signals, `none` not to, None to leave it to the others.
+        is_told: Whether something is asked for that only signals have.
+        has_model: Whether a network was named.
+    """
+    if channel is None and not is_told and not has_model:
+        return True
+    return channel == "auto" or is_told
+
+
 @dataclass(frozen=True)
 class Signal:
     """One signal of a recording.

@@ -1,0 +1,66 @@
+"""A signal that was found and what it is, in one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from boltmod.recording.recording import Recording
+from boltmod.runtime.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class FoundSignal:
+    """A signal of a recording, where and when it is, and its class; None for what is unknown.
+
+    Args:
+        signal: Its number, from 1; labels of its windows carry it.
+        class_name: The class that makes its windows most probable together; None if no window was
+            whole.
+        probability: Mean probability of that class over the windows.
+        n_windows: Windows that were given a class.
+        centre_hz: Middle of its band: a radio frequency if the receiver's is known, else from the
+            middle of the recording's band.
+        bandwidth_hz: Width that holds 99 % of its power.
+        carrier_hz: Its carrier, counted as `centre_hz`; None if it shows none.
+        symbol_rate_hz: Symbols a second.
+        symbol_rate_is_sure: Whether that was given or measured; else it follows from the bandwidth.
+        snr_db: Power over the noise in its band, while it is on.
+        sample_start: First sample of the recording at which it is on.
+        sample_end: The sample after its last.
+        on_samples: For how many samples it is on.
+    """
+
+    signal: int
+    class_name: str | None
+    probability: float | None
+    n_windows: int
+    centre_hz: float
+    bandwidth_hz: float
+    carrier_hz: float | None
+    symbol_rate_hz: float
+    symbol_rate_is_sure: bool
+    snr_db: float | None
+    sample_start: int
+    sample_end: int
+    on_samples: int
+
+    @classmethod
+    def of(cls, verdict: Verdict, recording: Recording) -> Self:
+        """Return what was found and decided of a recording's signal."""
+        found, tuned_hz = verdict.signal, recording.centre_hz or 0.0
+        return cls(
+            signal=found.number,
+            class_name=verdict.class_name,
+            probability=verdict.probability,
+            n_windows=verdict.n_windows,
+            centre_hz=tuned_hz + found.offset_hz,
+            bandwidth_hz=found.bandwidth_hz,
+            carrier_hz=None if found.carrier_hz is None else tuned_hz + found.carrier_hz,
+            symbol_rate_hz=found.symbol_rate_hz,
+            symbol_rate_is_sure=found.symbol_rate_is_sure,
+            snr_db=found.snr_db,
+            sample_start=min((start for start, _ in found.spans), default=0),
+            sample_end=max((end for _, end in found.spans), default=0),
+            on_samples=sum(end - start for start, end in found.spans),
+        )
