@@ -51,7 +51,7 @@ COMMAND = [sys.executable, "-c", "from boltmod.cli.app import main; main()", "cl
 class Pieces:
     """A source that brings the pieces it was given, and says when it has brought the last."""
 
-    name, state = "pieces", "it has no more"
+    name, state, about = "pieces", "it has no more", ""
 
     def __init__(self, pieces, ends=True):
         self._pieces = iter(pieces)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -25,7 +26,7 @@ from boltmod.cost.network import CostedNetwork, batch_one
 from boltmod.cost.score import score
 from boltmod.cost.strict import StrictCost, strict_cost
 from boltmod.errors import CostMismatchError, UnsupportedOperatorError
-from boltmod.model.onnx_file import Model
+from boltmod.model.onnx_file import Model, as_model
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,18 @@ class Cost:
         return asdict(self)
 
 
-def count(model: Model) -> Cost:
+def count(model: Model | Path | str) -> Cost:
     """Count what one inference costs.
 
     Args:
-        model: The network; an open batch dimension counts as 1.
+        model: The network, its `.onnx` file, or the name of a network that comes with boltmod; an
+            open batch dimension counts as 1.
 
     Raises:
         CostMismatchError: The sums over the layers differ from the official figures.
         UnsupportedOperatorError: The official tool cannot read the network.
     """
+    model = as_model(model)
     wrapper = batch_one(model)
     official = _official(wrapper, model.name)
     unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))

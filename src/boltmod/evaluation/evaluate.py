@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from boltmod import extras
 from boltmod.data.class_order import EXPLANATION, columns, is_misleading
 from boltmod.evaluation import metrics
 from boltmod.evaluation.frames import (
@@ -73,12 +74,13 @@ def evaluate(  # noqa: PLR0913 (which frames, by keyword)
         ShapeError: The arrays do not belong together.
         ModelFormatError: The file is no classifier of frames.
     """
-    asked = respondent(model, data if isinstance(data, str) else "", threads)
-    name = Path(model).name if isinstance(model, str | Path) else asked.name
-    if not isinstance(data, tuple):
-        choice = Choice(split, frames_per_cell, seed, minimum_snr)
-        with frames_for(asked, data, choice) as frames:
-            return measured(asked, frames, name, tell=_log.warning, progress=progress)
+    with extras.named("boltmod.evaluate"):
+        asked = respondent(model, data if isinstance(data, str) else "", threads)
+        name = Path(model).name if isinstance(model, str | Path) else asked.name
+        if not isinstance(data, tuple):
+            choice = Choice(split, frames_per_cell, seed, minimum_snr)
+            with frames_for(asked, data, choice) as frames:
+                return measured(asked, frames, name, tell=_log.warning, progress=progress)
     frames = array_frames(data, asked.classes)
     return measured(asked, frames, name, tell=_log.warning, progress=progress, scale=scale)
 

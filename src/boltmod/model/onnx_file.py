@@ -101,6 +101,11 @@ def load(path: Path | str) -> Model:
     return from_proto(proto, path)
 
 
+def as_model(model: Model | Path | str) -> Model:
+    """Return a model: the one that was given, or the one in the file of that name."""
+    return model if isinstance(model, Model) else load(model)
+
+
 def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     """Take a network that is already in memory.
 

@@ -68,25 +68,13 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
         DataFormatError: The file is not what it should be.
         ConfigError: What was told is wrong, or is not for such a file.
     """
-    of_name = facts_of(path)
-    named = portapack.facts_beside(path, of_name)
+    named = portapack.facts_beside(path, facts_of(path))
     recording = _opened(path, facts, named)
-    rate_hz = facts.rate_hz or recording.rate_hz
-    centre_hz = recording.centre_hz if facts.centre_hz is None else facts.centre_hz
-    taken = [
-        f"{what} {value:,.10g} Hz"
-        for what, known, value in (
-            ("rate", rate_hz, named.rate_hz), ("centre", centre_hz, named.centre_hz)
-        )
-        if known is None and value is not None
-    ]  # fmt: skip
-    where = "its name" if named == of_name else "the .TXT beside it"
-    note = (f"{path.name}: {' and '.join(taken)}, from {where}",) if taken else ()
+    centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
     return replace(
         recording,
-        rate_hz=rate_hz or named.rate_hz,
-        centre_hz=named.centre_hz if centre_hz is None else centre_hz,
-        notes=recording.notes + note,
+        rate_hz=facts.rate_hz or recording.rate_hz or named.rate_hz,
+        centre_hz=centre_hz if facts.centre_hz is None else facts.centre_hz,
     )
 
 

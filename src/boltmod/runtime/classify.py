@@ -28,7 +28,7 @@ from boltmod.runtime.window import Windows
 NO_RATE = "the sample rate is unknown: hertz are cycles a sample, seconds are samples"
 """What is said where signals are looked for and nobody knows the rate."""
 
-Known = TypeVar("Known", RawRecording, ArrayRecording)
+Known = TypeVar("Known", bound=RawRecording | ArrayRecording)
 
 
 @dataclass(frozen=True)

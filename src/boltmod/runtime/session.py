@@ -51,7 +51,7 @@ class Classifier:
     def __init__(
         self, model: Model | Path | str, threads: int | None = None, engine: str = EngineName.AUTO
     ) -> None:
-        self.model = model if isinstance(model, Model) else onnx_file.load(model)
+        self.model = onnx_file.as_model(model)
         self._n_threads = threads or os.cpu_count() or 1
         self._integer = integer_engine(self.model, engine)
         if self._integer is None:

@@ -111,7 +111,7 @@ def open_network(path: Path) -> Opened:
     found = load(path)
     try:
         described = dict(found.state["network"])
-        config = registry.parse(described.pop("name"), described)
+        config = registry.parse(described.pop("name"), described, may_import=False)
     except (KeyError, ConfigError) as error:
         raise CheckpointError(
             f"{path}: does not say which network it holds ({error}); train it again"
