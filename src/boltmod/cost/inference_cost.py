@@ -44,6 +44,12 @@ class Cost:
         findings: What the rules treat specially.
         layers: Cost by layer, in network order.
         official: All that the official tool reports.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.layers[0].name, cost.layers[0].bops
+        ('Conv_0', 365568)
     """
 
     model: str
@@ -72,6 +78,12 @@ def count(model: Model | Path | str) -> Cost:
     Raises:
         CostMismatchError: The sums over the layers differ from the official figures.
         UnsupportedOperatorError: The official tool cannot read the network.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.bops, cost.weight_bits, round(cost.score, 6)
+        (2294984, 4256, 0.00313)
     """
     model = as_model(model)
     wrapper = batch_one(model)

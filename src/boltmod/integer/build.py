@@ -25,6 +25,12 @@ def build(model: Model | Path | str) -> Program:
 
     Raises:
         UnsupportedOperatorError: Something in it has no meaning in integers of 32 bits.
+
+    Example:
+        >>> import boltmod
+        >>> program = boltmod.integer_program("boltnet")
+        >>> program.as_rows()[-1]["kind"], program.as_rows()[-1]["shape"]
+        ('convolve', '24×1')
     """
     model = as_model(model)
     builder = Builder(model)

@@ -46,6 +46,12 @@ class Model:
         proto: The network; treat it as read-only.
         metadata: What it says about itself, or what is assumed where it says nothing.
         path: The file it was read from; None if it was made in memory.
+
+    Example:
+        >>> import boltmod
+        >>> model = boltmod.load_model("boltnet")
+        >>> model.name, len(model.classes), model.input_name
+        ('boltnet', 24, 'global_in')
     """
 
     proto: onnx.ModelProto
@@ -83,6 +89,11 @@ def load(path: Path | str) -> Model:
     Raises:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
             frames of shape (1 or any, 2, 1024).
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.load_model("field").classes[-1]
+        'unknown'
     """
     path = shipped.find(Path(path))
     try:

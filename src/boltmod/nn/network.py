@@ -23,6 +23,13 @@ class Network(Protocol):
     - Pruned are the weights of layers: parameters of two dimensions or more that need gradients.
     - Two attributes are optional: `dense`, the last layer, a `torch.nn.Linear`, for
       `export.calibrate`; and `training_only`, names of parts that serve training alone.
+
+    Example:
+        >>> import boltmod
+        >>> network: boltmod.Network = boltmod.check_network("bacalhaunet", channels=(8, 8),
+        ...     kernel_sizes=(9, 5), strides=(2, 2))
+        >>> network.config.channels
+        (8, 8)
     """
 
     config_type: ClassVar[type[Any]]

@@ -114,6 +114,12 @@ def check_network(name: str, **parameters: Any) -> nn.Module:
 
     Raises:
         ConfigError: There is none of that name, or it breaks the contract.
+
+    Example:
+        >>> import boltmod
+        >>> network = boltmod.check_network("boltnet")
+        >>> type(network).__name__
+        'BoltNet'
     """
     config = parse(name, parameters)
     network = build(config)

@@ -56,6 +56,12 @@ class Outcome:
         score: The challenge's score.
         scale: Share of the recipe's frames that an epoch saw.
         report: The report's path.
+
+    Example:
+        >>> import boltmod
+        >>> outcome = boltmod.run("tiny.toml", "runs/tiny")  # nothing is done twice
+        >>> outcome.score > 0, outcome.report.name
+        (True, 'report.html')
     """
 
     folder: Path
@@ -99,6 +105,12 @@ def run(
     Raises:
         ConfigError: The recipe is wrong, or the folder holds another recipe's run.
         BoltmodError: A later step failed; the same command goes on from there.
+
+    Example:
+        >>> import boltmod
+        >>> outcome = boltmod.run("tiny.toml", "runs/tiny")
+        >>> outcome.data
+        'twin 2, seed 9, 1 frame a cell'
     """
     own_name = recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem
     recipe = _read(recipe, scale)

@@ -25,6 +25,12 @@ class ArrayRecording:
         centre_hz: Radio frequency that the receiver was tuned to; None if nobody knows.
         name: What messages call it.
         notes: What had to be assumed, in words.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> recording = boltmod.ArrayRecording(np.ones(4096, complex), 1e6, centre_hz=433.92e6)
+        >>> recording.n_samples, recording.rate_hz
+        (4096, 1000000.0)
     """
 
     samples: NDArray[Any]

@@ -57,6 +57,13 @@ def open_recording(
     Raises:
         DataFormatError: The file is not what it should be.
         ConfigError: The sample format is not known, or what was told is not for such a file.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> np.exp(0.1j * np.arange(4096)).astype(np.complex64).tofile("air_433.92M_250k.cf32")
+        >>> recording = boltmod.open_recording("air_433.92M_250k.cf32")
+        >>> recording.n_samples, recording.rate_hz, recording.centre_hz
+        (4096, 250000.0, 433920000.0)
     """
     return open_as(Path(path), FileFacts(sample_format, rate_hz, centre_hz, is_real, channels))
 

@@ -10,7 +10,14 @@ from boltmod.recording.stretch import Stretch
 
 
 class Recording(Protocol):
-    """Samples of one channel, from a beginning to an end that may not be known."""
+    """Samples of one channel, from a beginning to an end that may not be known.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> recording: boltmod.Recording = boltmod.ArrayRecording(np.arange(5000) % 7 * 1j)
+        >>> [(each.first_sample, len(each.samples)) for each in recording.stretches(2048)]
+        [(0, 2048), (2048, 2048), (4096, 904)]
+    """
 
     @property
     def name(self) -> str:

@@ -44,6 +44,13 @@ class Classification(Sequence[Label]):
         rate_hz: Samples of the recording a second; None if nobody knows.
         centre_hz: Radio frequency of the middle of its band; None if nobody knows.
         notes: What had to be assumed, in words.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> samples = np.random.default_rng(1).standard_normal((4096, 2))
+        >>> result = boltmod.classify(samples, "boltnet", rate_hz=1e6)
+        >>> len(result), result[1].time_s, result.signals
+        (4, 0.001024, ())
     """
 
     labels: tuple[Label, ...] = field(repr=False)
@@ -95,6 +102,17 @@ def classify(
         ConfigError: Two arguments contradict each other, or one is wrong.
         DataFormatError: The recording is not what it should be.
         ModelFormatError: The model is no classifier of frames.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> symbols = np.random.default_rng(1).choice(np.array([1, 1j, -1, -1j]), 8192)
+        >>> samples = np.convolve(np.kron(symbols, np.eye(8)[0]), np.hanning(17), "same")
+        >>> noise = np.random.default_rng(2).standard_normal((len(samples), 2)) @ [0.05, 0.05j]
+        >>> result = boltmod.classify(samples + noise, rate_hz=1e6)
+        >>> [(each.class_name, round(each.symbol_rate_hz)) for each in result.signals]
+        [('QPSK', 125000)]
+        >>> result[3].class_name, result[3].sample_start, result[3].time_s
+        ('QPSK', 3072, 0.003072)
     """
     recording = _opened(source, rate_hz, sample_format)
     told = constraints is not None and constraints != Constraints()

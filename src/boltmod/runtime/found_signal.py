@@ -29,6 +29,16 @@ class FoundSignal:
         sample_start: First sample of the recording at which it is on.
         sample_end: The sample after its last.
         on_samples: For how many samples it is on.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> bits = np.random.default_rng(3).choice([1.0, -1.0], 4096)
+        >>> wave = np.convolve(np.kron(bits, np.eye(16)[0]), np.hanning(33), "same")
+        >>> samples = wave * np.exp(0.5j * np.arange(len(wave)))
+        >>> noise = np.random.default_rng(4).standard_normal((len(samples), 2)) @ [0.02, 0.02j]
+        >>> (found,) = boltmod.classify(samples + noise, rate_hz=1e6).signals
+        >>> found.class_name, round(found.symbol_rate_hz), round(found.carrier_hz)
+        ('BPSK', 62500, 79577)
     """
 
     signal: int

@@ -46,6 +46,17 @@ class Classifier:
         ModelFormatError: The file is no classifier of frames.
         UnsupportedOperatorError: The model holds what cannot be run, or not by that engine.
         ToolNotFoundError: The integer engine is asked for and there is no compiler for it.
+
+    Example:
+        >>> import boltmod
+        >>> classifier = boltmod.Classifier("boltnet60")
+        >>> frames = boltmod.generate(["BPSK", "QPSK", "16QAM"], 20, seed=1)
+        >>> answers = classifier.probabilities(frames)
+        >>> [classifier.classes[each] for each in answers.argmax(axis=1)]
+        ['BPSK', 'QPSK', '16QAM']
+        >>> samples = 300 * (frames[0, 0] + 1j * frames[0, 1])  # of any level, complex
+        >>> classifier.classes[classifier.probabilities(samples).argmax()]
+        'BPSK'
     """
 
     def __init__(

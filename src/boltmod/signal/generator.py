@@ -52,6 +52,14 @@ def generate(
     Raises:
         ShapeError: The labels are not two vectors of one length.
         ConfigError: A class, an SNR, the seed or the first index is out of range.
+
+    Example:
+        >>> import boltmod
+        >>> frames = boltmod.generate(["BPSK", "QPSK"], 20, seed=1)
+        >>> frames.shape
+        torch.Size([2, 2, 1024])
+        >>> boltmod.generate([3, 4], [20, -10], seed=1, profile="textbook").std().round(decimals=1)
+        tensor(0.7000)
     """
     class_ids, snr_labels = as_labels(class_ids, snr_labels)
     profile = profile_from(profile) if isinstance(profile, str) else profile

@@ -17,6 +17,11 @@ class Constraints:
         offset_hz: Middle of the signal, from the middle of the band (from 0 Hz, if real).
         bandwidth_hz: Its width.
         symbol_rate_hz: Symbols a second.
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.Constraints(offset_hz=12.5e3, symbol_rate_hz=9600)
+        Constraints(offset_hz=12500.0, bandwidth_hz=None, symbol_rate_hz=9600)
     """
 
     offset_hz: float | None = None
