@@ -78,8 +78,10 @@ def test_the_signals_of_a_file_are_the_commands(tmp_path, samples, write):
     assert found.class_name == verdict["class_name"] == "QPSK"
     assert (found.probability, found.n_windows) == (verdict["probability"], verdict["n_windows"])
     centre_hz = (document["centre_hz"] or 0) + verdict["signal"]["offset_hz"]
-    assert found.centre_hz == centre_hz
-    assert found.on_samples == sum(b - a for a, b in verdict["signal"]["spans"])
+    assert found.offset_hz == verdict["signal"]["carrier_hz"]
+    tuned_hz = document["centre_hz"]
+    assert found.frequency_hz == (None if tuned_hz is None else tuned_hz + found.offset_hz)
+    assert found.n_samples_on == sum(b - a for a, b in verdict["signal"]["spans"])
     assert {each.centre_hz for each in result} == {centre_hz}
     assert result[0].bandwidth_hz == verdict["signal"]["bandwidth_hz"]
 
@@ -112,7 +114,7 @@ def test_real_samples_are_a_real_signal(tmp_path, samples):
     found = classify(real, rate_hz=100e3)
     assert [each.row(SIGNAL_COLUMNS) for each in found] == printed(path)["windows"]
     assert ArrayRecording(real).sample_format.is_real
-    assert found.signals[0].centre_hz == pytest.approx(25e3, abs=200)
+    assert found.signals[0].offset_hz == pytest.approx(25e3, abs=200)
 
 
 def test_constraints_are_the_commands(tmp_path, samples):
@@ -159,7 +161,7 @@ def test_data_frames_take_the_records(samples):
     assert len(windows) == len(result)
     assert windows.class_name.value_counts().idxmax() == signals.class_name[0] == "QPSK"
     assert windows.time_s.iloc[1] == result[1].time_s
-    assert windows.probability.dtype == signals.centre_hz.dtype == np.float64
+    assert windows.probability.dtype == signals.offset_hz.dtype == np.float64
 
 
 def test_frames_one_after_the_other_are_a_recording():

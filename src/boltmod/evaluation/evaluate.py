@@ -82,14 +82,14 @@ def evaluate(  # noqa: PLR0913 (which frames, by keyword)
         (1.0, {'BPSK': 1.0, 'QPSK': 1.0, 'FM': 1.0})
     """
     with extras.named("boltmod.evaluate"):
-        asked = respondent(model, data if isinstance(data, str) else "", threads)
-        name = Path(model).name if isinstance(model, str | Path) else asked.name
+        classifier = respondent(model, data if isinstance(data, str) else "", threads)
+        name = Path(model).name if isinstance(model, str | Path) else classifier.name
         if not isinstance(data, tuple):
             choice = Choice(split, frames_per_cell, seed, minimum_snr)
-            with frames_for(asked, data, choice) as frames:
-                return measured(asked, frames, name, tell=_log.warning, progress=progress)
-    frames = array_frames(data, asked.classes)
-    return measured(asked, frames, name, tell=_log.warning, progress=progress, scale=scale)
+            with frames_for(classifier, data, choice) as frames:
+                return measured(classifier, frames, name, tell=_log.warning, progress=progress)
+    frames = array_frames(data, classifier.classes)
+    return measured(classifier, frames, name, tell=_log.warning, progress=progress, scale=scale)
 
 
 def respondent(
@@ -114,18 +114,18 @@ def respondent(
 
 
 def frames_for(
-    asked: Classifier | LikelihoodReceiver, data: Path | str, choice: Choice
+    classifier: Classifier | LikelihoodReceiver, data: Path | str, choice: Choice
 ) -> AbstractContextManager[Frames]:
     """Open the frames that a classifier is asked about.
 
     One that answers unknown is also asked about such signals, in the profile field.
     """
-    unknown = str(data) == "field" and UNKNOWN in asked.classes
+    unknown = str(data) == "field" and UNKNOWN in classifier.classes
     return open_frames(data, choice, unknown=unknown)
 
 
 def measured(
-    asked: Classifier | LikelihoodReceiver,
+    classifier: Classifier | LikelihoodReceiver,
     frames: Frames,
     name: str,
     *,
@@ -136,22 +136,22 @@ def measured(
     """Ask about frames and count the answers.
 
     Args:
-        asked: What answers.
+        classifier: What answers.
         frames: The frames.
         name: What the answerer is called.
         tell: Takes what its user should know, a sentence each.
         progress: As for `evaluate`.
         scale: As for `evaluate`.
     """
-    if is_misleading(asked.classes):
+    if is_misleading(classifier.classes):
         tell(f"the model's class names are not believed: {EXPLANATION}")
-    other = trained_on_another(asked.trained_on, frames.profile)
+    other = trained_on_another(classifier.trained_on, frames.profile)
     if other:
         tell(other)
     if frames.classes:
         classes, order = frames.classes, list(range(len(frames.classes)))
     else:
-        order = columns(asked.classes)
+        order = columns(classifier.classes)
         classes = CLASSES_AND_UNKNOWN[: len(order)]
     done = 0
 
@@ -162,7 +162,7 @@ def measured(
             progress(done, frames.n_frames)
 
     return metrics.evaluate(
-        lambda iq_planes: asked.logits(iq_planes, scale=scale)[:, order],
+        lambda iq_planes: classifier.logits(iq_planes, scale=scale)[:, order],
         frames.batches,
         data=frames.words,
         model=name,

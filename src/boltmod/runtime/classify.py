@@ -17,7 +17,7 @@ from boltmod.recording.arrays import ArrayRecording
 from boltmod.recording.opening import open_recording
 from boltmod.recording.raw import RawRecording
 from boltmod.recording.recording import Recording
-from boltmod.runtime.cut.signal import Constraints, looks_for_signals
+from boltmod.runtime.cut.signal import Constraints, Signal, looks_for_signals
 from boltmod.runtime.found_signal import FoundSignal
 from boltmod.runtime.label import Label
 from boltmod.runtime.labelling import label_all
@@ -129,13 +129,15 @@ def classify(
         from boltmod.runtime.cut.whole_band import WholeBand
 
         label_all(WholeBand(), recording, classifier, (kept,))
-        return _result(kept.labels, (), recording)
+        return _result(recording, kept.labels)
     from boltmod.runtime.cut.listener import Listener
 
     listener = Listener(constraints)
     label_all(listener, recording, classifier, (kept, tallies))
     verdicts = tallies.verdicts(listener.signals)
-    return _result(kept.labels, [FoundSignal.of(v, recording) for v in verdicts], recording)
+    by_number = {each.number: each for each in listener.signals}
+    labels = [_placed(each, by_number[each.signal or 0], recording) for each in kept.labels]
+    return _result(recording, labels, [FoundSignal.of(each, recording) for each in verdicts])
 
 
 def counted_in_samples(recording: Known) -> Known:
@@ -179,22 +181,17 @@ def _opened(
 
 
 def _result(
-    labels: list[Label], signals: Sequence[FoundSignal], recording: Recording
+    recording: Recording, labels: Sequence[Label], signals: Sequence[FoundSignal] = ()
 ) -> Classification:
-    by_number = {each.signal: each for each in signals}
-    return Classification(
-        tuple(_placed(each, by_number.get(each.signal or 0)) for each in labels),
-        tuple(signals),
-        recording.rate_hz,
-        recording.centre_hz,
-        recording.notes,
-    )
+    rate_hz, centre_hz = recording.rate_hz, recording.centre_hz
+    return Classification(tuple(labels), tuple(signals), rate_hz, centre_hz, recording.notes)
 
 
-def _placed(label: Label, found: FoundSignal | None) -> Label:
+def _placed(label: Label, signal: Signal, recording: Recording) -> Label:
     """The label of a signal's window, with where that signal is."""
-    if found is None:
-        return label
     return replace(
-        label, snr_db=found.snr_db, centre_hz=found.centre_hz, bandwidth_hz=found.bandwidth_hz
+        label,
+        snr_db=signal.snr_db,
+        centre_hz=(recording.centre_hz or 0.0) + signal.offset_hz,
+        bandwidth_hz=signal.bandwidth_hz,
     )

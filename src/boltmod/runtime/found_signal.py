@@ -19,16 +19,16 @@ class FoundSignal:
             whole.
         probability: Mean probability of that class over the windows.
         n_windows: Windows that were given a class.
-        centre_hz: Middle of its band: a radio frequency if the receiver's is known, else from the
-            middle of the recording's band.
+        frequency_hz: Its carrier, or the middle of its band, on the air; None if nobody knows where
+            the receiver was tuned to.
+        offset_hz: The same from the middle of the recording's band.
         bandwidth_hz: Width that holds 99 % of its power.
-        carrier_hz: Its carrier, counted as `centre_hz`; None if it shows none.
         symbol_rate_hz: Symbols a second.
         symbol_rate_is_sure: Whether that was given or measured; else it follows from the bandwidth.
         snr_db: Power over the noise in its band, while it is on.
-        sample_start: First sample of the recording at which it is on.
-        sample_end: The sample after its last.
-        on_samples: For how many samples it is on.
+        first_sample: Where it is first on.
+        end_sample: The sample after its last.
+        n_samples_on: For how many samples it is on.
 
     Example:
         >>> import boltmod, numpy as np
@@ -37,7 +37,7 @@ class FoundSignal:
         >>> samples = wave * np.exp(0.5j * np.arange(len(wave)))
         >>> noise = np.random.default_rng(4).standard_normal((len(samples), 2)) @ [0.02, 0.02j]
         >>> (found,) = boltmod.classify(samples + noise, rate_hz=1e6).signals
-        >>> found.class_name, round(found.symbol_rate_hz), round(found.carrier_hz)
+        >>> found.class_name, round(found.symbol_rate_hz), round(found.offset_hz)
         ('BPSK', 62500, 79577)
     """
 
@@ -45,32 +45,34 @@ class FoundSignal:
     class_name: str | None
     probability: float | None
     n_windows: int
-    centre_hz: float
+    frequency_hz: float | None
+    offset_hz: float
     bandwidth_hz: float
-    carrier_hz: float | None
     symbol_rate_hz: float
     symbol_rate_is_sure: bool
     snr_db: float | None
-    sample_start: int
-    sample_end: int
-    on_samples: int
+    first_sample: int
+    end_sample: int
+    n_samples_on: int
 
     @classmethod
     def of(cls, verdict: Verdict, recording: Recording) -> Self:
         """Return what was found and decided of a recording's signal."""
-        found, tuned_hz = verdict.signal, recording.centre_hz or 0.0
+        found = verdict.signal
+        offset_hz = found.offset_hz if found.carrier_hz is None else found.carrier_hz
+        tuned_hz = recording.centre_hz
         return cls(
             signal=found.number,
             class_name=verdict.class_name,
             probability=verdict.probability,
             n_windows=verdict.n_windows,
-            centre_hz=tuned_hz + found.offset_hz,
+            frequency_hz=None if tuned_hz is None else tuned_hz + offset_hz,
+            offset_hz=offset_hz,
             bandwidth_hz=found.bandwidth_hz,
-            carrier_hz=None if found.carrier_hz is None else tuned_hz + found.carrier_hz,
             symbol_rate_hz=found.symbol_rate_hz,
             symbol_rate_is_sure=found.symbol_rate_is_sure,
             snr_db=found.snr_db,
-            sample_start=min((start for start, _ in found.spans), default=0),
-            sample_end=max((end for _, end in found.spans), default=0),
-            on_samples=sum(end - start for start, end in found.spans),
+            first_sample=min((start for start, _ in found.spans), default=0),
+            end_sample=max((end for _, end in found.spans), default=0),
+            n_samples_on=sum(end - start for start, end in found.spans),
         )

@@ -88,7 +88,7 @@ def restore(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Opened:
+class StoredNetwork:
     """A network as a checkpoint holds it.
 
     Args:
@@ -102,7 +102,7 @@ class Opened:
     masks: Mapping[str, Tensor]
 
 
-def open_network(path: Path) -> Opened:
+def open_network(path: Path) -> StoredNetwork:
     """Build the network that a checkpoint describes, and give it the checkpoint's weights.
 
     Raises:
@@ -118,7 +118,7 @@ def open_network(path: Path) -> Opened:
         ) from None
     network = registry.build(config)
     restore(network, found, path)
-    return Opened(network, config, found.masks)
+    return StoredNetwork(network, config, found.masks)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
