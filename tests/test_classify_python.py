@@ -102,6 +102,8 @@ def test_an_array_is_a_recording(tmp_path, samples):
     wanted = [each.row(SIGNAL_COLUMNS) for each in classify(path)]
     for given in (samples, samples.astype(np.complex128), samples.view(np.float32).reshape(-1, 2)):
         assert [each.row(SIGNAL_COLUMNS) for each in classify(given, rate_hz=100e3)] == wanted
+    tensor = torch.from_numpy(samples)
+    assert [each.row(SIGNAL_COLUMNS) for each in classify(tensor, rate_hz=100e3)] == wanted
     assert {each.class_name for each in classify(samples * 1e3, rate_hz=100e3)} == {"QPSK"}
     recording = open_recording(path)
     assert [each.row(SIGNAL_COLUMNS) for each in classify(recording)] == wanted
@@ -184,6 +186,13 @@ def test_frames_one_after_the_other_are_a_recording():
             ShapeError,
             "samples must be (n,) complex or real, or (n, 2) of I and Q, not (3, 2, 1024) "
             "float64: give a recording's samples, and frames to a Classifier",
+        ),
+        (
+            None,
+            {},
+            ShapeError,
+            "samples must be (n,) complex or real, or (n, 2) of I and Q, not () object: give a "
+            "recording's samples, and frames to a Classifier",
         ),
         (
             np.zeros(0, np.complex64),

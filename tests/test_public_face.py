@@ -112,7 +112,7 @@ def test_a_room_never_takes_a_names_place() -> None:
 
 def test_what_types_see_is_what_is_loaded() -> None:
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    (block,) = (n for n in tree.body if isinstance(n, ast.If))
+    block = next(n for n in tree.body if isinstance(n, ast.If))
     typed = {
         alias.asname: (node.module, alias.name)
         for node in block.body

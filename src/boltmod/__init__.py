@@ -127,16 +127,18 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'boltmod' has no attribute {name!r}")
-    room, private = _PLACES[name]
-    with extras.named(f"boltmod.{name}"):
-        module = import_module(room)
-        is_module = not hasattr(module, private)
-        value = import_module(f"{room}.{private}") if is_module else getattr(module, private)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker that sees it takes every misspelt name for a good one
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'boltmod' has no attribute {name!r}")
+        room, private = _PLACES[name]
+        with extras.named(f"boltmod.{name}"):
+            module = import_module(room)
+            is_module = not hasattr(module, private)
+            value = import_module(f"{room}.{private}") if is_module else getattr(module, private)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

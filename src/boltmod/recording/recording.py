@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from boltmod.recording.raw import SampleFormat
 from boltmod.recording.stretch import Stretch
 
 
+@runtime_checkable
 class Recording(Protocol):
     """Samples of one channel, from a beginning to an end that may not be known.
 

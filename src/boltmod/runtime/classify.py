@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from boltmod.errors import ConfigError
 from boltmod.model import shipped
@@ -71,7 +71,7 @@ class Classification(Sequence[Label]):
 
 
 def classify(
-    source: Path | str | NDArray[Any] | Recording,
+    source: Path | str | ArrayLike | Recording,
     model: Classifier | Model | Path | str | None = None,
     *,
     rate_hz: float | None = None,
@@ -167,14 +167,14 @@ class _Kept:
 
 
 def _opened(
-    source: Path | str | NDArray[Any] | Recording, rate_hz: float | None, sample_format: str | None
+    source: Path | str | ArrayLike | Recording, rate_hz: float | None, sample_format: str | None
 ) -> Recording:
     if isinstance(source, str | Path):
         return open_recording(source, sample_format, rate_hz)
     if sample_format is not None:
         raise ConfigError("sample_format must be left out for samples: only raw files need it")
-    if isinstance(source, np.ndarray):
-        return ArrayRecording(source, rate_hz)
+    if not isinstance(source, Recording):
+        return ArrayRecording(np.asarray(source), rate_hz)
     if rate_hz is not None:
         raise ConfigError("rate_hz must be left out for an open recording: say it as it is opened")
     return source
