@@ -82,6 +82,14 @@ def test_the_current_folder_is_searched_for_this_alone(workplace):
     assert sys.path == before
 
 
+def test_a_class_that_is_written_again_takes_its_own_place(workplace):
+    first = registry.find("mynets:Tiny")
+    module = sys.modules["mynets"]
+    module.Tiny = type("Tiny", (first,), {})
+    assert registry.find("mynets:Tiny") is module.Tiny is not first
+    assert type(registry.build(registry.parse("mynets:Tiny", {}))) is module.Tiny
+
+
 def test_an_entry_point_gives_a_name(workplace, monkeypatch):
     installed(workplace, monkeypatch, "tiny = mynets:Tiny")
     config = registry.parse("tiny", {"channels": 3})

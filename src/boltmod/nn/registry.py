@@ -53,15 +53,17 @@ def find(name: str, *, may_import: bool = True) -> type[Any]:
     """
     if name in NETWORKS:
         return NETWORKS[name]
-    if name in _own:
+    if name in _own and ":" not in name:
         return _own[name]
+    # A class at a place is looked up anew: in a notebook it may have been written again.
     found: type[Any] | None = own_networks.load(name, may_import=may_import)
     if found is None:
         known = (*NETWORKS, *own_networks.names())
         raise ConfigError(f"network.name must be one of {', '.join(known)}, not {name}")
     own_networks.check_class(name, found)
     for other, network_type in (NETWORKS | _own).items():
-        if network_type.config_type is found.config_type and network_type is not found:
+        is_other = network_type is not found and other != name
+        if is_other and network_type.config_type is found.config_type:
             raise ConfigError(
                 f"network {name} must have a config_type of its own, not that of {other}: "
                 f"derive one from {found.config_type.__name__}"
