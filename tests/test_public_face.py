@@ -14,30 +14,16 @@ import pytest
 import boltmod
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
+from test_pipeline import RECIPE
 
 SOURCE = Path(boltmod.__file__)
-RECIPE = """
-name = "tiny"
-seed = 7
-[network]
-name = "bacalhaunet"
-pool = 8
-channels = [4, 4]
-kernel_sizes = [5, 3]
-strides = [2, 2]
-[data]
-frames_per_epoch = 256
-validation_frames = 312
-[[phases]]
+PHASE = """[[phases]]
 name = "only"
 kind = "train"
 epochs = 1
 batch_size = 128
-[export]
-frames = 256
-[evaluation]
-frames_per_cell = 1
 """
+TINY = RECIPE[: RECIPE.index("[[phases]]")] + PHASE + RECIPE[RECIPE.index("[export]") :]
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -61,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the examples find where they run."""
     folder = tmp_path_factory.mktemp("examples")
     make(Plan(frames_per_cell=1, seed=1), folder / "twin.hdf5")
-    (folder / "tiny.toml").write_text(RECIPE)
+    (folder / "tiny.toml").write_text(TINY)
     return folder
 
 
