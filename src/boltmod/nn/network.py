@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from torch import Tensor
 
 
+@runtime_checkable
 class Network(Protocol):
     """The contract of a network: a `torch.nn.Module` with these members.
 
@@ -26,10 +27,9 @@ class Network(Protocol):
 
     Example:
         >>> import boltmod
-        >>> network: boltmod.Network = boltmod.check_network("bacalhaunet", channels=(8, 8),
-        ...     kernel_sizes=(9, 5), strides=(2, 2))
-        >>> network.config.channels
-        (8, 8)
+        >>> network = boltmod.check_network("boltnet", pool=8)
+        >>> isinstance(network, boltmod.Network), network.config.pool
+        (True, 8)
     """
 
     config_type: ClassVar[type[Any]]
