@@ -108,7 +108,7 @@ class Classifier:
         iq_planes = as_planes(frames) if scale else _as_they_stand(frames)
         check_finite(iq_planes)
         if scale:
-            iq_planes, _ = scale_planes(iq_planes, self.model.metadata.input_scaling)
+            iq_planes = scale_planes(iq_planes, self.model.metadata.input_scaling)
         if not len(iq_planes):
             return np.empty((0, len(self.classes)), np.float32)
         batches = list(_batches(iq_planes))

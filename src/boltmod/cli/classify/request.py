@@ -120,44 +120,44 @@ class Request:
 
 _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
     (
-        lambda request: request.channel not in (None, "auto", "none"),
+        lambda asked: asked.channel not in (None, "auto", "none"),
         "channel must be auto or none, not {0.channel!r}: choose one of them",
     ),
     (
-        lambda request: request.channel == "none" and request.needs_signals,
+        lambda asked: asked.channel == "none" and asked.needs_signals,
         "channel must not be none where an offset, bandwidth, symbol rate, summary or picture "
         "is asked for: leave --channel out",
     ),
     (
-        lambda request: request.timeout_s is not None and not request.timeout_s > 0,
+        lambda asked: asked.timeout_s is not None and not asked.timeout_s > 0,
         "timeout must be above 0 s, not {0.timeout_s:g}: leave it out to wait",
     ),
     (
-        lambda request: request.gain_db is not None and not request.is_stream,
+        lambda asked: asked.gain_db is not None and not asked.is_stream,
         "gain must be left out for a file: only streams have it",
     ),
     (
-        lambda request: request.topic is not None and not request.is_stream,
+        lambda asked: asked.topic is not None and not asked.is_stream,
         "topic must be left out for a file: only streams have it",
     ),
     (
-        lambda request: request.timeout_s is not None and not request.is_stream,
+        lambda asked: asked.timeout_s is not None and not asked.is_stream,
         "timeout must be left out for a file: only streams have it",
     ),
     (
-        lambda request: request.channels is not None and request.is_stream,
+        lambda asked: asked.channels is not None and asked.is_stream,
         "channels must be left out for a stream: only WAV and SigMF files have them",
     ),
     (
-        lambda request: request.is_real is not None and request.is_stream,
+        lambda asked: asked.is_real is not None and asked.is_stream,
         "--real and --iq must be left out for a stream: give its --format",
     ),
     (
-        lambda request: request.is_live and not request.is_stream,
+        lambda asked: asked.is_live and not asked.is_stream,
         "live must be left out for a file: only streams have it",
     ),
     (
-        lambda request: request.is_stream and request.looks_for_signals and request.rate_hz is None,
+        lambda asked: asked.is_stream and asked.looks_for_signals and asked.rate_hz is None,
         "rate must be known to select a channel: give it with --rate",
     ),
 )

@@ -60,7 +60,7 @@ class LikelihoodReceiver:
             (n, 24): of equally frequent classes the highest is the most probable.
         """
         if scale:
-            iq_planes, _ = scale_planes(iq_planes, InputScaling.UNIT_STD)
+            iq_planes = scale_planes(iq_planes, InputScaling.UNIT_STD)
         frames = torch.from_numpy(np.ascontiguousarray(iq_planes))
         starts = range(0, len(frames), _BATCH)
         parts = [self._gains(frames[start : start + _BATCH]) for start in starts]
