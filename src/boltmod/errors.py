@@ -19,7 +19,16 @@ from __future__ import annotations
 
 
 class BoltmodError(Exception):
-    """Root of everything boltmod raises on purpose; its message is one line with the way out."""
+    """Root of everything boltmod raises on purpose; its message is one line with the way out.
+
+    Example:
+        >>> import boltmod
+        >>> try:
+        ...     boltmod.load_model("nowhere.onnx")
+        ... except boltmod.BoltmodError as error:
+        ...     print(type(error).__name__)
+        ModelFormatError
+    """
 
 
 class ConfigError(BoltmodError):

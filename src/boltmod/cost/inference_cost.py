@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -25,7 +26,7 @@ from boltmod.cost.network import CostedNetwork, batch_one
 from boltmod.cost.score import score
 from boltmod.cost.strict import StrictCost, strict_cost
 from boltmod.errors import CostMismatchError, UnsupportedOperatorError, first_line
-from boltmod.model.onnx_file import Model
+from boltmod.model.onnx_file import Model, as_model
 
 _QOPERATOR = (
     "ONNX Runtime's QOperator format", "quantise it again with quant_format=QuantFormat.QDQ",
@@ -57,6 +58,12 @@ class Cost:
         findings: What the rules treat specially.
         layers: Cost by layer, in network order.
         official: All that the official tool reports.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.layers[0].name, cost.layers[0].bops
+        ('Conv_0', 365568)
     """
 
     model: str
@@ -75,17 +82,25 @@ class Cost:
         return asdict(self)
 
 
-def count(model: Model) -> Cost:
+def count(model: Model | Path | str) -> Cost:
     """Count what one inference costs.
 
     Args:
-        model: The network; an open batch dimension counts as 1.
+        model: The network, its `.onnx` file, or the name of a network that comes with boltmod; an
+            open batch dimension counts as 1.
 
     Raises:
         CostMismatchError: The sums over the layers differ from the official figures.
         UnsupportedOperatorError: The official tool cannot read the network, or would count its
             layers as free.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.bops, cost.weight_bits, round(cost.score, 6)
+        (2294984, 4256, 0.00313)
     """
+    model = as_model(model)
     _refuse_integer_layers(model)
     wrapper = batch_one(model)
     official = _official(wrapper, model.name)

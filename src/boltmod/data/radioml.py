@@ -59,6 +59,13 @@ class RadioMLFile:
     Raises:
         DataFormatError: It is not HDF5, is truncated, or lacks or misshapes X, Y or Z; a label is
             not one-hot; an SNR is not on the grid.
+
+    Example:
+        >>> import boltmod
+        >>> with boltmod.RadioMLFile("twin.hdf5") as file:
+        ...     iq_planes = file.read([0, 1])
+        ...     print(iq_planes.shape, boltmod.CLASSES[file.class_ids[0]], file.snr_labels[0])
+        (2, 2, 1024) OOK -20
     """
 
     def __init__(self, path: Path | str) -> None:

@@ -43,20 +43,37 @@ class FileFacts:
 
 
 def open_recording(
-    path: Path, sample_format: str | None = None, rate_hz: float | None = None
+    path: Path | str,
+    sample_format: str | None = None,
+    rate_hz: float | None = None,
+    *,
+    centre_hz: float | None = None,
+    is_real: bool | None = None,
+    channels: tuple[int, ...] | None = None,
 ) -> RawRecording:
-    """Open a SigMF recording or archive, a WAV file, or a file of nothing but samples.
+    """Open a recording: SigMF (archives too), WAV, SDRangel, NumPy, or nothing but samples.
 
     Args:
         path: The file; for SigMF either of its two, or the archive of both.
         sample_format: Name of the sample format of a raw file; told from its name if None.
         rate_hz: Samples a second; as the file or its name says, if one does, if None.
+        centre_hz: Radio frequency of the middle of the band; as `rate_hz`.
+        is_real: Whether the samples of a raw file are real, else I and Q in turn; told from name
+            and samples if None.
+        channels: Of a WAV or SigMF file's channels the one to read, or those of I and Q, from 1.
 
     Raises:
         DataFormatError: The file is not what it should be.
-        ConfigError: The sample format is not known.
+        ConfigError: The sample format is not known, or what was told is not for such a file.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> np.exp(0.1j * np.arange(4096)).astype(np.complex64).tofile("air_433.92M_250k.cf32")
+        >>> recording = boltmod.open_recording("air_433.92M_250k.cf32")
+        >>> recording.n_samples, recording.rate_hz, recording.centre_hz
+        (4096, 250000.0, 433920000.0)
     """
-    return open_as(path, FileFacts(sample_format, rate_hz))
+    return open_as(Path(path), FileFacts(sample_format, rate_hz, centre_hz, is_real, channels))
 
 
 def open_as(path: Path, facts: FileFacts) -> RawRecording:

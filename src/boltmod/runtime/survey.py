@@ -9,10 +9,12 @@ from typing import Any
 from boltmod.errors import BoltmodError, first_line
 from boltmod.recording.opening import FileFacts, open_as
 from boltmod.recording.raw import RawRecording
+from boltmod.runtime.classify import counted_in_samples
 from boltmod.runtime.cut.listener import Listener
-from boltmod.runtime.cut.signal import Constraints, Signal
+from boltmod.runtime.cut.signal import Constraints
 from boltmod.runtime.cut.whole_band import WholeBand
-from boltmod.runtime.labelling import label
+from boltmod.runtime.found_signal import FoundSignal
+from boltmod.runtime.labelling import label_all
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.verdict import Tallies
 
@@ -103,47 +105,18 @@ def survey(classifier: Classifier, search: Search, path: Path) -> list[Row]:
 
 
 def _rows(classifier: Classifier, search: Search, recording: RawRecording, file: str) -> list[Row]:
-    tallies = Tallies(classifier.classes)
-    listener = Listener(search.constraints)
+    tallies, listener = Tallies(classifier.classes), Listener(search.constraints)
+    rate_hz, notes = recording.rate_hz, "; ".join(recording.notes) or None
+    bare = Row(file, rate_hz=rate_hz, centre_hz=recording.centre_hz, notes=notes)
+    if search.finds_signals and search.constraints == Constraints():
+        recording = counted_in_samples(recording)
     cut = listener if search.finds_signals else WholeBand()
-    is_in_samples = recording.rate_hz is None and search.constraints == Constraints()
-    # Hertz are cycles a sample then, unless somebody has told some in hertz.
-    for windows in cut(replace(recording, rate_hz=1.0) if is_in_samples else recording):
-        tallies.add(windows, label(classifier, windows))
-    bare = Row(
-        file,
-        rate_hz=recording.rate_hz,
-        centre_hz=recording.centre_hz,
-        notes="; ".join(recording.notes) or None,
-    )
+    label_all(cut, recording, classifier, (tallies,))
     if not search.finds_signals:
         name, probability = tallies.of(None).decision()
         n_windows = tallies.of(None).n_windows
         return [replace(bare, class_name=name, probability=probability, n_windows=n_windows)]
-    return [
-        replace(
-            _of_signal(bare, verdict.signal),
-            class_name=verdict.class_name,
-            probability=verdict.probability,
-            n_windows=verdict.n_windows,
-        )
-        for verdict in tallies.verdicts(listener.signals)
-    ] or [bare]
-
-
-def _of_signal(bare: Row, signal: Signal) -> Row:
-    offset_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
-    centre_hz = None if bare.rate_hz is None else bare.centre_hz
-    return replace(
-        bare,
-        signal=signal.number,
-        frequency_hz=None if centre_hz is None else centre_hz + offset_hz,
-        offset_hz=offset_hz,
-        bandwidth_hz=signal.bandwidth_hz,
-        symbol_rate_hz=signal.symbol_rate_hz,
-        symbol_rate_is_sure=signal.symbol_rate_is_sure,
-        snr_db=signal.snr_db,
-        first_sample=signal.spans[0][0],
-        end_sample=signal.spans[-1][1],
-        n_samples_on=sum(end - start for start, end in signal.spans),
-    )
+    found = [FoundSignal.of(each, recording) for each in tallies.verdicts(listener.signals)]
+    if rate_hz is None:  # its place in the band is a share of a rate that nobody knows
+        found = [replace(each, frequency_hz=None) for each in found]
+    return [replace(bare, **asdict(each)) for each in found] or [bare]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +16,9 @@ import typer
 from boltmod.cli.terminal import JsonOption, stderr
 
 if TYPE_CHECKING:
-    from boltmod.cli.classify.job import Job
     from boltmod.cli.classify.request import Request
     from boltmod.recording.live.buffer import LiveRecording
     from boltmod.recording.raw import RawRecording
-    from boltmod.runtime.session import Classifier
-    from boltmod.runtime.sink.sink import Sink
 
 
 def classify(  # noqa: PLR0913 (the command's options)
@@ -180,6 +177,7 @@ def answer(request: Request) -> None:
     from boltmod.cli.classify.job import Job
     from boltmod.cli.classify.outputs import outputs
     from boltmod.cli.classify.summary import summary
+    from boltmod.runtime.labelling import label_all
     from boltmod.runtime.session import Classifier
 
     classifier = Classifier(request.model_path, request.threads)
@@ -196,22 +194,14 @@ def answer(request: Request) -> None:
             job = Job(request, classifier, file)
             stack.enter_context(summary(job))
             sinks = list(outputs(stack, job, file))
-        _label_all(job, classifier, sinks)
+        label_all(job.cut, job.recording, classifier, sinks)
         job.draw_picture()
-
-
-def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
-    from boltmod.runtime.labelling import label
-
-    for windows in job.cut(job.recording):
-        labels = label(classifier, windows)
-        for sink in sinks:
-            sink.add(windows, labels)
 
 
 def _open_file(request: Request) -> RawRecording:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
     from boltmod.recording.opening import open_as
+    from boltmod.runtime.classify import NO_RATE, counted_in_samples
     from boltmod.runtime.cut.signal import Constraints
 
     opened = open_as(Path(request.source), request.facts)
@@ -219,11 +209,8 @@ def _open_file(request: Request) -> RawRecording:
         stderr.print(note, markup=False, soft_wrap=True)
     told = request.constraints != Constraints()
     if opened.rate_hz is None and request.looks_for_signals and not told:
-        stderr.print(
-            "the sample rate is unknown: hertz are cycles a sample, seconds are samples; "
-            "give it with --rate"
-        )
-        opened = replace(opened, rate_hz=1.0)
+        stderr.print(f"{NO_RATE}; give it with --rate")
+        opened = counted_in_samples(opened)
     return opened
 
 
@@ -245,8 +232,8 @@ def _open_stream(request: Request) -> LiveRecording:
     if is_ambiguous(request.sample_format or ""):
         stderr.print(f"{live.name} is read as real samples: --format {live.sample_format.iq.label} "
                      "if they are I and Q in turn", markup=False)  # fmt: skip
-    if live.source.about:
-        stderr.print(f"{live.name}: {live.source.about}", markup=False, soft_wrap=True)
+    for note in live.notes:
+        stderr.print(note, markup=False, soft_wrap=True)
     return live
 
 

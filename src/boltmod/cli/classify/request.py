@@ -10,11 +10,8 @@ from boltmod.errors import ConfigError
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
 from boltmod.recording.opening import FileFacts
-from boltmod.runtime.cut.signal import Constraints
+from boltmod.runtime.cut.signal import Constraints, looks_for_signals
 from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
-
-_DEFAULT = "field"
-"""The shipped network that is taken where none is named: it knows the field, and unknown."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Request:
         """The classifier's file."""
         from boltmod.model import shipped
 
-        return shipped.path_of(_DEFAULT) if self.model is None else self.model
+        return shipped.path_of(shipped.DEFAULT) if self.model is None else self.model
 
     @property
     def facts(self) -> FileFacts:
@@ -99,9 +96,10 @@ class Request:
         It is for boltmod's own network, which has learned signals that stand alone, where the
         search is possible: of a stream it needs the sample rate.
         """
-        if self.channel is not None or self.needs_signals or self.model is not None:
-            return self.channel == "auto" or self.needs_signals
-        return self.rate_hz is not None or not self.is_stream
+        is_by_default = self.channel is None and self.model is None and not self.needs_signals
+        if is_by_default and self.is_stream and self.rate_hz is None:
+            return False
+        return looks_for_signals(self.channel, self.needs_signals, self.model is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
