@@ -327,11 +327,12 @@ def test_a_header_is_no_sample(tmp_path, wave):
      (b"\x89HDF\r\n\x1a\n", "an HDF5 file")],
 )  # fmt: skip
 def test_what_has_to_be_converted(tmp_path, begin, kind):
-    path = tmp_path / "x.cs8"
-    path.write_bytes(begin + bytes(600))
-    assert refusal(lambda: open_recording(path), path) == (
-        f"FILE must hold nothing but samples, and begins like {kind}: convert it"
-    )
+    for name in ("x.cs8", "x.ziq"):
+        path = tmp_path / name
+        path.write_bytes(begin + bytes(600))
+        assert refusal(lambda path=path: open_recording(path), path) == (
+            f"FILE must hold nothing but samples, and begins like {kind}: convert it"
+        )
 
 
 # Containers

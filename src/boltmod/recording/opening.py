@@ -125,6 +125,7 @@ def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
             return opener(path, facts.channels)
     if named.sample_format is not None:
         return _raw(path, named.sample_format.label, facts)
+    magic.refuse_header(path)
     SampleFormat.of_suffix(path)
     return _raw(path, path.suffix, facts, named.is_real)
 

@@ -25,7 +25,7 @@ def classify(  # noqa: PLR0913 (the command's options)
     recordings: Annotated[
         list[str],
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
             "publisher) or rtl_tcp://HOST:PORT. Or a folder, or several recordings.",
         ),
