@@ -681,6 +681,19 @@ def test_a_header_in_a_pipe_is_no_sample(model_path):
     )
 
 
+@pytest.mark.parametrize(("word", "notes"), [
+    ("s16", ["standard input: read as real samples: --format ci16 if they are I and Q in turn"]),
+    ("ri16", []),
+    ("cs16", []),
+])  # fmt: skip
+def test_a_format_of_two_meanings_is_said_of_a_pipe_too(model_path, word, notes):
+    done = CliRunner().invoke(
+        app, ["classify", "-", "-f", word, "-m", str(model_path), "--json"],
+        input=np.arange(9000, dtype="<i2").tobytes(),
+    )  # fmt: skip
+    assert json.loads(done.stdout)["notes"] == notes
+
+
 def test_a_document_is_whole_after_an_error_too(model_path):
     samples = noise(3000)
     samples[2500] = np.inf

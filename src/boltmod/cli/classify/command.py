@@ -215,7 +215,6 @@ def _open_file(request: Request) -> RawRecording:
 
 
 def _open_stream(request: Request) -> LiveRecording:
-    from boltmod.recording.iq_or_real import is_ambiguous
     from boltmod.recording.live.address import StreamFacts, open_stream
     from boltmod.recording.live.buffer import Overload
 
@@ -229,9 +228,6 @@ def _open_stream(request: Request) -> LiveRecording:
     )
     overload = Overload(lossless=request.is_lossless, patience_s=request.timeout_s)
     live = open_stream(request.source, facts, overload, sys.stdin.buffer)
-    if is_ambiguous(request.sample_format or ""):
-        stderr.print(f"{live.name} is read as real samples: --format {live.sample_format.iq.label} "
-                     "if they are I and Q in turn", markup=False)  # fmt: skip
     for note in live.notes:
         stderr.print(note, markup=False, soft_wrap=True)
     return live
