@@ -116,6 +116,22 @@ def test_a_broken_file_is_noted_and_passed_over(tmp_path, folder):
     assert rows["silent_250ksps.cs16"]["signal"] == rows["silent_250ksps.cs16"]["error"] == ""
 
 
+def test_names_that_are_no_text(tmp_path, folder):
+    strange = os.fsencode(folder) + b"/\xff_250ksps"
+    with open(strange + b".cs16", "wb") as file:
+        file.write(encode(qpsk(7), SampleFormat.CI16))
+    with open(strange + b".wav", "wb") as file:
+        file.write(b"no")
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        if suffix == ".parquet":
+            pytest.importorskip("pyarrow")
+        assert classify(folder, "-o", tmp_path / f"found{suffix}").exit_code == 0
+    rows = {row["file"]: row for row in table(tmp_path / "found.csv")}
+    assert rows[f"{folder}/\\udcff_250ksps.cs16"]["class_name"] == "QPSK"
+    assert "must be a readable WAV file" in rows[f"{folder}/\\udcff_250ksps.wav"]["error"]
+    assert classify(folder).exit_code == 0
+
+
 def test_nothing_that_can_be_read(tmp_path):
     (tmp_path / "x.wav").write_bytes(b"no")
     done = CliRunner().invoke(app, ["classify", str(tmp_path)])

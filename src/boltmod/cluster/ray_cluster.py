@@ -20,7 +20,7 @@ import onnx
 from boltmod.errors import ConfigError, SourceError, ToolNotFoundError, first_line
 from boltmod.model import onnx_file
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.survey import Row, Search, survey
+from boltmod.runtime.survey import Row, Search, shown, survey
 
 AUTO = "auto"
 _TRIES = 5
@@ -102,7 +102,7 @@ class RayCluster:
             rows: list[Row] = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             failed = f"no machine could read it in {_TRIES} tries: {first_line(error)}"
-            return [Row(str(path), error=failed)]
+            return [Row(shown(path), error=failed)]
         return rows
 
 
@@ -129,7 +129,7 @@ def _unreachable(address: str, reason: object) -> SourceError:
 def _survey(content: bytes, name: str, search: Search, place: str, file: str) -> list[Row]:
     """What a machine does with one recording."""
     classifier = _classifier(hashlib.sha256(content).hexdigest(), name, content)
-    return [replace(row, file=file) for row in survey(classifier, search, Path(place))]
+    return [replace(row, file=shown(file)) for row in survey(classifier, search, Path(place))]
 
 
 _models: dict[str, Classifier] = {}

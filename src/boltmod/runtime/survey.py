@@ -83,6 +83,11 @@ class Search:
     finds_signals: bool = True
 
 
+def shown(path: object) -> str:
+    """A file's name as text that every table can hold, whatever bytes it is made of."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def survey(classifier: Classifier, search: Search, path: Path) -> list[Row]:
     """Read a recording and name what it holds.
 
@@ -92,21 +97,17 @@ def survey(classifier: Classifier, search: Search, path: Path) -> list[Row]:
     """
     try:
         recording = open_as(path, search.facts)
-        return _rows(classifier, search, recording, str(path))
+        return _rows(classifier, search, recording, shown(path))
     except (BoltmodError, OSError) as error:
-        return [Row(str(path), error=first_line(error))]
+        return [Row(shown(path), error=shown(first_line(error)))]
     except Exception as error:  # noqa: BLE001  one recording must not end the work on all others
-        return [
-            Row(
-                str(path),
-                error=f"{path} must be readable; this is boltmod's fault: {first_line(error)}",
-            )
-        ]
+        reason = f"{path} must be readable; this is boltmod's fault: {first_line(error)}"
+        return [Row(shown(path), error=shown(reason))]
 
 
 def _rows(classifier: Classifier, search: Search, recording: RawRecording, file: str) -> list[Row]:
     tallies, listener = Tallies(classifier.classes), Listener(search.constraints)
-    rate_hz, notes = recording.rate_hz, "; ".join(recording.notes) or None
+    rate_hz, notes = recording.rate_hz, shown("; ".join(recording.notes)) or None
     bare = Row(file, rate_hz=rate_hz, centre_hz=recording.centre_hz, notes=notes)
     if search.finds_signals and search.constraints == Constraints():
         recording = counted_in_samples(recording)
