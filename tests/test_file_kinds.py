@@ -569,7 +569,7 @@ def piped(content, at_once):
         def read(self, timeout_s):
             return pieces.pop(0) if pieces else b""
 
-    chunks = wav_pipe.WavChunks(Pipe(), begun.n_bytes)
+    chunks = wav_pipe.WavChunks(Pipe(), begun)
     parts = []
     while (part := chunks.read(0)) != b"":
         parts.append(part or b"")
@@ -585,6 +585,15 @@ def test_chunks_of_a_wav_file_in_a_pipe(wave, at_once):
     begun, samples = piped(wav_of(auxi, *blocks, chunk(b"LIST", b"odd")), at_once)
     assert samples == stored
     assert (begun.header.rate_hz, begun.centre_hz) == (250e3, 7.05e6)
+
+
+@pytest.mark.parametrize("at_once", [7, 10**7])
+def test_two_equal_channels_in_a_pipe_are_audio(wave, at_once):
+    both = np.repeat(wave.real, 2).astype(np.float32).view(np.complex64)
+    begun, samples = piped(wav(both), at_once)
+    assert begun.sample_format is SampleFormat.RI16
+    assert samples == encode(wave.real, SampleFormat.RI16)
+    assert piped(wav(wave), at_once)[0].sample_format is SampleFormat.CI16
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 1600])

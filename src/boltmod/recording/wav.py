@@ -21,6 +21,7 @@ from typing import IO
 import numpy as np
 
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording.analytic import Samples
 from boltmod.recording.raw import Lanes, Piece, RawRecording, SampleFormat
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -114,7 +115,8 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
         lanes=None if taken == tuple(range(header.n_channels)) else Lanes(header.n_channels, taken),
         notes=chunks.notes,
     )
-    if channels is None and len(taken) == 2 and _are_equal(recording):
+    is_pair = channels is None and len(taken) == 2 and bool(recording.n_samples)
+    if is_pair and are_equal(recording.beginning(_COMPARED_INSTANTS)):
         return replace(
             recording,
             sample_format=header.component,
@@ -246,14 +248,10 @@ def _whole(pieces: list[Piece], instant_bytes: int) -> tuple[Piece, ...]:
     return tuple((start, size - size % instant_bytes) for start, size in pieces)
 
 
-def _are_equal(recording: RawRecording) -> bool:
-    """Whether I and Q are the same for as long as it is worth to look, and not constant."""
-    if not recording.n_samples:
-        return False
-    first = recording.beginning(_COMPARED_INSTANTS)
-    components = first.view(np.float32).reshape(-1, 2)
-    left, right = components.T
-    return bool(np.array_equal(left, right) and left.min() < left.max())
+def are_equal(samples: Samples) -> bool:
+    """Whether I and Q are the same, and not constant."""
+    left, right = samples.view(np.float32).reshape(-1, 2).T
+    return bool(len(left) and np.array_equal(left, right) and left.min() < left.max())
 
 
 def _unreadable(path: Path | str, reason: str) -> DataFormatError:

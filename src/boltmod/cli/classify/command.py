@@ -165,10 +165,10 @@ def _with_header(request: Request) -> Request:
         return request
     return replace(
         request,
-        sample_format=wav_pipe.sample_format(begun.header).label,
+        sample_format=begun.sample_format.label,
         rate_hz=request.rate_hz or begun.header.rate_hz,
         frequency_hz=request.frequency_hz or begun.centre_hz,
-        wav_bytes=begun.n_bytes,
+        wav=begun,
     )
 
 
@@ -224,7 +224,7 @@ def _open_stream(request: Request) -> LiveRecording:
         request.frequency_hz,
         request.gain_db,
         request.topic,
-        request.wav_bytes,
+        request.wav,
     )
     overload = Overload(lossless=request.is_lossless, patience_s=request.timeout_s)
     live = open_stream(request.source, facts, overload, sys.stdin.buffer)

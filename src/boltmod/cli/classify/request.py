@@ -9,6 +9,7 @@ from pathlib import Path
 from boltmod.errors import ConfigError
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
+from boltmod.recording.live.wav_pipe import Beginning
 from boltmod.recording.opening import FileFacts
 from boltmod.runtime.cut.signal import Constraints, looks_for_signals
 from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
@@ -37,7 +38,7 @@ class Request:
         timeout_s: Silence that ends a stream.
         threads: Processors to use.
         as_json: JSON on standard output.
-        wav_bytes: Bytes of samples before the next chunk, of a WAV file in a pipe.
+        wav: What has been read of a WAV file in a pipe.
     """
 
     source: str
@@ -58,7 +59,7 @@ class Request:
     timeout_s: float | None = None
     threads: int | None = None
     as_json: bool = False
-    wav_bytes: int | None = None
+    wav: Beginning | None = None
 
     @property
     def is_stream(self) -> bool:

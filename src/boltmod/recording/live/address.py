@@ -10,7 +10,7 @@ from boltmod.errors import ConfigError
 from boltmod.recording.iq_or_real import is_ambiguous
 from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import ByteSource, FileSource
-from boltmod.recording.live.wav_pipe import WavChunks
+from boltmod.recording.live.wav_pipe import Beginning, WavChunks
 from boltmod.recording.raw import SampleFormat
 
 _ADDRESS = re.compile(r"([a-z_]+)://(.*)", re.ASCII)
@@ -29,7 +29,7 @@ class StreamFacts:
         frequency_hz: Middle of its band as a radio frequency; rtl_tcp tunes there.
         gain_db: Gain of rtl_tcp's tuner; its own choice if None.
         topic: What ZeroMQ messages to take; all if None.
-        wav_bytes: Bytes of samples before the next chunk, of a WAV file in a pipe at its samples.
+        wav: What has been read of a WAV file in a pipe.
     """
 
     sample_format: str | None = None
@@ -37,7 +37,7 @@ class StreamFacts:
     frequency_hz: float | None = None
     gain_db: float | None = None
     topic: str | None = None
-    wav_bytes: int | None = None
+    wav: Beginning | None = None
 
 
 def is_address(text: str) -> bool:
@@ -74,8 +74,8 @@ def open_stream(
             raise ConfigError(f"address must be such as zmq://127.0.0.1:5555, not {address!r}")
         source = FileSource(file)
         source.about = _assumed(facts, sample_format)
-        if facts.wav_bytes is not None:
-            source = WavChunks(source, facts.wav_bytes)
+        if facts.wav is not None:
+            source = WavChunks(source, facts.wav)
     elif scheme in _ZMQ_SCHEMES:
         from boltmod.recording.live.zeromq import Subscription
 

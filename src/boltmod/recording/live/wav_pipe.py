@@ -14,12 +14,14 @@ from typing import BinaryIO
 from boltmod.errors import DataFormatError
 from boltmod.recording import wav
 from boltmod.recording.live.byte_source import ByteSource
-from boltmod.recording.raw import SampleFormat
+from boltmod.recording.raw import Lanes, SampleFormat
 
 _NAME = "standard input"
 _MOST_BYTES = 1 << 20
 """A chunk before the samples is no longer."""
 _ENDLESS = 1 << 62
+_COMPARED_INSTANTS = 1024
+"""Instants of two channels that are waited for: a window."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,43 @@ class Beginning:
         header: How they are stored.
         n_bytes: How many there are before the next chunk, if the header is right.
         centre_hz: Middle of the band; None if nobody says.
+        first: The first samples, which have been read to look at them.
     """
 
     header: wav.Header
     n_bytes: int
     centre_hz: float | None
+    first: bytes = b""
+
+    @property
+    def is_audio(self) -> bool:
+        """Whether both channels begin alike, as those of audio do and I and Q do not."""
+        if self.header.n_channels != 2:
+            return False
+        whole = len(self.first) // self.header.instant_bytes * self.header.instant_bytes
+        return wav.are_equal(self.header.component.iq.decode(self.first[:whole]))
+
+    @property
+    def sample_format(self) -> SampleFormat:
+        """How the samples are stored.
+
+        Raises:
+            DataFormatError: There are more channels than two.
+        """
+        n_channels, component = self.header.n_channels, self.header.component
+        if n_channels > 2:
+            raise DataFormatError(
+                f"{_NAME} must have one real channel, or two, I left and Q right, not "
+                f"{n_channels}: record those of I and Q alone"
+            )
+        return component if n_channels == 1 or self.is_audio else component.iq
 
 
 def beginning_of(file: BinaryIO) -> Beginning | None:
     """Read a pipe up to the samples of a WAV file; None if it does not begin like one.
 
-    Not a byte more is read, and none past Python's buffer: what follows is left in the pipe.
+    No byte is read past Python's buffer: what follows is left in the pipe. Of two channels the
+    first samples are waited for, to see whether they are alike.
 
     Raises:
         DataFormatError: It ends within the header, or the samples cannot be read.
@@ -62,7 +90,10 @@ def beginning_of(file: BinaryIO) -> Beginning | None:
             f"{_NAME} must be a whole WAV header and samples, and is not: check what writes it"
         )
     size = chunks.long_bytes or size if size == 0xFFFFFFFF else size
-    return Beginning(chunks.header, _length(size), chunks.centre_hz)
+    n_bytes = _length(size)
+    looked_at = min(n_bytes, _COMPARED_INSTANTS * chunks.header.instant_bytes)
+    first = _read(file, looked_at) if chunks.header.n_channels == 2 else b""
+    return Beginning(chunks.header, n_bytes, chunks.centre_hz, first)
 
 
 def _length(size: int) -> int:
@@ -74,15 +105,20 @@ class WavChunks:
     """The samples of a WAV file in a pipe, without the chunks behind and among them.
 
     Args:
-        source: The pipe, at its first sample.
-        n_bytes: How many bytes of samples come before the next chunk.
+        source: The pipe.
+        begun: What has been read of it.
     """
 
-    def __init__(self, source: ByteSource, n_bytes: int) -> None:
+    def __init__(self, source: ByteSource, begun: Beginning) -> None:
         self._source = source
         self.name, self.about = source.name, source.about
-        self._left, self._skipped = n_bytes, n_bytes % 2
-        self._held = b""
+        self._left, self._skipped = begun.n_bytes, begun.n_bytes % 2
+        self._held, self._first, self._instant = b"", begun.first, b""
+        self._lanes: Lanes | None = None
+        self._component_bytes = begun.header.component.component_bytes
+        if begun.is_audio:
+            self._lanes = Lanes(2, (0,))
+            self.about = "both channels are the same, as of audio: one is read, as real samples"
 
     @property
     def state(self) -> str:
@@ -91,8 +127,19 @@ class WavChunks:
 
     def read(self, timeout_s: float) -> bytes | None:
         """As `ByteSource.read`."""
-        content = self._source.read(timeout_s)
-        return self._samples_of(content) or None if content else content
+        content: bytes | None = self._first
+        self._first = b""
+        content = content or self._source.read(timeout_s)
+        return self._taken(self._samples_of(content)) or None if content else content
+
+    def _taken(self, samples: bytes) -> bytes:
+        """Of two channels that are the same, one."""
+        if self._lanes is None:
+            return samples
+        samples = self._instant + samples
+        whole = len(samples) // (2 * self._component_bytes) * 2 * self._component_bytes
+        self._instant = samples[whole:]
+        return self._lanes.of(samples[:whole], self._component_bytes)
 
     def _samples_of(self, content: bytes) -> bytes:
         held, samples = self._held + content, b""
@@ -125,20 +172,6 @@ class WavChunks:
     def close(self) -> None:
         """As the source's."""
         self._source.close()
-
-
-def sample_format(header: wav.Header) -> SampleFormat:
-    """How its samples are stored.
-
-    Raises:
-        DataFormatError: It has more channels than two.
-    """
-    if header.n_channels > 2:
-        raise DataFormatError(
-            f"{_NAME} must have one real channel, or two, I left and Q right, not "
-            f"{header.n_channels}: record those of I and Q alone"
-        )
-    return header.component if header.n_channels == 1 else header.component.iq
 
 
 def _read(file: BinaryIO, n_bytes: int) -> bytes:
