@@ -146,6 +146,8 @@ def test_nothing_that_can_be_read(tmp_path):
     ("arguments", "message"),
     [
         (["-", "{0}"], "- must stand alone: a stream is no recording among others"),
+        (["-", "-o", "x.parquet", "--format", "cf32"],
+         "output of a stream must end in .jsonl, .csv, not 'x.parquet': rename it"),
         (["{0}", "--picture", "x.png"],
          "picture must be left out for several recordings: each has its own"),
         (["{0}", "-o", "x.sigmf-meta"], "output of several recordings must end in .parquet, .csv, "

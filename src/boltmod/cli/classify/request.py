@@ -156,13 +156,11 @@ class Request:
 
 def is_many(sources: Sequence[str], output: Path | None, cluster: str | None) -> bool:
     """Whether one table is asked for, of what may be several recordings."""
-    if (
-        len(sources) > 1
-        or cluster is not None
-        or (output is not None and output.suffix == ".parquet")
-    ):
+    if len(sources) > 1 or cluster is not None:
         return True
-    return not is_address(sources[0]) and is_several(Path(sources[0]))
+    is_stream = sources[0] == "-" or is_address(sources[0])
+    is_table = output is not None and output.suffix == ".parquet"
+    return not is_stream and (is_table or is_several(Path(sources[0])))
 
 
 _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
