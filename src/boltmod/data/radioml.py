@@ -33,7 +33,10 @@ from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
 FILE_NAME = "GOLD_XYZ_OSC.0001_1024.hdf5"
 """What the real data set's file is called."""
 
-WAY_OUT = "give a file in RadioML 2018.01A's layout, or make one with `boltmod data make`"
+WAY_OUT = (
+    "give a file in RadioML 2018.01A's layout, or make one with `boltmod data make` or "
+    "`boltmod data convert`"
+)
 
 FRAME_BYTES = FRAME_LENGTH * 2 * 4
 
