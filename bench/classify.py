@@ -26,6 +26,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -219,8 +220,8 @@ def ways(
         Way(
             "boltmod, frames to scores",
             len(frames),
-            lambda: classifier.logits(frames),
-            one_by_one(classifier.logits, frames),
+            lambda: classifier.logits(frames, scale=False),
+            one_by_one(partial(classifier.logits, scale=False), frames),
         ),
         Way(
             f"ONNX Runtime, batches of {size}",
@@ -248,11 +249,13 @@ def ways(
                 one_by_one(run_torch, few[:100]),
             )
         )
-        same = run_torch(frames[:256]).numpy().argmax(1) == classifier.logits(frames[:256]).argmax(
-            1
-        )
+        same = run_torch(frames[:256]).numpy().argmax(1) == classifier.logits(
+            frames[:256], scale=False
+        ).argmax(1)
         print(f"  PyTorch and boltmod name the same class in {same.mean():.1%} of frames")
-    same = run_plain(frames[:256])[0].argmax(1) == classifier.logits(frames[:256]).argmax(1)
+    same = run_plain(frames[:256])[0].argmax(1) == classifier.logits(
+        frames[:256], scale=False
+    ).argmax(1)
     print(f"  ONNX Runtime and boltmod name the same class in {same.mean():.1%} of frames")
     return found
 

@@ -13,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,19 @@ def main() -> None:
     arguments = parser().parse_args()
     classifier = Classifier(shipped.path_of("field"))
     model = classifier.model
+    answer = partial(classifier.logits, scale=False)
     temperature = float(model.metadata.provenance["temperature"])
     print(f"{model.name}: {model.proto.ByteSize():,} bytes, temperature {temperature:.3f}")
     cells = arguments.frames_per_cell
     twin = twin_frames(cells, EVALUATION_SEED, TWIN)
-    show("twin", measured(classifier.logits, from_snr(twin, 10).batches))
+    show("twin", measured(answer, from_snr(twin, 10).batches))
     field = twin_frames(cells, EVALUATION_SEED, FIELD, unknown=True)
-    after = measured(classifier.logits, from_snr(field, LOWEST_SNR).batches)
+    after = measured(answer, from_snr(field, LOWEST_SNR).batches)
     show("field", after)
     field = twin_frames(cells, EVALUATION_SEED, FIELD, unknown=True)
 
     def uncalibrated(iq_planes: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
-        return classifier.logits(iq_planes) * temperature
+        return answer(iq_planes) * temperature
 
     before = measured(uncalibrated, from_snr(field, LOWEST_SNR).batches)
     for name, found in (("before", before), ("after", after)):

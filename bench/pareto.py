@@ -67,7 +67,9 @@ def measured(name: str, model: Model, frames_per_cell: int, threads: int) -> Res
     classifier = Classifier(model, threads)
     order = columns(classifier.classes)
     found = evaluate(
-        lambda iq_planes: classifier.logits(iq_planes)[:, order], frames.batches, data=frames.words
+        lambda iq_planes: classifier.logits(iq_planes, scale=False)[:, order],
+        frames.batches,
+        data=frames.words,
     )
     strict = None if cost.strict is None else cost.strict.score
     print(

@@ -67,7 +67,7 @@ class Referee:
     def see(self, batch: Batch) -> None:
         """Classifies a batch."""
         iq_planes, class_ids, snr_labels = batch
-        answers = self.classifier.logits(iq_planes).argmax(1)
+        answers = self.classifier.logits(iq_planes, scale=False).argmax(1)
         np.add.at(self.answers, (np.searchsorted(SNR_LABELS, snr_labels), class_ids, answers), 1)
 
     def report(self) -> tuple[float, float]:

@@ -35,5 +35,5 @@ def test_a_boltmod_error(
     said = run(monkeypatch, capsys, "data", "info", tmp_path / "none.hdf5")
     assert said == (
         f"error: {tmp_path}/none.hdf5 must be a file, and there is none; give a file in "
-        "RadioML 2018.01A's layout, or make one with `boltmod data make`"
+        "RadioML 2018.01A's layout, or make one with `boltmod data make` or `boltmod data convert`"
     )

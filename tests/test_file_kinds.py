@@ -1,6 +1,7 @@
 """Files as other programs write them: one signal reads the same in all of them."""
 
 import gzip
+import io
 import json
 import struct
 import tarfile
@@ -18,6 +19,7 @@ from boltmod.data.sigmf_frames import SigMFFrames
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real
 from boltmod.recording.file_names import NamedFacts, facts_of
+from boltmod.recording.live import wav_pipe
 from boltmod.recording.opening import FileFacts, open_as, open_recording
 from boltmod.recording.raw import SampleFormat
 from boltmod.recording.sigmf import write_annotations
@@ -72,6 +74,24 @@ def refusal(call, path, kind=DataFormatError):
         ("2023-08-05_08-02-00_250000SPS_137100000Hz.s16",
          NamedFacts(250e3, 137.1e6, is_real=False)),
         ("20211008T150350Z_702000_jnb_iq.wav", NamedFacts(None, 702e3)),
+        ("gqrx_20190520_121233_433920000_1800000_fc (1).raw",
+         NamedFacts(1.8e6, 433.92e6, SampleFormat.CF32)),
+        ("GQRX_20190520_121233_433920000_1800000_fc.cs8", NamedFacts(1.8e6, 433.92e6)),
+        ("HackRF-20240102_030405-868_3MHz-2_4MSps-1_75MHz.complex16u",
+         NamedFacts(2.4e6, 868.3e6)),
+        ("2014-12-30-12-00-00_rtl-sdr_99000000Hz_1000000Sps.iq",
+         NamedFacts(1e6, 99e6, SampleFormat.CU8)),
+        ("2023-08-05_08-02-12_250000SPS_137100000Hz.s16",
+         NamedFacts(250e3, 137.1e6, is_real=False)),
+        ("x_2.4MSPS_137.1MHz.u8", NamedFacts(2.4e6, 137.1e6, is_real=False)),
+        ("night-12_250000sps.cf32", NamedFacts(250e3)),
+        ("g001_433.92M_250k.am.s16", NamedFacts(250e3, 433.92e6, is_real=True)),
+        ("fc=433.92M_fs=2M.cs8", NamedFacts(2e6, 433.92e6)),
+        ("capture_fc433920000_fs1000000.cf32", NamedFacts(1e6, 433.92e6)),
+        ("iq_cf7100000_sr48000_dt20200101.wav", NamedFacts(48e3, 7.1e6)),
+        ("offsr2_perfs3_crate7x.cf32", NamedFacts()),
+        ("air_fc32.bin", NamedFacts()),
+        ("air-cf32-250k.bin", NamedFacts(250e3)),
         ("antenna_2m_5g.cf32", NamedFacts()),
         ("room101-3khzwide.cf32", NamedFacts()),
     ],
@@ -84,8 +104,8 @@ def test_names_of_other_programs(tmp_path, name, facts):
     ("suffix", "sample_format"),
     [
         (".C16", SampleFormat.CI16), (".C8", SampleFormat.CI8), (".c32", SampleFormat.CI32),
-        (".sc32", SampleFormat.CI32), (".uc8", SampleFormat.CU8), (".sc16q11", SampleFormat.CI16),
-        (".CS16", SampleFormat.CI16),
+        (".sc32", SampleFormat.CI32), (".uc8", SampleFormat.CU8), (".sc8q7", SampleFormat.CI8),
+        (".CS16", SampleFormat.CI16), (".cs24", SampleFormat.CI24), (".cu32", SampleFormat.CU32),
     ],
 )  # fmt: skip
 def test_endings_of_other_programs(tmp_path, wave, suffix, sample_format):
@@ -97,7 +117,9 @@ def test_endings_of_other_programs(tmp_path, wave, suffix, sample_format):
 @pytest.mark.parametrize(
     ("word", "label"),
     [("cs8", "ci8"), ("sc8", "ci8"), ("cs16", "ci16"), ("sc16", "ci16"), ("fc32", "cf32"),
-     ("cfile", "cf32"), ("uc8", "cu8"), ("ci16_le", "ci16")],
+     ("cfile", "cf32"), ("uc8", "cu8"), ("ci16_le", "ci16"), ("CI16_LE", "ci16"),
+     (".CS16", "ci16"), ("SC16_Q11", "ci16"), ("complex64", "cf32"), ("CU32", "cu32"),
+     ("rs16", "ri16"), ("s16le", "ri16")],
 )  # fmt: skip
 def test_words_of_other_programs_for_formats(word, label):
     assert SampleFormat.named(word).label == label
@@ -111,8 +133,20 @@ def test_portapack_says_rate_and_frequency_beside(tmp_path, wave):
     recording = open_recording(path)
     assert_is(recording, wave, CI16_STEP)
     assert recording.centre_hz == 433.92e6
+    text.write_text("Sample_Rate = 250000.0\ncenter_frequency = 433920000\nlatitude=1.5\n")
+    assert (open_recording(path).rate_hz, open_recording(path).centre_hz) == (250e3, 433.92e6)
+    path.rename(path.with_suffix(".cs16"))
+    assert open_recording(path.with_suffix(".cs16")).rate_hz == 250e3
     text.write_bytes(b"\xff\xfesample_rate=\nlots\n=")
-    assert open_recording(path).rate_hz is None
+    assert open_recording(path.with_suffix(".cs16")).rate_hz is None
+
+
+@pytest.mark.parametrize("name", ["x.sc16q11", "x.SC16_Q11", "x.bin"])
+def test_bladerf_has_12_bits(tmp_path, wave, name):
+    path = tmp_path / name
+    path.write_bytes(np.round(wave.view(np.float32) * 2048).astype("<i2").tobytes())
+    told = "sc16q11" if name == "x.bin" else None
+    assert_is(open_recording(path, told, RATE_HZ), wave, 1 / 2048)
 
 
 # One ending, two meanings
@@ -159,6 +193,79 @@ def test_what_real_samples_say(centre, symbol_rate):
     rng = np.random.default_rng(2)
     made = shifted(linear(rng, 65_536, symbol_rate, QPSK), centre).real
     assert iq_or_real.is_real(made + 0.1 * rng.standard_normal(65_536)) is True
+
+
+def keyed(rng, n, spacing):
+    """Bits as long as so many samples."""
+    return np.repeat(rng.integers(0, 2, n // spacing + 1), spacing)[:n]
+
+
+def filtered(rng, n, edge):
+    from scipy import signal
+
+    return signal.lfilter(*signal.butter(4, edge, fs=1), rng.standard_normal(n))
+
+
+COMPLEX = {
+    "OOK": lambda rng, n: keyed(rng, n, 100),
+    "OOK in bursts": lambda rng, n: keyed(rng, n, 100) * (np.arange(n) % 18_000 > 12_000),
+    "FSK": lambda rng, n: np.exp(2j * np.pi * np.cumsum(0.04 * keyed(rng, n, 50) - 0.02)),
+    "AM": lambda rng, n: 1 + 2 * filtered(rng, n, 0.02),
+    "FM": lambda rng, n: np.exp(2j * np.pi * np.cumsum(0.3 * filtered(rng, n, 0.01))),
+    "a carrier": lambda rng, n: np.ones(n),
+}
+
+
+@pytest.mark.parametrize("centre", [-0.4, -0.1, 0.05, 0.15, 0.25, 0.33])
+@pytest.mark.parametrize("kind", COMPLEX)
+def test_what_other_signals_say(kind, centre):
+    rng = np.random.default_rng(4)
+    made = shifted(COMPLEX[kind](rng, 131_072), centre) + noise(rng, 131_072, 0.1)
+    assert iq_or_real.is_real(np.stack([made.real, made.imag], 1).ravel()) is False
+    # A quarter of its rate is where a real signal cannot be told from I and Q at the band's edge.
+    real = shifted(COMPLEX[kind](rng, 131_072), abs(centre)).real
+    real += 0.05 * rng.standard_normal(131_072)
+    assert iq_or_real.is_real(real) is (None if centre == 0.25 else True)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda rng, n: filtered(rng, n, 0.07) * (1.2 + np.sin(np.arange(n) / 3000)),
+        lambda rng, n: filtered(rng, n, 0.01),
+        lambda rng, n: filtered(rng, n, 0.2),
+        lambda rng, n: 1.0 * keyed(rng, n, 100),
+        lambda rng, n: sum(np.sin(np.arange(n) * f) for f in (0.03, 0.05, 0.08, 0.2)),
+        lambda rng, n: np.sin(np.cumsum(0.15 + 0.13 * keyed(rng, n, 40))),
+    ],
+    ids=["voice", "slow", "wide", "envelope", "chord", "two tones in turn"],
+)
+def test_what_audio_says(made):
+    rng = np.random.default_rng(5)
+    samples = made(rng, 131_072)
+    samples += 0.02 * samples.std() * rng.standard_normal(131_072)
+    assert iq_or_real.is_real(samples) is True
+
+
+@pytest.mark.parametrize("place", [0, 600_000, 900_000])
+def test_a_burst_anywhere_in_a_file_tells(tmp_path, wave, place):
+    rng = np.random.default_rng(6)
+    samples = noise(rng, 1_000_000, 0.001).astype(np.complex64)
+    samples[place : place + 40_000] += wave
+    path = tmp_path / "x.f32"
+    path.write_bytes(samples.tobytes())
+    assert open_recording(path).sample_format is SampleFormat.CF32
+
+
+def test_a_format_of_two_meanings_is_said(tmp_path, wave):
+    path = tmp_path / "x.bin"
+    path.write_bytes(encode(wave, SampleFormat.CI16))
+    recording = open_recording(path, "s16", RATE_HZ)
+    assert_is(recording, wave, CI16_STEP)
+    assert recording.notes == (
+        "x.bin is read as I and Q in turn, as its samples say: --real if not",
+    )
+    assert open_recording(path, "ri16").notes == ()
 
 
 def test_what_says_nothing(tmp_path):
@@ -212,6 +319,22 @@ def test_a_header_is_no_sample(tmp_path, wave):
     )
 
 
+@pytest.mark.parametrize(
+    ("begin", "kind"),
+    [(b"ZIQ_\x01\x08", "a compressed baseband of SatDump's"), (b"fLaC", "a FLAC file"),
+     (b"MATLAB 5.0 MAT-file, Platform", "a file of MATLAB's"), (b"RTL0\0\0\0\5\0\0\0\x1d",
+      "what rtl_tcp sends, 12 bytes before the samples"), (b'{"global": {', "JSON"),
+     (b"\x89HDF\r\n\x1a\n", "an HDF5 file")],
+)  # fmt: skip
+def test_what_has_to_be_converted(tmp_path, begin, kind):
+    for name in ("x.cs8", "x.ziq"):
+        path = tmp_path / name
+        path.write_bytes(begin + bytes(600))
+        assert refusal(lambda path=path: open_recording(path), path) == (
+            f"FILE must hold nothing but samples, and begins like {kind}: convert it"
+        )
+
+
 # Containers
 
 
@@ -227,8 +350,7 @@ def test_sdrangel(tmp_path, wave, n_bits):
     path = tmp_path / "x.sdriq"
     path.write_bytes(sdriq(wave, n_bits))
     recording = open_recording(path)
-    level = 1.0 if n_bits == 16 else 2.0**-8
-    assert_is(recording, level * wave, CI16_STEP)
+    assert_is(recording, wave, CI16_STEP)
     assert recording.centre_hz == 433.92e6
 
 
@@ -252,13 +374,38 @@ def test_a_damaged_header_of_sdrangel(tmp_path, wave):
         lambda wave: wave.astype(np.complex128),
         lambda wave: wave.astype(">c8"),
         lambda wave: wave.view(np.float32).reshape(-1, 2),
-        lambda wave: np.round(wave.view(np.float32).reshape(-1, 2) * 32768).astype(np.int16),
+        lambda wave: integers(wave),
+        lambda wave: integers(wave).T,
+        lambda wave: np.ascontiguousarray(integers(wave).T),
+        lambda wave: np.ascontiguousarray(wave.view(np.float32).reshape(-1, 2).T),
+        lambda wave: np.asfortranarray(wave.view(np.float32).reshape(-1, 2)),
+        lambda wave: wave.view(np.float32).reshape(-1, 2).astype(">f8").T.copy(),
+        lambda wave: integers(wave).view([("re", "<i2"), ("im", "<i2")])[:, 0],
+        lambda wave: wave[np.newaxis],
+        lambda wave: wave[:, np.newaxis],
     ],
 )
 def test_arrays_of_numpy(tmp_path, wave, made):
     path = tmp_path / "x_250ksps.npy"
     np.save(path, made(wave))
-    assert_is(open_recording(path), wave, CI16_STEP)
+    recording = open_recording(path)
+    assert_is(recording, wave, CI16_STEP)
+    part = recording.part(9_000, 22_000)
+    np.testing.assert_array_equal(whole(part), whole(recording)[9_000:31_000])
+    write_annotations(tmp_path / "out.sigmf-meta", recording, [], "by me")
+
+
+def integers(wave):
+    return np.round(wave.view(np.float32).reshape(-1, 2) * 32768).astype(np.int16)
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2"])
+def test_arrays_of_small_floats(tmp_path, wave, dtype):
+    path = tmp_path / "x_250ksps.npy"
+    np.save(path, wave.view(np.float32).reshape(-1, 2).astype(dtype))
+    assert_is(open_recording(path), wave, 1e-3)
+    np.save(path, wave.real.astype(dtype))
+    assert open_recording(path).sample_format is SampleFormat.RF32
 
 
 def test_real_arrays_of_numpy(tmp_path, wave):
@@ -270,10 +417,12 @@ def test_real_arrays_of_numpy(tmp_path, wave):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((2, 9), np.float32), "FILE must hold an array of shape (n,), or (n, 2) of I and "
-         "Q in turn, not (2, 9): save it so"),
-        (np.zeros(9, np.float16), "FILE must hold floats of 32 or 64 bits or integers of 8, 16 or "
-         "32, not float16: save it so"),
+        (np.zeros((3, 9), np.float32), "FILE must hold an array of shape (n,), or (n, 2) or (2, n) "
+         "of I and Q, not (3, 9): save it so"),
+        (np.zeros((2, 9), complex), "FILE must hold an array of shape (n,), or (n, 2) or (2, n) of "
+         "I and Q, not (2, 9): save it so"),
+        (np.zeros(9, bool), "FILE must hold floats of 16, 32 or 64 bits or integers of 8, 16, 32 "
+         "or 64, not bool: save it so"),
         (np.array([{}]), "FILE must be an array that NumPy can read, which it is not (Array can't "
          "be memory-mapped: Python objects in dtype.): save it again"),
     ],
@@ -358,6 +507,104 @@ def test_the_centre_in_an_auxi_chunk(tmp_path, wave):
     assert open_as(path, FileFacts(centre_hz=1e6)).centre_hz == 1e6
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le"])
+def test_the_centre_in_sdr_console_s_xml(tmp_path, wave, encoding):
+    path = tmp_path / "x.wav"
+    text = '<?xml version="1.0"?><SDR-XML-Root><Definition UTC="2024" RadioCenterFreq="145000000"/>'
+    auxi = chunk(b"auxi", text.encode(encoding))
+    path.write_bytes(wav_of(auxi, chunk(b"data", encode(wave, KINDS[".s16"]))))
+    recording = open_recording(path)
+    assert_is(recording, wave, CI16_STEP)
+    assert recording.centre_hz == 145e6
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_chunks_of_odd_lengths(tmp_path, wave, padding):
+    path = tmp_path / "x.wav"
+    odd = b"LIST" + struct.pack("<I", 5) + b"INFOx" + padding
+    data = chunk(b"data", encode(wave, KINDS[".s16"]))
+    path.write_bytes(wav_of(odd, data, odd, chunk(b"id3 ", b"xy")))
+    assert_is(open_recording(path), wave, CI16_STEP)
+    assert open_recording(path).notes == ()
+
+
+def test_what_samples_are_may_follow_them(tmp_path, wave):
+    path = tmp_path / "x.wav"
+    whole_file = wav(wave)
+    fmt, data = whole_file[12:36], whole_file[36:]
+    path.write_bytes(whole_file[:12] + data + fmt)
+    assert_is(open_recording(path), wave, CI16_STEP)
+
+
+def test_bits_in_larger_words(tmp_path, wave):
+    path = tmp_path / "x.wav"
+    content = bytearray(wav(wave))
+    content[34] = 12  # bits, in words of 16
+    path.write_bytes(content)
+    assert_is(open_recording(path), wave, CI16_STEP)
+    stored = encode(wave, SampleFormat.CI32)
+    content = bytearray(wav_of(chunk(b"data", stored)))
+    content[32], content[34] = 8, 24  # bytes of an instant, bits
+    path.write_bytes(content)
+    assert_is(open_recording(path), wave)
+
+
+@pytest.mark.parametrize("suffix", [".WAV", ".wave", ".bw64"])
+def test_endings_of_wav(tmp_path, wave, suffix):
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(wav(wave))
+    assert_is(open_recording(path), wave, CI16_STEP)
+
+
+def piped(content, at_once):
+    """The samples of a WAV file that comes in pieces."""
+    file = io.BytesIO(content)
+    begun = wav_pipe.beginning_of(file)
+    left = file.read()
+    pieces = [left[i : i + at_once] for i in range(0, len(left), at_once)]
+
+    class Pipe:
+        name = about = state = "a pipe"
+
+        def read(self, timeout_s):
+            return pieces.pop(0) if pieces else b""
+
+    chunks = wav_pipe.WavChunks(Pipe(), begun)
+    parts = []
+    while (part := chunks.read(0)) != b"":
+        parts.append(part or b"")
+    return begun, b"".join(parts)
+
+
+@pytest.mark.parametrize("at_once", [7, 4096, 10**7])
+def test_chunks_of_a_wav_file_in_a_pipe(wave, at_once):
+    stored = encode(wave, KINDS[".s16"])
+    gnss = chunk(b"kiwi", bytes(10))
+    blocks = [gnss + chunk(b"data", stored[i : i + 2048]) for i in range(0, len(stored), 2048)]
+    auxi = chunk(b"auxi", bytes(32) + struct.pack("<I", 7_050_000) + bytes(3))
+    begun, samples = piped(wav_of(auxi, *blocks, chunk(b"LIST", b"odd")), at_once)
+    assert samples == stored
+    assert (begun.header.rate_hz, begun.centre_hz) == (250e3, 7.05e6)
+
+
+@pytest.mark.parametrize("at_once", [7, 10**7])
+def test_two_equal_channels_in_a_pipe_are_audio(wave, at_once):
+    both = np.repeat(wave.real, 2).astype(np.float32).view(np.complex64)
+    begun, samples = piped(wav(both), at_once)
+    assert begun.sample_format is SampleFormat.RI16
+    assert samples == encode(wave.real, SampleFormat.RI16)
+    assert piped(wav(wave), at_once)[0].sample_format is SampleFormat.CI16
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFFFFF, 1600])
+def test_lengths_that_a_pipe_does_not_know(wave, size):
+    stored = encode(wave, KINDS[".s16"])
+    assert piped(wav(wave, size=size), 4096)[1] == stored
+    ds64 = chunk(b"ds64", struct.pack("<QQQI", 0, len(stored), 0, 0))
+    content = wav_of(ds64, chunk(b"data", stored, 0xFFFFFFFF), chunk(b"LIST", b"x"), magic=b"RF64")
+    assert piped(content, 4096)[1] == stored
+
+
 def test_two_of_four_channels(tmp_path, wave):
     path = tmp_path / "x.wav"
     other = noise(np.random.default_rng(0), len(wave), 0.1).astype(np.complex64)
@@ -373,6 +620,13 @@ def test_two_of_four_channels(tmp_path, wave):
     assert refusal(lambda: open_as(path, FileFacts(channels=(3, 5))), path, ConfigError) == (
         "channels must be one or two of the 4 of FILE, from 1, not 3,5: choose others"
     )
+
+
+def test_i_and_q_the_other_way_round(tmp_path, wave):
+    path = tmp_path / "x.wav"
+    path.write_bytes(wav(wave))
+    swapped = whole(open_as(path, FileFacts(channels=(2, 1))))
+    np.testing.assert_allclose(swapped, 1j * wave.conj(), atol=CI16_STEP)
 
 
 def test_two_equal_channels_are_audio(tmp_path, wave):
@@ -478,6 +732,8 @@ def without(part, key):
         (lambda document: document["global"].update({"core:sample_rate": "250000"}),
          "its sample rate is a text"),
         (without("global", "core:version"), "it does not say which version"),
+        (lambda document: document["global"].update({"core:version": 1}),
+         "it does not say which version"),
         (lambda document: document.pop("annotations"), "it has no annotations"),
         (lambda document: document["global"].update({"core:author": 7}),
          "its core:author breaks a rule"),
@@ -491,6 +747,17 @@ def without(part, key):
         (lambda document: document["captures"][0].pop("core:sample_start"),
          "its first capture does not say where it begins"),
         (lambda document: document.update({"captures": None}), "it has no captures"),
+        (lambda document: document["global"].update({"core:num_channels": "1"}),
+         "its core:num_channels is a text"),
+        (lambda document: document["global"].update({"core:sha512": ""}), "its checksum is empty"),
+        (lambda document: document["global"].update({"core:author": None}),
+         "its core:author is null"),
+        (lambda document: document["captures"][0].update({"core:frequency": "433.92e6"}),
+         "its core:frequency is a text"),
+        (lambda document: document.update({"captures": document["captures"][0]}),
+         "its captures are no list"),
+        (lambda document: document["captures"].insert(0, {"core:sample_start": 500.0}),
+         "its captures are not in order"),
     ],
 )  # fmt: skip
 def test_loose_metadata_are_read_and_it_is_said(tmp_path, wave, change, said):
@@ -514,6 +781,15 @@ def test_a_byte_order_mark_and_bytes_with_an_order(tmp_path, wave):
         "air.sigmf-meta is not valid SigMF (it begins with a byte order mark; ci8_le for ci8): "
         "it is read all the same",
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_metadata_as_windows_saves_them(tmp_path, wave, encoding):
+    meta = sigmf_files(tmp_path, wave)
+    meta.write_bytes(meta.read_text().encode(encoding))
+    recording = open_recording(meta)
+    assert_is(recording, wave, CI16_STEP)
+    assert "it begins with a byte order mark" in recording.notes[0]
 
 
 def test_real_samples_of_no_stated_kind(tmp_path, wave):
@@ -590,6 +866,16 @@ def test_archives(tmp_path, wave, suffix):
     out = tmp_path / "out.sigmf-meta"
     write_annotations(out, recording, [], "by me")
     assert sigmf.fromfile(out, skip_checksum=True).get_global_info()["core:sample_rate"] == 250e3
+
+
+@pytest.mark.parametrize("kind", ["w:gz", "w:xz"])
+def test_an_archive_whose_name_does_not_say_that_it_is_compressed(tmp_path, wave, kind):
+    meta = sigmf_files(tmp_path, wave)
+    path = tmp_path / "both.sigmf"
+    with tarfile.open(path, kind) as archive:
+        for part in (meta, meta.with_suffix(".sigmf-data")):
+            archive.add(part, part.name)
+    assert_is(open_recording(path), wave, CI16_STEP)
 
 
 @pytest.mark.parametrize("suffix", [".sigmf.gz", ".sigmf.xz", ".sigmf.zip"])

@@ -51,7 +51,7 @@ COMMAND = [sys.executable, "-c", "from boltmod.cli.app import main; main()", "cl
 class Pieces:
     """A source that brings the pieces it was given, and says when it has brought the last."""
 
-    name, state = "pieces", "it has no more"
+    name, state, about = "pieces", "it has no more", ""
 
     def __init__(self, pieces, ends=True):
         self._pieces = iter(pieces)
@@ -78,11 +78,11 @@ class Gated(Classifier):
         self.is_asked = threading.Event()
         self.largest = 0
 
-    def probabilities(self, iq_planes):
+    def probabilities(self, iq_planes, **how):
         self.is_asked.set()
         assert self.gate.wait(PATIENCE_S)
         self.largest = max(self.largest, len(iq_planes))
-        return super().probabilities(iq_planes)
+        return super().probabilities(iq_planes, **how)
 
 
 @pytest.fixture
@@ -331,6 +331,7 @@ def test_rtl_tcp_is_tuned_and_its_samples_read():
     assert server.commands == [(2, 2_400_000), (1, 433_920_000), (3, 1), (4, 280)]
     assert (live.source.tuner, live.source.n_gains) == ("R820T", 29)
     assert live.source.about == "tuner R820T"
+    assert live.notes == (f"{live.name}: tuner R820T",)
     assert live.source.state == "the server closed the connection"
     expected = SampleFormat.CU8.decode(samples)[:4096]
     assert np.array_equal(np.concatenate([each.samples for each in taken]), expected)
@@ -561,6 +562,7 @@ def test_a_publisher_is_classified_until_ctrl_c(publisher, model_path, tmp_path)
     summary = json.loads(last)["summary"]
     assert (summary["n_windows"], summary["n_dropped"]) == (48, 0)
     assert (summary["n_left_over_samples"], summary["centre_hz"]) == (848, 100e6)
+    assert summary["notes"] == []
     assert err.startswith("48 windows: ")
     assert not log.exists()
 
@@ -677,6 +679,19 @@ def test_a_header_in_a_pipe_is_no_sample(model_path):
         "standard input must bring nothing but samples, and begins like a WAV file: "
         "leave --format out if it is a WAV file, else convert it"
     )
+
+
+@pytest.mark.parametrize(("word", "notes"), [
+    ("s16", ["standard input: read as real samples: --format ci16 if they are I and Q in turn"]),
+    ("ri16", []),
+    ("cs16", []),
+])  # fmt: skip
+def test_a_format_of_two_meanings_is_said_of_a_pipe_too(model_path, word, notes):
+    done = CliRunner().invoke(
+        app, ["classify", "-", "-f", word, "-m", str(model_path), "--json"],
+        input=np.arange(9000, dtype="<i2").tobytes(),
+    )  # fmt: skip
+    assert json.loads(done.stdout)["notes"] == notes
 
 
 def test_a_document_is_whole_after_an_error_too(model_path):

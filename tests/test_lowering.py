@@ -71,21 +71,21 @@ def test_quant_equals_qonnx(frames, mode, signed, zero_point, narrow):
     model = one_operator(
         "Quant", (0.125, zero_point, 4.0), signed=signed, narrow=narrow, rounding_mode=mode
     )
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     assert np.array_equal(ours, qonnx_result(model, frames))
     assert len(np.unique(ours)) > 8
 
 
 def test_one_bit_quant_equals_qonnx(frames):
     model = one_operator("Quant", (0.5, 0.0, 1.0), signed=1, narrow=0)
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     assert np.array_equal(ours, qonnx_result(model, frames))
     assert set(np.unique(ours)) == {-0.5, 0.5}
 
 
 def test_bipolar_quant_equals_qonnx(frames):
     model = one_operator("BipolarQuant", (0.25,))
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     assert np.array_equal(ours, qonnx_result(model, frames))
     assert set(np.unique(ours)) == {-0.25, 0.25}
 
@@ -93,7 +93,7 @@ def test_bipolar_quant_equals_qonnx(frames):
 @pytest.mark.parametrize("mode", ["FLOOR", "ROUND", "CEIL"])
 def test_trunc_equals_qonnx(frames, mode):
     model = one_operator("Trunc", (0.0625, 0.0, 8.0, 5.0), rounding_mode=mode)
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     assert np.array_equal(ours, qonnx_result(model, frames))
     assert len(np.unique(ours)) > 4
 
@@ -103,7 +103,7 @@ def test_trunc_with_an_output_scale_equals_qonnx(frames):
         "Trunc", (0.0625, 2.0, 8.0, 0.25, 4.0), version=2,
         rounding_mode="FLOOR", signed=1, narrow=0,
     )  # fmt: skip
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     assert np.array_equal(ours, qonnx_result(model, frames))
     assert len(np.unique(ours)) > 4
 
@@ -117,7 +117,9 @@ def test_networks_equal_qonnx_whatever_their_age(frames, build, opset, domain):
     classifier = Classifier(model, engine="onnxruntime")
     expected = qonnx_result(model, frames)
     assert np.array_equal(lowered_result(model, frames), expected)
-    np.testing.assert_allclose(classifier.logits(frames), expected, rtol=SUMMATION, atol=SUMMATION)
+    np.testing.assert_allclose(
+        classifier.logits(frames, scale=False), expected, rtol=SUMMATION, atol=SUMMATION
+    )
     assert np.ptp(expected) > 1
 
 
@@ -128,7 +130,8 @@ def test_scales_by_channel_equal_qonnx(frames):
     matrix = net.constant("w", np.eye(2048)[:, 1000:1048:2])
     model = onnx_file.from_proto(net.finish(net.add("MatMul", flat, matrix, output="y")))
     assert np.array_equal(
-        Classifier(model, engine="onnxruntime").logits(frames), qonnx_result(model, frames)
+        Classifier(model, engine="onnxruntime").logits(frames, scale=False),
+        qonnx_result(model, frames),
     )
 
 
@@ -246,7 +249,7 @@ def test_published_networks_equal_qonnx_and_an_independent_implementation(
     real = np.tile(np.load(real_frames)["X"][:16], (1, 1, 8))
     frames = np.concatenate([noise, real / real.std()]).astype(np.float32)
     model = onnx_file.load(referees / f"{name}.onnx")
-    ours = Classifier(model, engine="onnxruntime").logits(frames)
+    ours = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
     few = slice(8, 24)
     expected = qonnx_result(model, frames[few])
     assert np.array_equal(lowered_result(model, frames[few]), expected)

@@ -1,5 +1,6 @@
 """Networks quantised by QuantizeLinear and DequantizeLinear, and those that end in numbers."""
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -8,8 +9,9 @@ from onnx import TensorProto, helper
 
 import hand_made_networks as hand_made
 from boltmod.cost.inference_cost import count
-from boltmod.errors import ModelFormatError
+from boltmod.errors import ModelFormatError, UnsupportedOperatorError
 from boltmod.model import onnx_file
+from boltmod.model.metadata import Metadata
 from boltmod.model.qdq import as_quant
 from boltmod.runtime.session import Classifier
 
@@ -51,7 +53,7 @@ def test_scores_are_those_of_onnx_runtime(opset, options):
     proto = dense(opset, **options)
     session = onnxruntime.InferenceSession(proto.SerializeToString())
     expected = [session.run(None, {"frames": frame[np.newaxis]})[0][0] for frame in FRAMES]
-    found = Classifier(onnx_file.from_proto(proto), threads=1).logits(FRAMES)
+    found = Classifier(onnx_file.from_proto(proto), threads=1).logits(FRAMES, scale=False)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
@@ -86,6 +88,137 @@ def test_a_zero_point_is_left_as_it_is():
     assert kinds == ["QuantizeLinear", "DequantizeLinear", "Quant", "Flatten", "Gemm"]
 
 
+FLOATS = {
+    "e4m3": (TensorProto.FLOAT8E4M3FN, ml_dtypes.float8_e4m3fn),
+    "e5m2": (TensorProto.FLOAT8E5M2, ml_dtypes.float8_e5m2),
+}
+
+
+def stored(kind, content, scale, opset=21, frames="frames"):
+    """A dense layer whose weights lie in a file in few bits."""
+    weight = onnx.TensorProto(name="w_stored", data_type=kind, dims=(24, 2048), raw_data=content)
+    constants = {"w_scale": np.float32(scale), "bias": np.zeros(24, np.float32)}
+    nodes = [
+        helper.make_node("Flatten", [frames], ["flat"], axis=1),
+        helper.make_node("DequantizeLinear", ["w_stored", "w_scale"], ["w"]),
+        helper.make_node("Gemm", ["flat", "w", "bias"], ["logits"], transB=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "stored",
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, (1, 2, 1024))],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, (1, 24))],
+        [weight, *(onnx.numpy_helper.from_array(v, name) for name, v in constants.items())],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def as_onnx_runtime(proto):
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    expected = [session.run(None, {"frames": frame[np.newaxis]})[0][0] for frame in FRAMES]
+    found = Classifier(onnx_file.from_proto(proto), threads=1).logits(FRAMES, scale=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-4)
+
+
+@pytest.mark.parametrize("kind", FLOATS)
+def test_floats_of_8_bits_are_not_called_unquantised(kind):
+    number, dtype = FLOATS[kind]
+    proto = stored(number, (WEIGHTS / 8).astype(dtype).tobytes(), 0.5, 19)
+    as_onnx_runtime(proto)
+    found = {each.name: each.message for each in count(onnx_file.from_proto(proto)).findings}
+    assert found["weights of 8 bits"] == (
+        "Gemm logits has weights of 8 bit floats, which the official tool counts at 32 bits each "
+        "unless their scale is 1"
+    )
+    assert "weights of 32 bits" not in found
+    alone = count(
+        onnx_file.from_proto(stored(number, (WEIGHTS / 8).astype(dtype).tobytes(), 1.0, 19))
+    )
+    assert alone.weight_bits == 8 * np.count_nonzero(WEIGHTS)
+
+
+def test_activations_of_8_bit_floats():
+    proto = stored(*[FLOATS["e4m3"][0], (WEIGHTS / 8).astype(FLOATS["e4m3"][1]).tobytes()], 1.0, 19)
+    proto.graph.node[0].input[0] = "x"
+    zero = onnx.TensorProto(name="zero", data_type=FLOATS["e4m3"][0], raw_data=b"\0")
+    proto.graph.initializer.extend([zero, onnx.numpy_helper.from_array(np.float32(0.02), "scale")])
+    for place, (name, takes, gives) in enumerate(
+        [("QuantizeLinear", "frames", "x_float8"), ("DequantizeLinear", "x_float8", "x")]
+    ):
+        node = helper.make_node(name, [takes, "scale", "zero"], [gives])
+        proto.graph.node.insert(place, node)
+    as_onnx_runtime(proto)
+    assert count(onnx_file.from_proto(proto)).weight_bits == 8 * np.count_nonzero(WEIGHTS)
+
+
+def test_weights_stored_in_4_bits():
+    flat = WEIGHTS.reshape(-1) & 15
+    proto = stored(TensorProto.INT4, (flat[::2] | flat[1::2] << 4).astype(np.uint8).tobytes(), 0.5)
+    as_onnx_runtime(proto)
+    found = count(onnx_file.from_proto(proto))
+    assert found.weight_bits == 4 * np.count_nonzero(WEIGHTS)
+    assert found.bops == 4 * 32 * np.count_nonzero(WEIGHTS)
+
+
+@pytest.mark.parametrize("opset", [13, 21])
+@pytest.mark.parametrize(
+    ("clip", "dtype", "zero", "n_bits"),
+    [((-8, 7), np.int8, 0, 4), ((0, 15), np.uint8, 0, 4), ((0, 15), np.uint8, 8, 4),
+     ((-8, 7), np.int8, -3, 5), (None, np.uint8, 128, 8)],
+)  # fmt: skip
+def test_how_many_bits_an_activation_has(opset, clip, dtype, zero, n_bits):
+    net = hand_made.Network(opset=opset, domain="")
+    scale, offset = net.constant("scale", 0.3), net.constant("zero", zero, dtype)
+    x = net.add("QuantizeLinear", net.input, scale, offset, output="x_int")
+    if clip:
+        x = net.add("Clip", x, *(net.constant(f"x_{b}", b, dtype) for b in clip), output="x_clip")
+    x = net.add("DequantizeLinear", x, scale, offset, output="x")
+    w = [net.constant("w_int", WEIGHTS, np.int8), net.constant("w_scale", 1.0)]
+    w = net.add("DequantizeLinear", *w, output="w")
+    flat = net.add("Flatten", x, output="flat", axis=1)
+    bias = net.constant("bias", np.zeros(24))
+    proto = net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+    as_onnx_runtime(proto)
+    found = count(onnx_file.from_proto(proto))
+    assert found.bops == n_bits * 8 * np.count_nonzero(WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("operators", "message"),
+    [
+        (["QLinearMatMul"], "QLinearMatMul (ONNX Runtime's QOperator format): quantise it again "
+         "with quant_format=QuantFormat.QDQ"),
+        (["MatMulInteger", "DynamicQuantizeLinear"], "DynamicQuantizeLinear, MatMulInteger "
+         "(quantised while it runs): quantise it with quantize_static and "
+         "quant_format=QuantFormat.QDQ"),
+    ],
+)  # fmt: skip
+def test_layers_of_integers_are_not_free(operators, message):
+    graph = helper.make_graph(
+        [helper.make_node(name, ["x"], ["y"]) for name in operators], "integers", [], []
+    )
+    model = onnx_file.Model(helper.make_model(graph), Metadata())
+    with pytest.raises(UnsupportedOperatorError) as error:
+        count(model)
+    assert str(error.value) == (
+        f"integers must have layers that the cost rules know, not {message}"
+    )
+
+
+def test_onnx_runtime_s_own_operators():
+    graph = hand_made.dense(WEIGHTS)
+    graph.graph.node[-1].domain = "com.microsoft"
+    graph.graph.node[-1].op_type = "QGemm"
+    graph.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    with pytest.raises(UnsupportedOperatorError) as error:
+        Classifier(onnx_file.from_proto(graph), engine="onnxruntime")
+    assert str(error.value) == (
+        "operator must be a standard one, not ONNX Runtime's own QGemm (logits): quantise again "
+        "with quant_format=QuantFormat.QDQ, or export the network before ONNX Runtime has "
+        "optimised it"
+    )
+
+
 def choosing(operator, k=1):
     """A network that ends in class numbers."""
     proto = hand_made.dense(WEIGHTS)
@@ -106,7 +239,30 @@ def test_class_numbers_are_undone(operator, k):
     plain = onnx_file.from_proto(hand_made.dense(WEIGHTS))
     assert len(found.classes) == 24
     np.testing.assert_array_equal(
-        Classifier(found, threads=1).logits(FRAMES), Classifier(plain, threads=1).logits(FRAMES)
+        Classifier(found, threads=1).logits(FRAMES, scale=False),
+        Classifier(plain, threads=1).logits(FRAMES, scale=False),
+    )
+
+
+def test_class_numbers_behind_a_softmax_are_undone():
+    proto = choosing("ArgMax")
+    proto.graph.node[-1].input[0] = "shares"
+    proto.graph.node.insert(
+        len(proto.graph.node) - 1, helper.make_node("Softmax", ["logits"], ["shares"], axis=1)
+    )
+    assert len(onnx_file.from_proto(proto).classes) == 24
+
+
+def test_class_numbers_as_floats_are_refused():
+    proto = choosing("ArgMax")
+    proto.graph.node.append(helper.make_node("Cast", ["number"], ["out"], to=TensorProto.FLOAT))
+    del proto.graph.output[:]
+    proto.graph.output.append(helper.make_tensor_value_info("out", TensorProto.FLOAT, (1, 1)))
+    with pytest.raises(ModelFormatError) as error:
+        onnx_file.from_proto(proto)
+    assert str(error.value) == (
+        "the model must give scores, not class numbers or the like (FLOAT): "
+        "export the network without what follows its logits"
     )
 
 

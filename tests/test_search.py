@@ -19,11 +19,10 @@ from optuna.trial import TrialState
 from boltmod.config import read_recipe
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.search import objective, worker
-from boltmod.search.crew import Crew
 from boltmod.search.folder import SearchFolder, is_free, locked
 from boltmod.search.results import write_results
 from boltmod.search.run import Settings, search
-from boltmod.search.space import Opened, read_space
+from boltmod.search.space import RecipeSpace, read_space
 from boltmod.search.storage import (
     MOST_DEATHS,
     free_trials_of_the_dead,
@@ -31,8 +30,9 @@ from boltmod.search.storage import (
     open_study,
     sign,
 )
-from boltmod.search.trials import tried
+from boltmod.search.trials import trials_of
 from boltmod.search.worker import NOTHING_LEFT, Order, _Worker
+from boltmod.search.workers import Workers
 from test_search_space import SPACE
 
 FEW = '[search]\nnetwork.stem_channels = [4, 6]\nnetwork.features = ["max", "mean"]\n'
@@ -62,7 +62,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, ends: dict[int, Any] | None = None) -
     """Let trials end at once: with (accuracy, score), or with what is raised; their numbers."""
     begun: list[int] = []
 
-    def run_trial(opened: Opened, folder: SearchFolder, trial: optuna.Trial, check: Any) -> Any:
+    def run_trial(
+        opened: RecipeSpace, folder: SearchFolder, trial: optuna.Trial, check: Any
+    ) -> Any:
         number = objective.own_number(objective.frozen(trial))
         objective.drawn(opened, trial, number)
         objective._refuse_repetition(trial, number)
@@ -79,13 +81,13 @@ def quick(monkeypatch: pytest.MonkeyPatch, ends: dict[int, Any] | None = None) -
 
 
 def standings(study: Study) -> list[str]:
-    return [trial.standing for trial in tried(study)]
+    return [trial.standing for trial in trials_of(study)]
 
 
 def test_a_trial_is_a_run_and_its_recipe_goes_on_from_it(space_path: Path) -> None:
     hands = hand(space_path, 1)
     assert hands.work() == 0
-    (trial,) = tried(hands.study)
+    (trial,) = trials_of(hands.study)
     assert trial.standing == "trained"
     assert list(trial.accuracies or {}) == ["float 1", "prune-1 1", "prune-2 1"]
     files = SearchFolder(space_path.parent / "out")
@@ -110,7 +112,7 @@ def test_what_is_too_dear_is_not_trained(space_path: Path) -> None:
     space_path.write_text("maximum_score = 0.00001\n" + SPACE + FEW)
     hands = hand(space_path, 1)
     assert hands._try_one(ExitStack()) == "too dear"
-    (trial,) = tried(hands.study)
+    (trial,) = trials_of(hands.study)
     assert trial.standing == "too dear"
     assert trial.untrained_score is not None
     expected = 0.25 * trial.untrained_score
@@ -134,11 +136,11 @@ def test_an_interrupted_trial_is_taken_up_where_it_was(space_path: Path) -> None
     assert hand(space_path, 1, StopAfter(5)).work() == 0
     again = hand(space_path, 1)
     assert standings(again.study) == ["waiting"]
-    begun = tried(again.study)[0]
+    begun = trials_of(again.study)[0]
     files = SearchFolder(space_path.parent / "out").trial(0)
     first_epoch = files.metrics.read_text().splitlines()[0]
     assert again.work() == 0
-    (trial,) = tried(again.study)
+    (trial,) = trials_of(again.study)
     assert trial.standing == "trained"
     assert trial.values == begun.values
     lines = files.metrics.read_text().splitlines()
@@ -159,7 +161,7 @@ def test_bad_trials_are_given_up(space_path: Path) -> None:
         )
     )
     assert hands._try_one(ExitStack()) == "stopped"
-    trial = tried(hands.study)[1]
+    trial = trials_of(hands.study)[1]
     assert trial.was_trained
     assert list(trial.accuracies or {}) == ["float 1", "prune-1 1"]
     assert trial.remark.endswith(
@@ -174,7 +176,7 @@ def test_nothing_is_tried_twice_and_a_small_space_ends(
     monkeypatch.setattr(worker, "MOST_REJECTED", 30)
     hands = hand(space_path, None)
     assert hands.work() == NOTHING_LEFT
-    trials = tried(hands.study)
+    trials = trials_of(hands.study)
     assert len(begun) == 4
     assert len({str(t.values) for t in trials if t.standing == "trained"}) == 4
     repeated = next(t for t in trials if t.standing == "repeated")
@@ -197,7 +199,7 @@ def test_failures_in_a_row_end_a_worker(
     quick(monkeypatch, dict.fromkeys(range(3), RuntimeError("no memory")))
     hands = hand(space_path, None)
     assert hands.work() == worker.ALL_FAIL
-    trials = tried(hands.study)
+    trials = trials_of(hands.study)
     assert [t.standing for t in trials] == ["failed"] * 3
     assert trials[0].remark == "RuntimeError: no memory"
     assert "no memory" in capfd.readouterr().err
@@ -209,7 +211,7 @@ def test_what_does_not_go_together_is_impossible(space_path: Path) -> None:
     )
     hands = hand(space_path, 1)
     assert hands._try_one(ExitStack()) == "impossible"
-    (trial,) = tried(hands.study)
+    (trial,) = trials_of(hands.study)
     assert trial.remark.startswith("network.bit_widths must name layers or activations, not stem")
 
 
@@ -233,7 +235,7 @@ def test_the_trials_of_the_killed_are_taken_up_again(space_path: Path) -> None:
         assert free_trials_of_the_dead(hands.study, folder) == []
     assert free_trials_of_the_dead(hands.study, folder) == [0]
     assert free_trials_of_the_dead(hands.study, folder) == []
-    (trial,) = tried(hands.study)
+    (trial,) = trials_of(hands.study)
     assert trial.standing == "waiting"
     assert trial.values == hands.study.get_trials()[0].params
 
@@ -246,7 +248,7 @@ def test_a_deadly_trial_is_given_up_at_last(space_path: Path) -> None:
     for _ in range(MOST_DEATHS + 1):
         killed(hands, "dead")
         free_trials_of_the_dead(hands.study, folder)
-    (trial,) = tried(hands.study)
+    (trial,) = trials_of(hands.study)
     assert trial.standing == "failed"
     assert trial.remark == "its worker died 6 times"
     assert len(latest_attempts(hands.study)) == 1
@@ -263,7 +265,7 @@ def test_the_seed_decides_what_is_proposed(space_path: Path, monkeypatch: Any) -
         path.write_text(text)
         hands = hand(path, 14)
         hands.work()
-        return [trial.values for trial in tried(hands.study)]
+        return [trial.values for trial in trials_of(hands.study)]
 
     first = proposed("a", 3)
     assert first == proposed("b", 3)
@@ -323,11 +325,11 @@ def test_settings_are_checked(settings: Settings, message: str, space_path: Path
 def test_a_crew_that_fails_says_why(space_path: Path, tmp_path: Path) -> None:
     order = hand(space_path, 1).order
     space_path.write_text("name = 1")
-    crew = Crew(order, 1)
-    (process,) = crew._processes.values()
+    workers = Workers(order, 1)
+    (process,) = workers._processes.values()
     process.join()
     with pytest.raises(ConfigError) as caught:
-        crew.look_after()
+        workers.poll()
     log = tmp_path / "out" / "workers" / "1.log"
     assert str(caught.value) == (
         f"worker 1 failed; the last words in {log} are: boltmod.errors.ConfigError: {space_path}: "

@@ -10,9 +10,9 @@ from boltmod.config import Recipe, TrainPhase
 from boltmod.errors import ConfigError
 from boltmod.search import keys
 from boltmod.search.draw import drawn, recipe_from
-from boltmod.search.space import Opened, Stopping, changed, kept_weights, read_space
+from boltmod.search.space import RecipeSpace, Stopping, changed, kept_weights, read_space
 from boltmod.search.stopping import Curve, reason_to_stop
-from boltmod.search.trials import Tried, front, shown
+from boltmod.search.trials import TrialRecord, front, shown
 
 EXAMPLE = Path(__file__).parents[1] / "recipes" / "spaces" / "boltnet.toml"
 
@@ -66,7 +66,7 @@ choices = [
 """
 
 
-def opened(tmp_path: Path, tried: str = TRIED, head: str = "") -> Opened:
+def opened(tmp_path: Path, tried: str = TRIED, head: str = "") -> RecipeSpace:
     path = tmp_path / "space.toml"
     path.write_text(head + SPACE + tried)
     return read_space(path)
@@ -240,15 +240,15 @@ def test_a_trial_below_the_median_of_its_like_is_given_up() -> None:
     assert reason_to_stop(bad, others, Stopping(enabled=False)) is None
 
 
-def trained(number: int, accuracy: float, score: float, strict: float) -> Tried:
-    return Tried(number, "trained", {}, accuracy=accuracy, score=score, strict_score=strict)
+def trained(number: int, accuracy: float, score: float, strict: float) -> TrialRecord:
+    return TrialRecord(number, "trained", {}, accuracy=accuracy, score=score, strict_score=strict)
 
 
 def test_the_front_is_what_no_other_beats() -> None:
     trials = [
         trained(0, 0.5, 0.01, 0.05), trained(1, 0.6, 0.02, 0.02), trained(2, 0.5, 0.02, 0.02),
         trained(3, 0.4, 0.005, 0.005), trained(4, 0.5, 0.01, 0.04),
-        Tried(5, "stopped", {}, accuracies={"float 1": 0.9}), Tried(6, "running", {}),
+        TrialRecord(5, "stopped", {}, accuracies={"float 1": 0.9}), TrialRecord(6, "running", {}),
     ]  # fmt: skip
     assert [t.number for t in front(trials, strict=False)] == [3, 0, 1]
     assert [t.number for t in front(trials, strict=True)] == [3, 1]

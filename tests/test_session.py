@@ -56,7 +56,7 @@ def test_wrong_shapes_are_refused(classifier, shape):
 
 def test_wrong_types_are_refused(classifier):
     with pytest.raises(ShapeError) as error:
-        classifier.logits(np.zeros((1, 2, 1024)))
+        classifier.logits(np.zeros((1, 2, 1024)), scale=False)
     assert str(error.value) == (
         "iq_planes must be float32, not float64: convert with .astype(np.float32)"
     )

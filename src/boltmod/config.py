@@ -322,6 +322,16 @@ class Recipe(Section):
             `seed + 2`.
         start: What to go on from in place of fresh weights: a run folder, a phase's folder in its
             checkpoints, a .safetensors file, or the ONNX file of a published network.
+
+    Example:
+        >>> import boltmod
+        >>> recipe = boltmod.Recipe.model_validate({
+        ...     "name": "mine",
+        ...     "network": {"name": "boltnet", "channels": [16, 16]},
+        ...     "phases": [{"name": "first", "kind": "train", "epochs": 10}],
+        ... })
+        >>> recipe.phases[0].learning_rate
+        0.01
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
@@ -357,7 +367,7 @@ class Recipe(Section):
         return self
 
 
-def read_recipe(path: Path, scale: float | None = None) -> Recipe:
+def read_recipe(path: Path | str, scale: float | None = None) -> Recipe:
     """Read and validate a recipe.
 
     Args:
@@ -366,9 +376,14 @@ def read_recipe(path: Path, scale: float | None = None) -> Recipe:
 
     Raises:
         ConfigError: The file is missing, is not TOML, or says something a recipe cannot say.
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.read_recipe("tiny.toml").network.name
+        'bacalhaunet'
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from None
     try:

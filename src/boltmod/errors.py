@@ -19,7 +19,16 @@ from __future__ import annotations
 
 
 class BoltmodError(Exception):
-    """Root of everything boltmod raises on purpose; its message is one line with the way out."""
+    """Root of everything boltmod raises on purpose; its message is one line with the way out.
+
+    Example:
+        >>> import boltmod
+        >>> try:
+        ...     boltmod.load_model("nowhere.onnx")
+        ... except boltmod.BoltmodError as error:
+        ...     print(type(error).__name__)
+        ModelFormatError
+    """
 
 
 class ConfigError(BoltmodError):
@@ -60,3 +69,8 @@ class SourceError(BoltmodError):
 
 class ToolNotFoundError(BoltmodError):
     """An optional package or tool is not installed."""
+
+
+def first_line(reason: object) -> str:
+    """What an error says, on one line; its kind if it says nothing."""
+    return (str(reason).strip() or type(reason).__name__).splitlines()[0]

@@ -33,7 +33,13 @@ class Family(Enum):
 
 
 class Modulation(Enum):
-    """One modulation class: its name as printed everywhere, and its family."""
+    """One modulation class: its name as printed everywhere, and its family.
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.Modulation.QPSK.label, boltmod.Modulation.QPSK.index, boltmod.CLASSES[4]
+        ('QPSK', 4, 'QPSK')
+    """
 
     OOK = ("OOK", Family.ASK)
     ASK4 = ("4ASK", Family.ASK)

@@ -222,7 +222,9 @@ def _network(submission: _Submission, tensors: dict[str, torch.Tensor]) -> nn.Mo
     try:
         document = tomllib.loads(submission.read("recipe.toml").decode("utf-8"))
         parameters = dict(document["network"])
-        network = registry.build(registry.parse(str(parameters.pop("name")), parameters))
+        network = registry.build(
+            registry.parse(str(parameters.pop("name")), parameters, may_import=False)
+        )
         network.load_state_dict(tensors)
     except (BoltmodError, ValueError, KeyError, TypeError, RuntimeError):
         return None

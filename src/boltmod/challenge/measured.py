@@ -79,7 +79,9 @@ def measure(
             indices = wanted[start : start + _BATCH]
             planes = np.ascontiguousarray(file.read(indices), np.float32)
             labels = file.class_ids[indices]
-            right[0] += np.count_nonzero(classifier.logits(planes).argmax(axis=1) == labels)
+            right[0] += np.count_nonzero(
+                classifier.logits(planes, scale=False).argmax(axis=1) == labels
+            )
             if network is not None:
                 right[1] += np.count_nonzero(_classes(network, planes) == labels)
             if progress is not None:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from boltmod import __version__
+from boltmod import __version__, extras
 from boltmod.cli import challenge, data
 from boltmod.cli.ceiling import ceiling
 from boltmod.cli.classify.command import classify
@@ -19,14 +19,6 @@ from boltmod.cli.run import run
 from boltmod.cli.search import search
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
-
-_EXTRAS = {
-    **dict.fromkeys(
-        ("torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "tomli_w"), "train"
-    ),
-    "optuna": "search",
-}
-"""Which extra installs a package that `boltmod` alone does not, by import name."""
 
 app = typer.Typer(
     name="boltmod",
@@ -73,15 +65,10 @@ def main() -> None:
         stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        advice = extras.way_out(error)
+        if advice is None:
             raise
-        stderr.print(
-            f"error: this needs {package}; install it with: "
-            f"pip install 'boltmod[{_EXTRAS[package]}]'",
-            style="red",
-            markup=False,
-        )
+        stderr.print(f"error: this {advice}", style="red", markup=False)
         sys.exit(1)
     except KeyboardInterrupt:
         stderr.print("interrupted")

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boltmod.cli.data_convert import convert
 from boltmod.cli.data_plot import plot
 from boltmod.cli.terminal import JsonOption, emit
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from boltmod.data.statistics import Statistics
 
 app = typer.Typer(
-    help="Make, join, check and describe data sets in RadioML 2018.01A's layout.",
+    help="Make, join, convert, check and describe data sets in RadioML 2018.01A's layout.",
     no_args_is_help=True,
 )
 
 app.command()(plot)
+app.command()(convert)
 
 STATISTICS_FRAMES = 24 * 26 * 16
 """Frames that `info` looks at: evenly spread, 16 of each (class, SNR) pair of a full grid."""

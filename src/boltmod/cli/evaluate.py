@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,24 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from boltmod.cli.terminal import JsonOption, emit, stderr
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, SNR_LABELS, UNKNOWN
 
 if TYPE_CHECKING:
-    from boltmod.evaluation.frames import Frames
-    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
     from boltmod.evaluation.metrics import Evaluation
-    from boltmod.runtime.session import Classifier
 
 HIGH_SNR = 10
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Which frames of a profile."""
-
-    seed: int | None
-    minimum_snr: int
-    unknown: bool
 
 
 class Split(StrEnum):
@@ -86,40 +71,19 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     A model that answers unknown is also asked about such signals, in the profile field.
     """
     from boltmod.cli.progress import frames_progress
-    from boltmod.data.class_order import EXPLANATION, columns, is_misleading
-    from boltmod.evaluation.frames import trained_on_another
-    from boltmod.evaluation.metrics import evaluate as measure
+    from boltmod.evaluation.evaluate import frames_for, measured, respondent
+    from boltmod.evaluation.frames import Choice
 
     if out is not None:
         check_pictures()
         out.mkdir(parents=True, exist_ok=True)
-    classifier = _classifier(model, data, threads, engine)
-    order = columns(classifier.classes)
-    unknown = data == "field" and UNKNOWN in classifier.classes
-    if is_misleading(classifier.classes):
-        stderr.print(f"note: the model's class names are not believed: {EXPLANATION}")
+    classifier = respondent(model, data, threads, engine)
+    choice = Choice(split.value, frames_per_cell, seed, minimum_snr)
     with (
-        _frames(data, split, frames_per_cell, Drawn(seed, minimum_snr, unknown)) as frames,
+        frames_for(classifier, data, choice) as frames,
         frames_progress(f"evaluating {model.name}") as progress,
     ):
-        other = trained_on_another(classifier.trained_on, frames.profile)
-        if other:
-            stderr.print(f"note: {other}", markup=False)
-        done = 0
-
-        def count(n_frames: int) -> None:
-            nonlocal done
-            done += n_frames
-            progress(done, frames.n_frames)
-
-        result = measure(
-            lambda iq_planes: classifier.logits(iq_planes)[:, order],
-            frames.batches,
-            data=frames.words,
-            model=model.name,
-            classes=CLASSES if len(order) == len(CLASSES) else CLASSES_AND_UNKNOWN,
-            progress=count,
-        )
+        result = measured(classifier, frames, model.name, tell=_note, progress=progress)
     document: dict[str, Any] = result.as_dict()
     document["engine"] = str(classifier.engine)
     if out is not None:
@@ -127,38 +91,8 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     emit(document, as_json, lambda console: show(console, result, out))
 
 
-def _classifier(
-    model: Path, data: str, threads: int | None, engine: str
-) -> Classifier | LikelihoodReceiver:
-    """What answers: a network, or by its name the receiver without one."""
-    from boltmod.runtime.session import Classifier
-
-    if str(model) != "likelihood" or model.is_file():
-        return Classifier(model, threads, engine)
-    import torch
-
-    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
-    from boltmod.signal.profile import PROFILES, TWIN
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return LikelihoodReceiver(PROFILES.get(data, TWIN))
-
-
-def _frames(
-    data: str, split: Split, frames_per_cell: int | None, drawn: Drawn
-) -> AbstractContextManager[Frames]:
-    from boltmod.evaluation.frames import EVALUATION_SEED, file_frames, from_snr, twin_frames
-    from boltmod.signal.profile import PROFILES
-
-    if data in PROFILES:
-        seed = EVALUATION_SEED if drawn.seed is None else drawn.seed
-        cells = frames_per_cell or 16
-        frames = twin_frames(cells, seed, PROFILES[data], unknown=drawn.unknown)
-        if drawn.minimum_snr > SNR_LABELS[0]:
-            frames = from_snr(frames, drawn.minimum_snr)
-        return nullcontext(frames)
-    return file_frames(Path(data), split.value, frames_per_cell)
+def _note(sentence: str) -> None:
+    stderr.print(f"note: {sentence}", markup=False)
 
 
 def check_pictures() -> None:

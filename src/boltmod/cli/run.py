@@ -46,10 +46,9 @@ def run(
     from boltmod.pipeline.processes import is_first
     from boltmod.pipeline.run import run as run_recipe
 
-    folder = out or Path("runs") / recipe.stem
     stderr.quiet = not is_first()
     with RunWatcher() as watcher, _gentle_interrupt(watcher):
-        outcome = run_recipe(recipe, folder, watcher, watcher.notify, scale, processes)
+        outcome = run_recipe(recipe, out, watcher, watcher.notify, scale, processes)
 
     def show(console: Console) -> None:
         table = Table(show_header=False, box=None)

@@ -18,7 +18,7 @@ from boltmod.cli.terminal import JsonOption, emit, stderr
 
 if TYPE_CHECKING:
     from boltmod.search.run import Outcome
-    from boltmod.search.trials import Tried
+    from boltmod.search.trials import TrialRecord
 
 _REQUESTS = (signal.SIGINT, signal.SIGTERM)
 """Signals that ask for an end: Ctrl-C, and what a batch system sends."""
@@ -86,7 +86,7 @@ class _Watcher:
         if stderr.is_terminal:
             self._live.stop()
 
-    def watch(self, trials: tuple[Tried, ...], said: list[str]) -> None:
+    def watch(self, trials: tuple[TrialRecord, ...], said: list[str]) -> None:
         for line in said:
             stderr.print(line, markup=False)
         first_look = not self._known
@@ -99,7 +99,7 @@ class _Watcher:
         if stderr.is_terminal:
             self._live.update(_live_table(trials, time.monotonic() - self._begun), refresh=True)
 
-    def _say(self, trial: Tried) -> None:
+    def _say(self, trial: TrialRecord) -> None:
         """Print what is new about a trial."""
         before = self._known.get(trial.number)
         if trial.standing != before and trial.standing not in _NO_NEWS:
@@ -129,7 +129,7 @@ class _Watcher:
                 signal.signal(number, handler)
 
 
-def _words(trial: Tried) -> str:
+def _words(trial: TrialRecord) -> str:
     from boltmod.search.trials import shown
 
     if trial.standing == "running":
@@ -139,7 +139,7 @@ def _words(trial: Tried) -> str:
     return f"{trial.standing}: {trial.remark}"
 
 
-def _live_table(trials: tuple[Tried, ...], seconds: float) -> Group:
+def _live_table(trials: tuple[TrialRecord, ...], seconds: float) -> Group:
     from boltmod.search.trials import front
 
     running = [trial for trial in trials if trial.standing == "running"]
@@ -156,7 +156,7 @@ def _live_table(trials: tuple[Tried, ...], seconds: float) -> Group:
     return Group(best_table, "", table, "", foot)
 
 
-def _running_row(trial: Tried) -> tuple[str, ...]:
+def _running_row(trial: TrialRecord) -> tuple[str, ...]:
     from boltmod.search.trials import shown
 
     epochs = list((trial.accuracies or {}).items())
@@ -170,7 +170,7 @@ def _running_row(trial: Tried) -> tuple[str, ...]:
     )
 
 
-def _table(title: str, trials: tuple[Tried, ...]) -> Table:
+def _table(title: str, trials: tuple[TrialRecord, ...]) -> Table:
     from boltmod.search.trials import shown
 
     table = Table("trial", title=title, title_justify="left", box=None)

@@ -50,7 +50,7 @@ def find(
         *_unsupported(unsupported),
         *_uncounted(network, strict),
         *_wide_inputs(network, layers),
-        *_float_weights(layers),
+        *_float_weights(network, layers),
         *_zero_points(network),
         *_zeros(layers),
     )
@@ -128,14 +128,21 @@ def _source(network: CostedNetwork, tensor: str) -> str:
     return str(maker.op_type)
 
 
-def _float_weights(layers: tuple[LayerCost, ...]) -> Iterator[Finding]:
-    names = [layer.name for layer in layers if layer.weight_datatype == "FLOAT32" and layer.weights]
-    if names:
-        yield Finding(
-            "weights of 32 bits",
-            f"{_listed(names)} {'has' if len(names) == 1 else 'have'} unquantised weights, "
-            f"counted at {FLOAT_BITS} bits each",
-        )
+def _float_weights(network: CostedNetwork, layers: tuple[LayerCost, ...]) -> Iterator[Finding]:
+    names: dict[int, list[str]] = defaultdict(list)
+    nodes = [node for node in network.nodes if node.op_type in LAYER_TYPES]
+    for node, layer in zip(nodes, layers, strict=True):
+        if layer.weight_datatype == "FLOAT32" and layer.weights:
+            names[network.float_weight_bits(node)].append(layer.name)
+    for n_bits, found in names.items():
+        has = "has" if len(found) == 1 else "have"
+        what = f"unquantised weights, counted at {FLOAT_BITS} bits each"
+        if n_bits < FLOAT_BITS:
+            what = (
+                f"weights of {n_bits} bit floats, which the official tool counts at {FLOAT_BITS} "
+                "bits each unless their scale is 1"
+            )
+        yield Finding(f"weights of {n_bits} bits", f"{_listed(found)} {has} {what}")
 
 
 def _zero_points(network: CostedNetwork) -> Iterator[Finding]:

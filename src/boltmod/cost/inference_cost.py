@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from qonnx.core.modelwrapper import ModelWrapper
@@ -24,8 +25,22 @@ from boltmod.cost.layers import LayerCost, layer_costs
 from boltmod.cost.network import CostedNetwork, batch_one
 from boltmod.cost.score import score
 from boltmod.cost.strict import StrictCost, strict_cost
-from boltmod.errors import CostMismatchError, UnsupportedOperatorError
-from boltmod.model.onnx_file import Model
+from boltmod.errors import CostMismatchError, UnsupportedOperatorError, first_line
+from boltmod.model.onnx_file import Model, as_model
+
+_QOPERATOR = (
+    "ONNX Runtime's QOperator format", "quantise it again with quant_format=QuantFormat.QDQ",
+)  # fmt: skip
+_DYNAMIC = (
+    "quantised while it runs", "quantise it with quantize_static and quant_format=QuantFormat.QDQ",
+)  # fmt: skip
+_INTEGER_LAYERS = {
+    **dict.fromkeys(
+        ("QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul"), _QOPERATOR
+    ),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"), _DYNAMIC),
+}
+"""Layers that take integers themselves: which way of writing it is, and the way out."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,12 @@ class Cost:
         findings: What the rules treat specially.
         layers: Cost by layer, in network order.
         official: All that the official tool reports.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.layers[0].name, cost.layers[0].bops
+        ('Conv_0', 365568)
     """
 
     model: str
@@ -61,16 +82,26 @@ class Cost:
         return asdict(self)
 
 
-def count(model: Model) -> Cost:
+def count(model: Model | Path | str) -> Cost:
     """Count what one inference costs.
 
     Args:
-        model: The network; an open batch dimension counts as 1.
+        model: The network, its `.onnx` file, or the name of a network that comes with boltmod; an
+            open batch dimension counts as 1.
 
     Raises:
         CostMismatchError: The sums over the layers differ from the official figures.
-        UnsupportedOperatorError: The official tool cannot read the network.
+        UnsupportedOperatorError: The official tool cannot read the network, or would count its
+            layers as free.
+
+    Example:
+        >>> import boltmod
+        >>> cost = boltmod.cost("boltnet")
+        >>> cost.bops, cost.weight_bits, round(cost.score, 6)
+        (2294984, 4256, 0.00313)
     """
+    model = as_model(model)
+    _refuse_integer_layers(model)
     wrapper = batch_one(model)
     official = _official(wrapper, model.name)
     unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
@@ -94,14 +125,24 @@ def count(model: Model) -> Cost:
     )
 
 
+def _refuse_integer_layers(model: Model) -> None:
+    """Layers of integers are none of those that the rules charge for, and would cost nothing."""
+    found = sorted({node.op_type for node in model.proto.graph.node} & _INTEGER_LAYERS.keys())
+    if found:
+        kind, way_out = _INTEGER_LAYERS[found[0]]
+        raise UnsupportedOperatorError(
+            f"{model.name} must have layers that the cost rules know, not {', '.join(found)} "
+            f"({kind}): {way_out}"
+        )
+
+
 def _official(wrapper: ModelWrapper, name: str) -> dict[str, Any]:
     try:
         total: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
     except Exception as error:  # noqa: BLE001  qonnx raises bare Exception and AssertionError
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedOperatorError(
-            f"{name} must be a network that qonnx's inference_cost reads, which fails ({reason}): "
-            "export it with batch 1 and clean it with qonnx-cleanup"
+            f"{name} must be a network that qonnx's inference_cost reads, which fails "
+            f"({first_line(error)}): export it with batch 1 and clean it with qonnx-cleanup"
         ) from None
     return total
 

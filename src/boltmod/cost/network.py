@@ -151,6 +151,25 @@ class CostedNetwork:
         name = self._weight_name(node)
         return None if name is None else self._raw.get_initializer(name)
 
+    def float_weight_bits(self, node: onnx.NodeProto) -> int:
+        """Bits of a layer's floating-point weights as they were exported."""
+        quantiser = self._weight_maker(node)
+        if quantiser is None or quantiser.op_type != "FloatQuant":
+            return FLOAT_BITS
+        widths = [self._raw.get_initializer(name) for name in quantiser.input[2:4]]
+        if any(each is None for each in widths):
+            return FLOAT_BITS
+        return 1 + sum(int(each.item()) for each in widths)
+
+    def _weight_maker(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
+        """What makes a layer's weights, before constants were folded."""
+        makers = {tensor: maker for maker in self._raw.graph.node for tensor in maker.output}
+        exported = makers.get(node.output[0])
+        maker = None if exported is None else makers.get(exported.input[1])
+        while maker is not None and maker.op_type in MOVING:
+            maker = makers.get(maker.input[0])
+        return maker
+
     def _weight_name(self, node: onnx.NodeProto) -> str | None:
         makers = {tensor: maker for maker in self._raw.graph.node for tensor in maker.output}
         exported = makers.get(node.output[0])

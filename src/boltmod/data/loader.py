@@ -59,6 +59,13 @@ def choose(
 
     Raises:
         ConfigError: A class is unknown, or no frame is left.
+
+    Example:
+        >>> import boltmod
+        >>> with boltmod.RadioMLFile("twin.hdf5") as file:
+        ...     wanted = boltmod.choose(file, classes=["BPSK"], snr_labels=[10])
+        ...     set(file.class_ids[wanted].tolist()), set(file.snr_labels[wanted].tolist())
+        ({3}, {10})
     """
     unknown = sorted(set(classes) - set(CLASSES))
     if unknown:
@@ -107,6 +114,14 @@ def random_batches(
 
     Yields:
         I/Q planes (batch_size / share.n_ranks, 2, 1024), class labels and SNR labels likewise.
+
+    Example:
+        >>> import boltmod
+        >>> with boltmod.RadioMLFile("twin.hdf5") as file:
+        ...     batches = boltmod.random_batches(file, boltmod.choose(file), 64, seed=1, epoch=0)
+        ...     iq_planes, class_ids, snr_labels = next(batches)
+        >>> iq_planes.shape
+        (64, 2, 1024)
     """
     own = share.of(batch_size)
     order = np.random.default_rng([seed, epoch]).permutation(indices)

@@ -27,13 +27,16 @@ import numpy as np
 import numpy.typing as npt
 
 from boltmod.data.mapped import MappedFrames
-from boltmod.errors import DataFormatError, ShapeError
+from boltmod.errors import DataFormatError, ShapeError, first_line
 from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
 
 FILE_NAME = "GOLD_XYZ_OSC.0001_1024.hdf5"
 """What the real data set's file is called."""
 
-WAY_OUT = "give a file in RadioML 2018.01A's layout, or make one with `boltmod data make`"
+WAY_OUT = (
+    "give a file in RadioML 2018.01A's layout, or make one with `boltmod data make` or "
+    "`boltmod data convert`"
+)
 
 FRAME_BYTES = FRAME_LENGTH * 2 * 4
 
@@ -59,6 +62,13 @@ class RadioMLFile:
     Raises:
         DataFormatError: It is not HDF5, is truncated, or lacks or misshapes X, Y or Z; a label is
             not one-hot; an SNR is not on the grid.
+
+    Example:
+        >>> import boltmod
+        >>> with boltmod.RadioMLFile("twin.hdf5") as file:
+        ...     iq_planes = file.read([0, 1])
+        ...     print(iq_planes.shape, boltmod.CLASSES[file.class_ids[0]], file.snr_labels[0])
+        (2, 2, 1024) OOK -20
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -170,9 +180,9 @@ def _damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = str(error).splitlines()[0]
         raise DataFormatError(
-            f"X in {path} must be readable, and is not ({reason}); copy or make the file again"
+            f"X in {path} must be readable, and is not ({first_line(error)}); "
+            "copy or make the file again"
         ) from error
 
 
@@ -254,16 +264,27 @@ def _row(row: npt.NDArray[np.int64]) -> str:
 
 
 def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
-    stored = np.asarray(dataset[:]).reshape(-1)
-    on_grid = np.isin(stored, SNR_LABELS)
-    if not on_grid.all():
-        bad = int(np.argmin(on_grid))
+    return on_grid(np.asarray(dataset[:]).reshape(-1), f"Z in {path} must be an SNR label")
+
+
+def on_grid(snrs: npt.NDArray[Any], rule: str) -> Indices:
+    """SNRs as labels.
+
+    Args:
+        snrs: Shape (n,), in dB.
+        rule: How the message begins: what must be a label, or labels.
+
+    Raises:
+        DataFormatError: One is none of `SNR_LABELS`.
+    """
+    is_label = np.isin(snrs, SNR_LABELS)
+    if not is_label.all():
+        bad = int(np.argmin(is_label))
         raise DataFormatError(
-            f"Z in {path} must be an SNR label of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... "
-            f"{SNR_LABELS[-1]} dB, not {stored[bad]} at frame {bad}; "
-            "leave such frames out or round them to the grid"
+            f"{rule} of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... {SNR_LABELS[-1]} dB, not "
+            f"{snrs[bad]} at frame {bad}; leave such frames out or round them to the grid"
         )
-    return stored.astype(np.int64)
+    return snrs.astype(np.int64)
 
 
 def _memory_map(dataset: h5py.Dataset, path: Path) -> MappedFrames | None:

@@ -34,6 +34,12 @@ def official_split(class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike) -> Split
     Returns:
         Nine tenths to train on and a tenth, rounded up, to test on, of every (class, SNR) pair.
         For the full-size file these are the challenge's own indices.
+
+    Example:
+        >>> import boltmod
+        >>> split = boltmod.official_split([0] * 10 + [1] * 10, [30] * 20)
+        >>> len(split.train), len(split.test)
+        (18, 2)
     """
     classes, snrs = np.asarray(class_ids), np.asarray(snr_labels)
     order = np.lexsort((snrs, classes))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from boltmod.data.choice import first_of_each_cell
+from boltmod.data.class_order import is_misleading
 from boltmod.data.loader import ordered_batches
 from boltmod.data.provenance import plain, title
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.data.threads import one_thread
+from boltmod.errors import DataFormatError, ShapeError
 from boltmod.evaluation.metrics import Batch
-from boltmod.modulation import N_CLASSES, SNR_LABELS
-from boltmod.signal.profile import TWIN, Profile
+from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, N_CLASSES, SNR_LABELS
+from boltmod.runtime.frames import as_planes
+from boltmod.signal.profile import PROFILES, TWIN, Profile
 
 BATCH_SIZE = 512
 
@@ -44,12 +48,110 @@ class Frames:
         n_frames: Frames of all batches together.
         words: Which frames these are, as printed beside every accuracy.
         profile: Name and version of the profile they were drawn from; empty where nothing says.
+        classes: What the class labels number, if not RadioML's classes.
     """
 
     batches: Iterator[Batch]
     n_frames: int
     words: str
     profile: str = ""
+    classes: tuple[str, ...] = ()
+
+
+Arrays = tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike]
+"""Frames, their classes (names or numbers) and perhaps their SNR labels in dB."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which frames of a file or a profile.
+
+    Args:
+        split: Of a file: which part of the challenge's split.
+        frames_per_cell: Frames of each (class, SNR) pair; of a profile 16, of a file all, if None.
+        seed: Of a profile; one that no data set is made with if None.
+        minimum_snr: Of a profile: the lowest SNR label, in dB.
+    """
+
+    split: SplitName = "test"
+    frames_per_cell: int | None = None
+    seed: int | None = None
+    minimum_snr: int = SNR_LABELS[0]
+
+
+def open_frames(
+    data: Path | str, choice: Choice, *, unknown: bool = False
+) -> AbstractContextManager[Frames]:
+    """Open the chosen frames of a file in RadioML's layout, or of a profile by its name.
+
+    Args:
+        data: The file, or `twin`, `textbook` or `field`.
+        choice: Which of its frames.
+        unknown: Whether what is none of the 24 classes follows as a 25th, of a profile.
+
+    Raises:
+        DataFormatError: The file is not in RadioML's layout.
+    """
+    profile = PROFILES.get(str(data))
+    if profile is None:
+        return file_frames(Path(data), choice.split, choice.frames_per_cell)
+    seed = EVALUATION_SEED if choice.seed is None else choice.seed
+    frames = twin_frames(choice.frames_per_cell or 16, seed, profile, unknown=unknown)
+    if choice.minimum_snr > SNR_LABELS[0]:
+        frames = from_snr(frames, choice.minimum_snr)
+    return nullcontext(frames)
+
+
+def array_frames(arrays: Arrays, names: tuple[str, ...]) -> Frames:
+    """Frames that lie in memory.
+
+    Args:
+        arrays: Frames, their classes, and their SNR labels in dB (0 if left out).
+        names: The classes of the model that is asked. Numbers are in their order, but in that of
+            `CLASSES` where these are RadioML's.
+
+    Raises:
+        ShapeError: There are not as many labels as frames.
+        DataFormatError: A label is none of the classes.
+    """
+    is_known = is_misleading(names) or set(names) in (set(CLASSES), set(CLASSES_AND_UNKNOWN))
+    classes = CLASSES_AND_UNKNOWN[: len(names)] if is_known else names
+    iq_planes = as_planes(arrays[0])
+    n_frames = len(iq_planes)
+    class_ids = class_numbers(arrays[1], classes)
+    snr_labels = np.asarray(arrays[2] if len(arrays) > 2 else np.zeros(n_frames), np.int64)
+    if not class_ids.shape == snr_labels.shape == (n_frames,):
+        raise ShapeError(
+            f"classes and SNR labels must be ({n_frames},), one a frame, not {class_ids.shape} "
+            f"and {snr_labels.shape}: give as many labels as frames"
+        )
+    batches = (
+        (iq_planes[start:stop], class_ids[start:stop], snr_labels[start:stop])
+        for start in range(0, n_frames, BATCH_SIZE)
+        for stop in [start + BATCH_SIZE]
+    )
+    return Frames(batches, n_frames, "arrays", classes=() if is_known else names)
+
+
+def class_numbers(labels: ArrayLike, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return labels, names or numbers, as numbers.
+
+    Raises:
+        DataFormatError: One is none of the classes.
+    """
+    given = np.asarray(labels)
+    number_of = {name: number for number, name in enumerate(classes)}
+    if given.dtype.kind not in "US":
+        number_of = {number: number for number in range(len(classes))}  # type: ignore[misc]
+    try:
+        return np.array([number_of[each] for each in given.ravel().tolist()], np.int64).reshape(
+            given.shape
+        )
+    except (KeyError, TypeError) as error:
+        raise DataFormatError(
+            f"classes must be {', '.join(classes)}, or numbers from 0 to {len(classes) - 1}, "
+            f"not {error.args[0]!r}: name the model's classes"
+        ) from None
 
 
 @contextmanager

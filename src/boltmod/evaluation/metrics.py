@@ -55,6 +55,13 @@ class Evaluation:
         data: Which frames were asked, as printed beside every accuracy.
         classes: The class names of the other two axes.
         calibration: How far the probabilities can be believed, where it was measured.
+
+    Example:
+        >>> import boltmod
+        >>> frames = boltmod.generate(["BPSK", "QPSK"], [20, 20], seed=1)
+        >>> found = boltmod.evaluate("boltnet60", (frames, ["BPSK", "QPSK"], [20, 20]))
+        >>> found.by_snr, found.confusion_from(10)[3, 3]
+        ({20: 1.0}, np.int64(1))
     """
 
     confusion: Counts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,26 @@ from boltmod.integer.constants import attributes, refused
 from boltmod.integer.form import Program
 from boltmod.integer.operators import READERS
 from boltmod.integer.value import Value
-from boltmod.model.onnx_file import QONNX_DOMAINS, Model
+from boltmod.model.onnx_file import QONNX_DOMAINS, Model, as_model
 
 
-def build(model: Model) -> Program:
+def build(model: Model | Path | str) -> Program:
     """Return a model as a program on integers, exact in the numbers that its file holds.
 
     Args:
-        model: A network whose weights and activations are quantised.
+        model: A network whose weights and activations are quantised, or its `.onnx` file, or the
+            name of a network that comes with boltmod.
 
     Raises:
         UnsupportedOperatorError: Something in it has no meaning in integers of 32 bits.
+
+    Example:
+        >>> import boltmod
+        >>> program = boltmod.integer_program("boltnet")
+        >>> program.as_rows()[-1]["kind"], program.as_rows()[-1]["shape"]
+        ('convolve', '24×1')
     """
+    model = as_model(model)
     builder = Builder(model)
     for node in model.proto.graph.node:
         try:

@@ -9,6 +9,11 @@ from __future__ import annotations
 import onnx
 
 _CHOOSING = ("TopK", "ArgMax")
+_KEEPING_ORDER = ("Softmax", "LogSoftmax", "Identity")
+"""What may stand between scores and the choice and says of how many they are by what it takes."""
+_HANDING_ON = (
+    "Cast", "Identity", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Transpose", "OneHot",
+)  # fmt: skip
 _LEAST_CLASSES = 2
 
 
@@ -32,6 +37,17 @@ def undone(proto: onnx.ModelProto) -> None:
     outputs.append(onnx.helper.make_tensor_value_info(scores, onnx.TensorProto.FLOAT, shape))
 
 
+def are_output(proto: onnx.ModelProto) -> bool:
+    """Whether the output is class numbers, in whatever type and shape they are handed on."""
+    makers = {name: node for node in proto.graph.node for name in node.output}
+    name = proto.graph.output[0].name
+    while (maker := makers.get(name)) is not None and maker.op_type in _HANDING_ON:
+        name = maker.input[0]
+    if maker is None or maker.op_type not in (*_CHOOSING, "ArgMin"):
+        return False
+    return bool(maker.op_type != "TopK" or name == maker.output[1])
+
+
 def _width(proto: onnx.ModelProto, scores: str) -> int | None:
     """How many scores a frame has, by their shape or by what was added to them."""
     known = onnx.shape_inference.infer_shapes(proto).graph.value_info
@@ -40,7 +56,10 @@ def _width(proto: onnx.ModelProto, scores: str) -> int | None:
         if value.name == scores and len(dimensions) == 2 and dimensions[1].dim_value:
             return int(dimensions[1].dim_value)
     adding = ("Gemm", "Add")
-    makers = [n for n in proto.graph.node if scores in n.output and n.op_type in adding]
+    makers = [n for n in proto.graph.node if scores in n.output]
+    if len(makers) == 1 and makers[0].op_type in _KEEPING_ORDER:
+        return _width(proto, makers[0].input[0])
+    makers = [maker for maker in makers if maker.op_type in adding]
     inputs = {name for maker in makers for name in maker.input}
     widths = {each.dims[0] for each in proto.graph.initializer
               if each.name in inputs and len(each.dims) == 1}  # fmt: skip

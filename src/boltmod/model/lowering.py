@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx.reference import ReferenceEvaluator
 
-from boltmod.errors import ModelFormatError, UnsupportedOperatorError
+from boltmod.errors import ModelFormatError, UnsupportedOperatorError, first_line
 from boltmod.model.onnx_file import QONNX_DOMAIN, QONNX_DOMAINS, Model
 
 BATCH = "batch"
@@ -72,10 +72,9 @@ def _with_recent_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return onnx.version_converter.convert_version(proto, _MIN_OPSET)
     except (RuntimeError, onnx.version_converter.ConvertError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelFormatError(
             f"the model's operator set {version} must convert to {_MIN_OPSET}, which fails "
-            f"({reason}): export it with opset {_MIN_OPSET} or later"
+            f"({first_line(error)}): export it with opset {_MIN_OPSET} or later"
         ) from None
 
 
@@ -137,10 +136,9 @@ class _Graph:
         try:
             return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
         except Exception as error:  # noqa: BLE001  the evaluator raises whatever NumPy does
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UnsupportedOperatorError(
                 f"{_named(node)} must have a value, its inputs being constant, and has none "
-                f"({reason}): export the network without it"
+                f"({first_line(error)}): export the network without it"
             ) from None
 
     def _opset_of(self, node: onnx.NodeProto) -> int:
@@ -202,6 +200,12 @@ def _with_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 def _lowering(node: onnx.NodeProto) -> Callable[[_Graph, onnx.NodeProto, int], None]:
     if node.domain in QONNX_DOMAINS and node.op_type in _LOWERINGS:
         return _LOWERINGS[node.op_type]
+    if node.domain == "com.microsoft":
+        raise UnsupportedOperatorError(
+            f"operator must be a standard one, not ONNX Runtime's own {node.op_type} "
+            f"({node.name or node.output[0]}): quantise again with quant_format=QuantFormat.QDQ, "
+            "or export the network before ONNX Runtime has optimised it"
+        )
     raise UnsupportedOperatorError(
         f"operator must be a standard one or one of {', '.join(_LOWERINGS)}, not "
         f"{node.domain}::{node.op_type} ({node.name or node.output[0]}): "

@@ -44,6 +44,12 @@ class Metadata:
         classes: Name of each output, in output order; those of RadioML 2018.01A by default.
         input_scaling: How its frames are scaled, an `InputScaling` or its value.
         provenance: Free text by key: recipe, seed, data, version, accuracy and the like.
+
+    Example:
+        >>> import boltmod
+        >>> found = boltmod.load_model("boltnet").metadata
+        >>> found.input_scaling, found.provenance["recipe"]
+        (<InputScaling.UNIT_STD: 'unit_std'>, 'boltnet')
     """
 
     classes: tuple[str, ...] = CLASSES

@@ -3,7 +3,7 @@
 Taken are QONNX files (Brevitas exports, cleaned or not), plain ONNX files, and the exports that
 Brevitas wrote in 2021: those hold `Quant` nodes in the default domain and name no operator set for
 them, which is put right while reading. Where class numbers are chosen from scores at the end, the
-scores are the output.
+scores are the output; a softmax at the end is taken off.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from boltmod.errors import ModelFormatError
-from boltmod.model import class_numbers, shipped
+from boltmod.errors import ModelFormatError, first_line
+from boltmod.model import class_numbers, shipped, softmax
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
@@ -46,6 +46,12 @@ class Model:
         proto: The network; treat it as read-only.
         metadata: What it says about itself, or what is assumed where it says nothing.
         path: The file it was read from; None if it was made in memory.
+
+    Example:
+        >>> import boltmod
+        >>> model = boltmod.load_model("boltnet")
+        >>> model.name, len(model.classes), model.input_name
+        ('boltnet', 24, 'global_in')
     """
 
     proto: onnx.ModelProto
@@ -83,6 +89,11 @@ def load(path: Path | str) -> Model:
     Raises:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
             frames of shape (1 or any, 2, 1024).
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.load_model("field").classes[-1]
+        'unknown'
     """
     path = shipped.find(Path(path))
     try:
@@ -99,6 +110,11 @@ def load(path: Path | str) -> Model:
             f"{path} must be an ONNX file, and is none or is truncated: {_WAY_OUT}"
         ) from None
     return from_proto(proto, path)
+
+
+def as_model(model: Model | Path | str) -> Model:
+    """Return a model: the one that was given, or the one in the file of that name."""
+    return model if isinstance(model, Model) else load(model)
 
 
 def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
@@ -121,12 +137,12 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     try:
         onnx.checker.check_model(own)
     except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
         raise ModelFormatError(
-            f"{source} must be valid ONNX, which it is not ({reason}): export it again"
+            f"{source} must be valid ONNX, which it is not ({first_line(error)}): export it again"
         ) from None
     _check_input(own, source)
     class_numbers.undone(own)
+    softmax.undone(own)
     n_classes = _output_width(own, source)
     found = model_metadata.read(own) or _assumed(n_classes)
     if len(found.classes) != n_classes:
@@ -221,7 +237,7 @@ def _output_width(proto: onnx.ModelProto, source: str) -> int:
             + ": export the network without what follows its logits"
         )
     kind = outputs[0].type.tensor_type.elem_type
-    if kind not in _SCORES:
+    if kind not in _SCORES or class_numbers.are_output(proto):
         raise ModelFormatError(
             f"{source} must give scores, not class numbers or the like "
             f"({onnx.TensorProto.DataType.Name(kind)}): export the network without what follows "

@@ -5,6 +5,9 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+DEFAULT = "field"
+"""The one that is taken where none is named: it knows the field, and unknown."""
+
 _FOLDER = Path(str(files("boltmod") / "networks"))
 
 

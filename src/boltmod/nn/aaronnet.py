@@ -52,6 +52,8 @@ class AaronNetConfig(NetworkConfig):
 class AaronNet(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = AaronNetConfig
+
     def __init__(self, config: AaronNetConfig) -> None:
         super().__init__()
         self.config = config

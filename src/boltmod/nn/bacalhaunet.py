@@ -53,6 +53,8 @@ class BacalhauNetConfig(NetworkConfig):
 class BacalhauNet(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = BacalhauNetConfig
+
     def __init__(self, config: BacalhauNetConfig) -> None:
         super().__init__()
 

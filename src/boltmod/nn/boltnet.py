@@ -231,6 +231,8 @@ class BoltBlock(nn.Module):
 class BoltNet(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = BoltNetConfig
+
     def __init__(self, config: BoltNetConfig) -> None:
         super().__init__()
         self.config = config

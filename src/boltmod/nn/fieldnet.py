@@ -65,6 +65,8 @@ class FieldNetConfig(NetworkConfig):
 class FieldNet(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = FieldNetConfig
+
     def __init__(self, config: FieldNetConfig) -> None:
         super().__init__()
         self.config = config

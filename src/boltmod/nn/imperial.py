@@ -85,6 +85,8 @@ class SignalStatistics(nn.Module):
 class Imperial(nn.Module):
     """From I/Q planes to class scores; in training, those of two auxiliary classifiers too."""
 
+    config_type = ImperialConfig
+
     training_only = ("statistics_head", "convs_head")
     """Left out of pruning, cost and export."""
 

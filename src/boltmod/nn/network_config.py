@@ -15,6 +15,15 @@ class NetworkConfig:
         quantised: False builds the same network in floating point, for pre-training.
         bit_widths: Bits of single layers' weights and of single activations, by the name of their
             module in the network; the rest keep the network's own.
+
+    Example:
+        >>> import boltmod
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class TinyConfig(boltmod.NetworkConfig):
+        ...     channels: int = 8
+        >>> TinyConfig(channels=4).in_float()
+        TinyConfig(quantised=False, bit_widths={}, channels=4)
     """
 
     quantised: bool = True

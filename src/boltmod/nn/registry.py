@@ -7,42 +7,83 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
 from boltmod.config import one_line
 from boltmod.errors import ConfigError
-from boltmod.nn.aaronnet import AaronNet, AaronNetConfig
-from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
-from boltmod.nn.boltnet import BoltNet, BoltNetConfig
-from boltmod.nn.fieldnet import FieldNet, FieldNetConfig
-from boltmod.nn.imperial import Imperial, ImperialConfig
+from boltmod.nn import own_networks
+from boltmod.nn.aaronnet import AaronNet
+from boltmod.nn.bacalhaunet import BacalhauNet
+from boltmod.nn.boltnet import BoltNet
+from boltmod.nn.fieldnet import FieldNet
+from boltmod.nn.imperial import Imperial
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import bit_width, set_bit_width
-from boltmod.nn.teacher import Teacher, TeacherConfig
-from boltmod.nn.vgg import Vgg10, Vgg10Config
+from boltmod.nn.teacher import Teacher
+from boltmod.nn.vgg import Vgg10
 
-NETWORKS: dict[str, tuple[Any, Any]] = {
-    "aaronnet": (AaronNetConfig, AaronNet),
-    "bacalhaunet": (BacalhauNetConfig, BacalhauNet),
-    "boltnet": (BoltNetConfig, BoltNet),
-    "fieldnet": (FieldNetConfig, FieldNet),
-    "imperial": (ImperialConfig, Imperial),
-    "teacher": (TeacherConfig, Teacher),
-    "vgg10": (Vgg10Config, Vgg10),
+NETWORKS: dict[str, type[Any]] = {
+    "aaronnet": AaronNet,
+    "bacalhaunet": BacalhauNet,
+    "boltnet": BoltNet,
+    "fieldnet": FieldNet,
+    "imperial": Imperial,
+    "teacher": Teacher,
+    "vgg10": Vgg10,
 }
+"""The networks of the package, by name; each keeps to `boltmod.nn.network.Network`."""
+
+_own: dict[str, type[Any]] = {}
+"""Networks of others that were found, by the names they were found by."""
 
 
-def parse(name: str, parameters: dict[str, Any]) -> NetworkConfig:
+def find(name: str, *, may_import: bool = True) -> type[Any]:
+    """Return the class of a network.
+
+    Args:
+        name: One of the package's, an entry point of the group `boltmod.networks`, or
+            `module:Class`.
+        may_import: Whether a module may be imported for `module:Class`. What somebody else's file
+            names must be imported already: reading a file runs no code that it chooses.
+
+    Raises:
+        ConfigError: There is none of that name, or it breaks the contract.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    if name in _own and ":" not in name:
+        return _own[name]
+    # A class at a place is looked up anew: in a notebook it may have been written again.
+    found: type[Any] | None = own_networks.load(name, may_import=may_import)
+    if found is None:
+        known = (*NETWORKS, *own_networks.names())
+        raise ConfigError(f"network.name must be one of {', '.join(known)}, not {name}")
+    own_networks.check_class(name, found)
+    for other, network_type in (NETWORKS | _own).items():
+        is_other = network_type is not found and other != name
+        if is_other and network_type.config_type is found.config_type:
+            raise ConfigError(
+                f"network {name} must have a config_type of its own, not that of {other}: "
+                f"derive one from {found.config_type.__name__}"
+            )
+    _own[name] = found
+    return found
+
+
+def parse(name: str, parameters: dict[str, Any], *, may_import: bool = True) -> NetworkConfig:
     """Return a network's configuration from its name and parameters.
+
+    Args:
+        name: As for `find`.
+        parameters: What its configuration takes.
+        may_import: As for `find`.
 
     Raises:
         ConfigError: No such network, or a parameter it does not have, or of the wrong type.
     """
-    if name not in NETWORKS:
-        raise ConfigError(f"network.name must be one of {', '.join(NETWORKS)}, not {name}")
-    config_type, _ = NETWORKS[name]
-    adapter = TypeAdapter(_strict(config_type))
+    adapter = TypeAdapter(_strict(find(name, may_import=may_import).config_type))
     try:
         config: NetworkConfig = adapter.validate_python(parameters)
     except ValidationError as error:
@@ -51,14 +92,61 @@ def parse(name: str, parameters: dict[str, Any]) -> NetworkConfig:
 
 
 def build(config: NetworkConfig) -> nn.Module:
-    """Return the network of a configuration, its weights drawn from torch's generator."""
-    for config_type, network_type in NETWORKS.values():
-        if isinstance(config, config_type):
-            network: nn.Module = network_type(config)
-            if config.quantised:
-                set_bit_widths(network, config.bit_widths)
-            return network
-    raise ConfigError(f"config must be one of the networks' configurations, not {type(config)}")
+    """Return the network of a configuration, its weights drawn from torch's generator.
+
+    Raises:
+        ConfigError: The configuration is none of a known network's.
+    """
+    network: nn.Module = _find_by_config(config)[1](config)
+    if config.quantised:
+        set_bit_widths(network, config.bit_widths)
+    return network
+
+
+def check_network(name: str, **parameters: Any) -> nn.Module:
+    """Build a network and hold it against the contract, `boltmod.Network`.
+
+    Args:
+        name: One of the package's, an entry point of the group `boltmod.networks`, or
+            `module:Class`.
+        **parameters: What its configuration takes; its defaults if left out.
+
+    Returns:
+        The network, untrained.
+
+    Raises:
+        ConfigError: There is none of that name, or it breaks the contract.
+
+    Example:
+        >>> import boltmod
+        >>> network = boltmod.check_network("boltnet")
+        >>> type(network).__name__
+        'BoltNet'
+    """
+    config = parse(name, parameters)
+    network = build(config)
+    with torch.random.fork_rng():
+        floating = build(config.in_float()) if config.quantised else None
+        own_networks.check_contract(network, config, floating)
+    return network
+
+
+def check_own(recipe_network: str, parameters: dict[str, Any]) -> None:
+    """Hold a network that is not the package's against the contract, before it is trained."""
+    if recipe_network not in NETWORKS:
+        with torch.random.fork_rng():
+            check_network(recipe_network, **parameters)
+
+
+def _find_by_config(config: NetworkConfig) -> tuple[str, type[Any]]:
+    """Name and class of the network whose configuration is of exactly that type."""
+    for name, network_type in (NETWORKS | _own).items():
+        if type(config) is network_type.config_type:
+            return name, network_type
+    raise ConfigError(
+        f"config must be that of a known network, not {type(config).__name__}: give the network "
+        "that it belongs to a name, by an entry point or as module:Class"
+    )
 
 
 def set_bit_widths(network: nn.Module, bit_widths: Mapping[str, int]) -> None:
@@ -87,9 +175,12 @@ def set_bit_widths(network: nn.Module, bit_widths: Mapping[str, int]) -> None:
 
 
 def describe(config: NetworkConfig) -> dict[str, Any]:
-    """Return a configuration as plain values, the network's name among them."""
-    name = next(n for n, (config_type, _) in NETWORKS.items() if isinstance(config, config_type))
-    return {"name": name, **asdict(config)}
+    """Return a configuration as plain values, the network's name among them.
+
+    Raises:
+        ConfigError: The configuration is none of a known network's.
+    """
+    return {"name": _find_by_config(config)[0], **asdict(config)}
 
 
 def _strict(config_type: Any) -> Any:

@@ -102,6 +102,8 @@ class DilatedBlock(nn.Module):
 class Teacher(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = TeacherConfig
+
     def __init__(self, config: TeacherConfig) -> None:
         super().__init__()
         self.config = config

@@ -44,6 +44,8 @@ class Vgg10Config(NetworkConfig):
 class Vgg10(nn.Module):
     """From I/Q planes to class scores."""
 
+    config_type = Vgg10Config
+
     def __init__(self, config: Vgg10Config) -> None:
         super().__init__()
         on = config.quantised

@@ -86,6 +86,7 @@ def run_phases(
         CheckpointError: A checkpoint was made with another recipe or is damaged.
     """
     config = registry.parse(recipe.network.name, recipe.network.parameters)
+    registry.check_own(recipe.network.name, recipe.network.parameters)
     if not config.quantised and any(stage.quantised for stage in stages(recipe)):
         raise ConfigError(
             f"phases of {recipe.network.name}, which has no quantisers, must be floating-point "

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
 from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
+from boltmod.pipeline.log_observer import LogObserver
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.processes import is_first
@@ -54,6 +56,12 @@ class Outcome:
         score: The challenge's score.
         scale: Share of the recipe's frames that an epoch saw.
         report: The report's path.
+
+    Example:
+        >>> import boltmod
+        >>> outcome = boltmod.run("tiny.toml", "runs/tiny")  # nothing is done twice
+        >>> outcome.score > 0, outcome.report.name
+        (True, 'report.html')
     """
 
     folder: Path
@@ -72,20 +80,24 @@ class Outcome:
 
 
 def run(
-    recipe_path: Path,
-    folder: Path,
-    observer: RunObserver,
-    notify: Notify,
+    recipe: Recipe | Path | str,
+    folder: Path | str | None = None,
+    observer: RunObserver | None = None,
+    notify: Notify | None = None,
     scale: float | None = None,
     processes: int = 1,
 ) -> Outcome:
-    """Take a recipe all the way; what an earlier, interrupted run finished is not done again.
+    """Take a recipe all the way: train, prune, export, verify, count, evaluate and report.
+
+    What an earlier, interrupted run finished is not done again.
 
     Args:
-        recipe_path: The recipe.
-        folder: The run folder, made if it does not exist.
-        observer: Who watches the training.
-        notify: Who is told about the steps after it.
+        recipe: The recipe, or its TOML file.
+        folder: The run folder, made if it does not exist; if None `runs/` and the name of the
+            recipe's file, or the recipe's own.
+        observer: Who watches the training; if None a line an epoch goes to the logger `boltmod`,
+            at level INFO.
+        notify: Takes what the steps after it do; as `observer` if None.
         scale: Share of the recipe's frames that an epoch sees; None leaves it to the recipe.
         processes: How many processes train together. The function returns in the first one; the
             others end where training ends.
@@ -93,8 +105,17 @@ def run(
     Raises:
         ConfigError: The recipe is wrong, or the folder holds another recipe's run.
         BoltmodError: A later step failed; the same command goes on from there.
+
+    Example:
+        >>> import boltmod
+        >>> outcome = boltmod.run("tiny.toml", "runs/tiny")
+        >>> outcome.data
+        'twin 2, seed 9, 1 frame a cell'
     """
-    recipe = read_recipe(recipe_path, scale)
+    own_name = recipe.name if isinstance(recipe, Recipe) else Path(recipe).stem
+    recipe = _read(recipe, scale)
+    folder = Path("runs") / own_name if folder is None else Path(folder)
+    observer, notify = observer or LogObserver(), notify or LogObserver.notify
     files = RunFolder(folder)
     if is_first():
         claim(recipe, files)
@@ -129,6 +150,15 @@ def run(
     )
 
 
+def _read(recipe: Recipe | Path | str, scale: float | None) -> Recipe:
+    if not isinstance(recipe, Recipe):
+        return read_recipe(Path(recipe), scale)
+    if scale is None:
+        return recipe
+    data = recipe.data.model_copy(update={"scale": scale})
+    return recipe.model_copy(update={"data": data})
+
+
 def claim(recipe: Recipe, files: RunFolder) -> None:
     """Write down recipe and environment; a folder belongs to one recipe."""
     text = tomli_w.dumps(recipe_document(recipe))
@@ -146,7 +176,9 @@ def recipe_document(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe with every default written out, the network's too, as TOML holds it."""
     config = registry.parse(recipe.network.name, recipe.network.parameters)
     document: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
-    document["network"] = registry.describe(config)
+    # TOML has no word for nothing: what is left out is what it was.
+    described = registry.describe(config).items()
+    document["network"] = {name: value for name, value in described if value is not None}
     return document
 
 
@@ -203,7 +235,7 @@ def _evaluate(recipe: Recipe, files: RunFolder, notify: Notify) -> Evaluation:
             notify("evaluating", done, frames.n_frames)
 
         return evaluate(
-            classifier.logits,
+            partial(classifier.logits, scale=False),
             frames.batches,
             data=frames.words,
             model=recipe.name,

@@ -5,7 +5,8 @@ hackrf_transfer, SDR# and HDSDR (`PROGRAM_DATE_TIMEZ_FREQUENCYkHz_IQ.wav`), rtl_
 (`NAME_433.92M_250k.cu8`: what ends in M is a frequency, what ends in k a rate), Universal Radio
 Hacker (`NAME-433_92MHz-1MSps.complex16u`), SatDump (`DATE_TIME_RATESPS_FREQUENCYHz.s16`: I and Q),
 RF Analyzer (`DATE_HACKRF_FREQUENCYkHz_RATEMSps.iq`), SatNOGS (`iq_RATE_OBSERVATION.raw`), KiwiSDR's
-kiwirecorder (`DATETTIMEZ_FREQUENCY_STATION_iq.wav`).
+kiwirecorder (`DATETTIMEZ_FREQUENCY_STATION_iq.wav`); and as people write it: `fc=433.92M_fs=2M`.
+What rtl_433 demodulated or took apart is real: `.am.s16`, `.fm.s16`, `.i.f32`, `.q.f32`.
 """
 
 from __future__ import annotations
@@ -18,21 +19,29 @@ from boltmod.recording.raw import SampleFormat
 
 META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
-ARCHIVE_SUFFIX = ".sigmf"
-_GQRX = re.compile(r"gqrx_\d{8}_\d{6}_(\d{1,12})_(\d{1,12})_fc\.raw", re.ASCII | re.IGNORECASE)
-_SATNOGS = re.compile(r"iq_(\d{4,9})_\d+\.raw", re.ASCII | re.IGNORECASE)
-_KIWI = re.compile(r"\d{8}T\d{6}Z_(\d{1,9})_.*\.wav", re.ASCII | re.IGNORECASE)
-_SATDUMP = re.compile(r".*_(\d{4,10})SPS_(\d{4,12})Hz\.\w+", re.ASCII | re.IGNORECASE)
+_ANYHOW = re.ASCII | re.IGNORECASE
+_GQRX = re.compile(r"gqrx_\d{8}_\d{6}_(\d{1,12})_(\d{1,12})_fc(?![a-z0-9])", _ANYHOW)
+_SATNOGS = re.compile(r"iq_(\d{4,9})_\d+\.raw", _ANYHOW)
+_KIWI = re.compile(r"\d{8}T\d{6}Z_(\d{1,9})_.*\.wav", _ANYHOW)
+_SATDUMP = re.compile(r"_([\d.]+[km]?sps)_([\d.]+[kmg]?hz)\.\w+$", _ANYHOW)
+_REAL_RTL_433 = re.compile(r"\.(am|fm|i|q)\.\w+$", _ANYHOW)
 _RF_ANALYZER = {"hackrf": SampleFormat.CI8, "rtlsdr": SampleFormat.CU8}
 """What RF Analyzer's `.iq` files hold, by the receiver that their names give."""
 _NUMBER = r"(\d{1,12}(?:\.\d+)?|(?<=-)\d{1,4}_\d{1,9})"
 """Universal Radio Hacker writes a decimal point as _, between words that - separates."""
 _WORD = r"(?<![a-z0-9.]){} ?{}(?![a-z0-9])"
-_FREQUENCY = re.compile(_WORD.format(_NUMBER, "(k?hz|m(?:hz)?|g(?:hz)?)"), re.ASCII | re.IGNORECASE)
-_RATE = re.compile(_WORD.format(_NUMBER, "([km]?sps|k)"), re.ASCII | re.IGNORECASE)
+_NAMED = r"(?<![a-z0-9])(?:{})[=_ -]?(\d{{1,12}}(?:\.\d+)?) ?({})(?![a-z0-9.]*\d)"
+_FREQUENCY = re.compile(_WORD.format(_NUMBER, "(k?hz|m(?:hz)?|g(?:hz)?)"), _ANYHOW)
+_RATE = re.compile(_WORD.format(_NUMBER, "([km]?sps|k)"), _ANYHOW)
+_NAMED_FREQUENCY = re.compile(
+    _NAMED.format("fc|cf|freq|frequency|center|centre", "[kmg]?(?:hz)?"), _ANYHOW
+)
+_NAMED_RATE = re.compile(
+    _NAMED.format("fs|sr|rate|samp_?rate|sample_?rate", "[km]?(?:sps|hz)?"), _ANYHOW
+)
 _LEAST_DIGITS = 3
 _UNITS = {
-    "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1e6, "g": 1e9,
+    "": 1.0, "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1e6, "g": 1e9,
     "k": 1e3, "sps": 1.0, "ksps": 1e3, "msps": 1e6,
 }  # fmt: skip
 
@@ -56,16 +65,23 @@ class NamedFacts:
 
 def facts_of(path: Path) -> NamedFacts:
     """Read a file's name."""
-    if match := _GQRX.fullmatch(path.name):
-        return NamedFacts(float(match[2]) or None, float(match[1]), SampleFormat.CF32)
-    if match := _SATNOGS.fullmatch(path.name):
+    name = path.name
+    if match := _GQRX.search(name):
+        sample_format = SampleFormat.CF32 if path.suffix.lower() == ".raw" else None
+        return NamedFacts(float(match[2]) or None, float(match[1]), sample_format)
+    if match := _SATNOGS.fullmatch(name):
         return NamedFacts(float(match[1]), None, SampleFormat.CI16)
-    if match := _SATDUMP.fullmatch(path.name):
-        return NamedFacts(float(match[1]), float(match[2]), is_real=False)
-    if match := _KIWI.fullmatch(path.name):
+    if match := _KIWI.fullmatch(name):
         return NamedFacts(centre_hz=float(match[1]))
+    if match := _SATDUMP.search(name):
+        return NamedFacts(
+            _quantity(_RATE, match[1]), _quantity(_FREQUENCY, match[2]), is_real=False
+        )
     return NamedFacts(
-        _quantity(_RATE, path.stem), _quantity(_FREQUENCY, path.stem), _of_receiver(path)
+        _quantity(_NAMED_RATE, path.stem) or _quantity(_RATE, path.stem),
+        _quantity(_NAMED_FREQUENCY, path.stem) or _quantity(_FREQUENCY, path.stem),
+        _of_receiver(path),
+        is_real=True if _REAL_RTL_433.search(name) else None,
     )
 
 
@@ -74,6 +90,10 @@ def _quantity(pattern: re.Pattern[str], name: str) -> float | None:
         # 2m and 5g are a band of amateurs and a mobile network; 868.3m and 433m are frequencies.
         if unit in ("m", "g") and len(number) < _LEAST_DIGITS:
             continue
+        if not unit and len(number) <= _LEAST_DIGITS:
+            continue  # fc32 and cf32 are formats
+        if len(unit) < 2 or unit[0].lower() not in "kmg":
+            number = number.rpartition("_")[2]  # a decimal point is _ only before MHz, kSps or so
         return float(number.replace("_", ".")) * _UNITS[unit.lower()] or None
     return None
 
@@ -81,5 +101,5 @@ def _quantity(pattern: re.Pattern[str], name: str) -> float | None:
 def _of_receiver(path: Path) -> SampleFormat | None:
     if path.suffix.lower() != ".iq":
         return None
-    words = re.split("[^a-z0-9]+", path.stem.lower())
+    words = re.split("[^a-z0-9]+", path.stem.lower().replace("rtl-sdr", "rtlsdr"))
     return next((_RF_ANALYZER[word] for word in words if word in _RF_ANALYZER), None)

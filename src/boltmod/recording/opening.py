@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real, magic, npy, portapack, sdriq, wav
 from boltmod.recording.file_names import NamedFacts, facts_of
-from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.raw import RawRecording, SampleFormat, level_of
 
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
-_ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
-_COLLECTION_SUFFIX = ".sigmf-collection"
+ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
+COLLECTION_SUFFIX = ".sigmf-collection"
+_CONTAINERS: dict[tuple[str, ...], Callable[[Path, tuple[int, ...] | None], RawRecording]] = {
+    wav.SUFFIXES: wav.open_wav,
+    (sdriq.SUFFIX,): lambda path, channels: sdriq.open_sdriq(path),
+    (npy.SUFFIX,): lambda path, channels: npy.open_npy(path),
+}
+"""Files that say themselves what lies in them, by their endings, and what opens them."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +43,37 @@ class FileFacts:
 
 
 def open_recording(
-    path: Path, sample_format: str | None = None, rate_hz: float | None = None
+    path: Path | str,
+    sample_format: str | None = None,
+    rate_hz: float | None = None,
+    *,
+    centre_hz: float | None = None,
+    is_real: bool | None = None,
+    channels: tuple[int, ...] | None = None,
 ) -> RawRecording:
-    """Open a SigMF recording or archive, a WAV file, or a file of nothing but samples.
+    """Open a recording: SigMF (archives too), WAV, SDRangel, NumPy, or nothing but samples.
 
     Args:
         path: The file; for SigMF either of its two, or the archive of both.
         sample_format: Name of the sample format of a raw file; told from its name if None.
         rate_hz: Samples a second; as the file or its name says, if one does, if None.
+        centre_hz: Radio frequency of the middle of the band; as `rate_hz`.
+        is_real: Whether the samples of a raw file are real, else I and Q in turn; told from name
+            and samples if None.
+        channels: Of a WAV or SigMF file's channels the one to read, or those of I and Q, from 1.
 
     Raises:
         DataFormatError: The file is not what it should be.
-        ConfigError: The sample format is not known.
+        ConfigError: The sample format is not known, or what was told is not for such a file.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> np.exp(0.1j * np.arange(4096)).astype(np.complex64).tofile("air_433.92M_250k.cf32")
+        >>> recording = boltmod.open_recording("air_433.92M_250k.cf32")
+        >>> recording.n_samples, recording.rate_hz, recording.centre_hz
+        (4096, 250000.0, 433920000.0)
     """
-    return open_as(path, FileFacts(sample_format, rate_hz))
+    return open_as(Path(path), FileFacts(sample_format, rate_hz, centre_hz, is_real, channels))
 
 
 def open_as(path: Path, facts: FileFacts) -> RawRecording:
@@ -70,55 +95,63 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
 
 def _opened(path: Path, facts: FileFacts, named: NamedFacts) -> RawRecording:
     name = path.name.lower()
-    has_channels = name.endswith((".wav", *_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES))
+    has_channels = name.endswith((*wav.SUFFIXES, *_SIGMF_SUFFIXES, *ARCHIVE_SUFFIXES))
     if facts.channels is not None and (facts.sample_format is not None or not has_channels):
         raise ConfigError(f"channels must be left out for {path}: only WAV and SigMF have them")
     if facts.sample_format is not None:
-        return _raw(path, SampleFormat.named(facts.sample_format), facts)
-    if facts.is_real is not None and name.endswith((*_SIGMF_SUFFIXES, *_ARCHIVE_SUFFIXES, ".wav")):
+        return _raw(path, facts.sample_format, facts)
+    if facts.is_real is not None and has_channels:
         raise ConfigError(
             f"--real and --iq must be left out for {path}: it says itself which it is"
         )
-    if name.endswith(_COLLECTION_SUFFIX):
-        raise _collection(path)
+    if name.endswith(COLLECTION_SUFFIX):
+        names = streams_of(path)
+        listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
+        raise DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")
     if name.endswith(_SIGMF_SUFFIXES):
         from boltmod.recording.sigmf import open_sigmf  # here, for it takes a tenth of a second
 
         return open_sigmf(path, facts.channels)
-    if name.endswith(_ARCHIVE_SUFFIXES):
+    if name.endswith(ARCHIVE_SUFFIXES):
         from boltmod.recording.sigmf_archive import open_archive
 
         return open_archive(path, facts.channels)
-    if name.endswith(".wav"):
-        return wav.open_wav(path, facts.channels)
-    if name.endswith(sdriq.SUFFIX):
-        return sdriq.open_sdriq(path)
-    if name.endswith(npy.SUFFIX):
-        return npy.open_npy(path)
-    if path.suffix.lower() in iq_or_real.AMBIGUOUS and facts.is_real is None:
-        magic.refuse_header(path)
-        sample_format, note = iq_or_real.told_apart(path, named.is_real)
-        return RawRecording(path, sample_format, notes=(note,))
-    return _raw(path, named.sample_format or SampleFormat.of_suffix(path), facts)
-
-
-def _raw(path: Path, sample_format: SampleFormat, facts: FileFacts) -> RawRecording:
+    for suffixes, opener in _CONTAINERS.items():
+        if name.endswith(suffixes):
+            if not path.is_file():
+                raise DataFormatError(
+                    f"{path} must be a readable file, and is none: check the name"
+                )
+            return opener(path, facts.channels)
+    if named.sample_format is not None:
+        return _raw(path, named.sample_format.label, facts)
     magic.refuse_header(path)
+    SampleFormat.of_suffix(path)
+    return _raw(path, path.suffix, facts, named.is_real)
+
+
+def _raw(path: Path, word: str, facts: FileFacts, named: bool | None = None) -> RawRecording:
+    """A file of nothing but samples, of a format that has this name or ending."""
+    magic.refuse_header(path)
+    sample_format = SampleFormat.named(word)
+    if facts.is_real is None and iq_or_real.is_ambiguous(word):
+        sample_format, note = iq_or_real.told_apart(path, sample_format, named)
+        return RawRecording(path, sample_format, notes=(note,))
     if facts.is_real is not None and facts.is_real != sample_format.is_real:
         sample_format = sample_format.real if facts.is_real else sample_format.iq
-    return RawRecording(path, sample_format)
+    return RawRecording(path, sample_format, level=level_of(word))
 
 
-def _collection(path: Path) -> DataFormatError:
-    """What to choose from."""
-    import json
+def streams_of(path: Path) -> list[str]:
+    """Names of the recordings of a SigMF collection.
 
+    Raises:
+        DataFormatError: It is none.
+    """
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-        names = [str(each["name"]) for each in content["collection"]["core:streams"]]
+        return [str(each["name"]) for each in content["collection"]["core:streams"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return DataFormatError(
+        raise DataFormatError(
             f"{path} must be a SigMF collection, which it is not: give a .sigmf-meta file"
-        )
-    listed = " or ".join(f"{name}.sigmf-meta" for name in names) or "a .sigmf-meta file"
-    return DataFormatError(f"{path} must be one recording, not {len(names)}: give {listed}")
+        ) from None

@@ -6,22 +6,25 @@ Source: portapack-mayhem, `firmware/application/metadata_file.cpp`: lines `sampl
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from boltmod.recording.file_names import NamedFacts
 
-SUFFIXES = (".c16", ".c8")
 _MOST_BYTES = 4096
 
 
 def facts_beside(path: Path, named: NamedFacts) -> NamedFacts:
-    """What the text file says, and the name where it is silent."""
-    if path.suffix.lower() not in SUFFIXES:
-        return named
-    for suffix in (".TXT", ".txt"):
+    """What the text file says, and the name where it is silent.
+
+    Args:
+        path: A file of nothing but samples: one that has been renamed keeps its text file.
+        named: What its name says.
+    """
+    for suffix in (".TXT", ".txt", ".Txt"):
         beside = path.with_suffix(suffix)
-        if beside.is_file():
+        if beside != path and beside.is_file():
             return _read(beside, named)
     return named
 
@@ -29,11 +32,6 @@ def facts_beside(path: Path, named: NamedFacts) -> NamedFacts:
 def _read(path: Path, named: NamedFacts) -> NamedFacts:
     with path.open("rb") as file:
         text = file.read(_MOST_BYTES).decode("ascii", "replace")
-    pairs = dict(line.strip().lower().split("=", 1) for line in text.splitlines() if "=" in line)
-    rate_hz, centre_hz = (_hertz(pairs.get(key)) for key in ("sample_rate", "center_frequency"))
+    pairs = dict(re.findall(r"(?m)^\s*(\w+)\s*=\s*(\d{1,15})(?:\.0*)?\s*$", text.lower(), re.ASCII))
+    rate_hz, centre_hz = (float(pairs.get(key, 0)) for key in ("sample_rate", "center_frequency"))
     return replace(named, rate_hz=rate_hz or named.rate_hz, centre_hz=centre_hz or named.centre_hz)
-
-
-def _hertz(text: str | None) -> float | None:
-    text = (text or "").strip()
-    return float(text) or None if text.isascii() and text.isdigit() and len(text) < 16 else None

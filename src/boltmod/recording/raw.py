@@ -1,7 +1,8 @@
 """Recordings that are nothing but samples, I and Q in turn, and the table of sample formats.
 
 Source: SigMF 1.2, "Dataset Format" (names of datatypes); file endings as GNU Radio, librtlsdr,
-hackrf_transfer, inspectrum, PortaPack, bladeRF-cli and Universal Radio Hacker write them.
+hackrf_transfer, inspectrum, PortaPack, bladeRF-cli and Universal Radio Hacker write them;
+libbladeRF, "SC16 Q11" (12 bits in 16: full scale is 2048).
 """
 
 from __future__ import annotations
@@ -14,11 +15,17 @@ from typing import IO
 
 import numpy as np
 
-from boltmod.errors import ConfigError, DataFormatError
+from boltmod.errors import ConfigError, DataFormatError, first_line
 from boltmod.recording.analytic import Samples, analytic
 from boltmod.recording.stretch import Stretch
 
 _LARGEST = 1e15
+_Q11_WORDS = ("sc16q11", "sc16_q11")
+
+
+def level_of(word: str) -> float:
+    """What samples are to be multiplied by whose format somebody gives this name or ending."""
+    return 16.0 if word.lower().removeprefix(".") in _Q11_WORDS else 1.0
 
 
 class SampleFormat(Enum):
@@ -29,27 +36,24 @@ class SampleFormat(Enum):
     frequencies. The 24 bit formats are those of WAV files, SigMF has none.
     """
 
-    CF32 = ("cf32_le", "<f4", 0.0, 1.0, (".cf32", ".fc32", ".cfile", ".complex", ".c64"))
-    CI16 = (
-        "ci16_le",
-        "<i2",
-        0.0,
-        32768.0,
-        (".ci16", ".cs16", ".sc16", ".c16", ".sc16q11", ".complex32s"),
-    )
-    CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".c8", ".complex16s"))
+    CF32 = ("cf32_le", "<f4", 0.0, 1.0, (".cf32", ".fc32", ".cfile", ".complex", ".c64",
+                                         ".complex64"))  # fmt: skip
+    CI16 = ("ci16_le", "<i2", 0.0, 32768.0, (".ci16", ".cs16", ".sc16", ".c16", ".sc16q11",
+                                             ".sc16_q11", ".complex32s"))  # fmt: skip
+    CI8 = ("ci8", "i1", 0.0, 128.0, (".ci8", ".cs8", ".sc8", ".c8", ".sc8q7", ".sc8_q7",
+                                     ".complex16s"))  # fmt: skip
     CU8 = ("cu8", "u1", 127.5, 127.5, (".cu8", ".uc8", ".complex16u"))
-    CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64", ".fc64", ".c128"))
+    CF64 = ("cf64_le", "<f8", 0.0, 1.0, (".cf64", ".fc64", ".c128", ".complex128"))
     CI32 = ("ci32_le", "<i4", 0.0, 2.0**31, (".ci32", ".cs32", ".sc32", ".c32"))
-    CI24 = ("ci24_le", "<i4", 0.0, 2.0**31, ())
+    CI24 = ("ci24_le", "<i4", 0.0, 2.0**31, (".ci24", ".cs24"))
     CU16 = ("cu16_le", "<u2", 32767.5, 32767.5, (".cu16", ".complex32u"))
-    CU32 = ("cu32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
-    RF32 = ("rf32_le", "<f4", 0.0, 1.0, (".rf32", ".f32"))
-    RF64 = ("rf64_le", "<f8", 0.0, 1.0, (".rf64", ".f64"))
-    RI32 = ("ri32_le", "<i4", 0.0, 2.0**31, (".ri32",))
-    RI24 = ("ri24_le", "<i4", 0.0, 2.0**31, ())
-    RI16 = ("ri16_le", "<i2", 0.0, 32768.0, (".ri16", ".s16"))
-    RI8 = ("ri8", "i1", 0.0, 128.0, (".ri8", ".s8"))
+    CU32 = ("cu32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, (".cu32",))
+    RF32 = ("rf32_le", "<f4", 0.0, 1.0, (".rf32", ".f32", ".f32le"))
+    RF64 = ("rf64_le", "<f8", 0.0, 1.0, (".rf64", ".f64", ".f64le"))
+    RI32 = ("ri32_le", "<i4", 0.0, 2.0**31, (".ri32", ".rs32"))
+    RI24 = ("ri24_le", "<i4", 0.0, 2.0**31, (".ri24", ".rs24"))
+    RI16 = ("ri16_le", "<i2", 0.0, 32768.0, (".ri16", ".rs16", ".s16", ".s16le"))
+    RI8 = ("ri8", "i1", 0.0, 128.0, (".ri8", ".rs8", ".s8"))
     RU32 = ("ru32_le", "<u4", 2.0**31 - 0.5, 2.0**31 - 0.5, ())
     RU16 = ("ru16_le", "<u2", 32767.5, 32767.5, (".ru16", ".u16"))
     RU8 = ("ru8", "u1", 127.5, 127.5, (".ru8", ".u8"))
@@ -121,13 +125,14 @@ class SampleFormat(Enum):
 
     @classmethod
     def named(cls, name: str) -> SampleFormat:
-        """Look a format up by its command line name, SigMF datatype, or ending without the dot.
+        """Look a format up by its command line name, SigMF datatype, or ending; case is ignored.
 
         Raises:
             ConfigError: There is none of that name.
         """
+        word = name.lower().removeprefix(".")
         for each in cls:
-            if name in (each.label, each.sigmf_datatype) or f".{name.lower()}" in each.suffixes:
+            if word in (each.label, each.sigmf_datatype) or f".{word}" in each.suffixes:
                 return each
         known = ", ".join(each.label for each in cls)
         raise ConfigError(f"sample format must be one of {known}, not {name!r}: choose one of them")
@@ -201,7 +206,9 @@ class RawRecording:
         lanes: What is taken of several channels; None if there is one.
         first_sample: Number of the first sample, if this is the continuation of another file.
         notes: What had to be assumed, in words.
-        opened: Opens a compressed file; what it gives holds the samples where the offsets say.
+        opened: Opens a file whose samples do not lie in it as they are, a compressed one; what it
+            gives holds them where the offsets say.
+        level: What the samples are multiplied by, if full scale is not the sample format's.
     """
 
     path: Path
@@ -215,6 +222,7 @@ class RawRecording:
     first_sample: int = 0
     notes: tuple[str, ...] = ()
     opened: Callable[[Path], IO[bytes]] | None = None
+    level: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
@@ -287,17 +295,18 @@ class RawRecording:
 
     def beginning(self, n_samples: int) -> Samples:
         """Its first samples as they are stored, unchecked."""
-        content = next(self._contents(n_samples * self._instant_bytes))
+        return self._decoded(next(self._contents(n_samples * self._instant_bytes)))
+
+    def _decoded(self, content: bytes) -> Samples:
         if self.lanes is not None:
             content = self.lanes.of(content, self.sample_format.component_bytes)
-        return self.sample_format.decode(content)
+        samples = self.sample_format.decode(content)
+        return samples if self.level == 1.0 else samples * np.float32(self.level)
 
     def _stored_blocks(self, n_samples: int) -> Iterator[Samples]:
         done = 0
         for content in self._contents(n_samples * self._instant_bytes):
-            if self.lanes is not None:
-                content = self.lanes.of(content, self.sample_format.component_bytes)
-            block = self.sample_format.decode(content)
+            block = self._decoded(content)
             check_finite(block, done, self.name)
             yield block
             done += len(block)
@@ -332,9 +341,9 @@ class RawRecording:
                 file.seek(place)
             return file.read(n_bytes)
         except _damage() as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise DataFormatError(
-                f"{self.path} must be readable to its end, and is not ({reason}): fetch it again"
+                f"{self.path} must be readable to its end, and is not ({first_line(error)}): "
+                "fetch it again"
             ) from None
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from boltmod.recording.raw import SampleFormat
 from boltmod.recording.stretch import Stretch
 
 
+@runtime_checkable
 class Recording(Protocol):
-    """Samples of one channel, from a beginning to an end that may not be known."""
+    """Samples of one channel, from a beginning to an end that may not be known.
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> recording: boltmod.Recording = boltmod.ArrayRecording(np.arange(5000) % 7 * 1j)
+        >>> [(each.first_sample, len(each.samples)) for each in recording.stretches(2048)]
+        [(0, 2048), (2048, 2048), (4096, 904)]
+    """
 
     @property
     def name(self) -> str:
@@ -35,6 +43,10 @@ class Recording(Protocol):
     @property
     def n_samples(self) -> int | None:
         """How many there are; None if nobody knows yet."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be assumed, in words, or is worth knowing."""
 
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Read it from its beginning to its end.

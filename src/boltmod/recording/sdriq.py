@@ -33,8 +33,6 @@ def open_sdriq(path: Path) -> RawRecording:
     Raises:
         DataFormatError: The header is damaged, or tells of other components than 16 or 24 bits.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
     with path.open("rb") as file:
         content = file.read(HEADER_BYTES)
     if not is_header(content):
@@ -56,4 +54,5 @@ def open_sdriq(path: Path) -> RawRecording:
         offset_bytes=HEADER_BYTES,
         n_bytes=n_bytes - n_bytes % sample_format.sample_bytes,
         centre_hz=float(centre_hz) or None,
+        level=1.0 if n_bits == 16 else 256.0,
     )

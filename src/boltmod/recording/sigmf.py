@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -24,8 +24,8 @@ from boltmod.recording.file_names import META_SUFFIX as META_SUFFIX
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.recording.sigmf_meta import Meta
 
-_LOOKED_AT_BYTES = 1 << 20
-"""Of samples that metadata do not describe well."""
+_BLOCK_BYTES = 1 << 20
+"""Read at once; so many of samples that metadata do not describe well tell what they are."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class Data:
-    """Where the samples of a recording lie, and whatever stands among them.
+    """A part of a file: the samples of a recording and whatever stands among them, for one.
 
     Args:
         path: The file.
@@ -83,6 +83,24 @@ class Data:
     offset: int
     size: int
     opened: Callable[[Path], IO[bytes]] | None = None
+
+    def blocks(self) -> Iterator[bytes]:
+        """Its content, piece by piece."""
+        left = self.size
+        with self.path.open("rb") if self.opened is None else self.opened(self.path) as file:
+            file.seek(self.offset)
+            while left and (block := file.read(min(left, _BLOCK_BYTES))):
+                yield block
+                left -= len(block)
+
+    def has_sha512(self, stated: str | None) -> bool:
+        """Whether its checksum is the one that is stated, if one is."""
+        if stated is None:
+            return True
+        digest = hashlib.sha512()
+        for block in self.blocks():
+            digest.update(block)
+        return digest.hexdigest() == stated.lower()
 
 
 def open_sigmf(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
@@ -103,9 +121,10 @@ def open_sigmf(path: Path, channels: tuple[int, ...] | None = None) -> RawRecord
     n_bytes = data_path.stat().st_size
     if not n_bytes:
         raise DataFormatError(f"{data_path} must hold samples, and is empty: record again")
-    if not _has_hash(data_path, meta.facts.get(sigmf.SHA512_KEY)):
+    data = Data(data_path, 0, n_bytes)
+    if not data.has_sha512(meta.facts.get(sigmf.SHA512_KEY)):
         raise _mismatch(data_path, meta, "Calculated file hash does not match associated metadata")
-    recording = recording_of(meta, Data(data_path, 0, n_bytes), channels)
+    recording = recording_of(meta, data, channels)
     last = max((_end(each) for each in meta.document["annotations"]), default=0)
     if last > recording.first_sample + recording.n_samples:
         raise _mismatch(data_path, meta, "it ends before the last annotation does")
@@ -151,9 +170,7 @@ def _true_format(meta: Meta, data: Data) -> tuple[SampleFormat, tuple[str, ...]]
     stated = meta.sample_format
     if meta.is_typed and stated is not SampleFormat.CF64:
         return stated, ()
-    with data.path.open("rb") if data.opened is None else data.opened(data.path) as file:
-        file.seek(data.offset)
-        content = file.read(min(data.size, _LOOKED_AT_BYTES))
+    content = next(data.blocks(), b"")
     if stated is SampleFormat.CF64 and _are_floats_of_32_bits(content):
         note = f"{data.path.name} holds cf32 samples where {meta.path.name} says cf64: read as cf32"
         return SampleFormat.CF32, (note,)
@@ -176,13 +193,6 @@ def _are_floats_of_32_bits(content: bytes) -> bool:
 
 def _end(annotation: dict[str, Any]) -> int:
     return int(annotation[sigmf.SAMPLE_START_KEY]) + int(annotation.get(sigmf.SAMPLE_COUNT_KEY, 0))
-
-
-def _has_hash(path: Path, stated: str | None) -> bool:
-    if stated is None:
-        return True
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha512").hexdigest() == stated.lower()
 
 
 def _mismatch(data_path: Path, meta: Meta, reason: str) -> DataFormatError:

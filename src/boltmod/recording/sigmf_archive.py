@@ -6,46 +6,29 @@ Source: SigMF 1.2, "SigMF Archives"; `.sigmf.gz`, `.sigmf.xz` and `.sigmf.zip` a
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
 import sigmf
 
-from boltmod.errors import DataFormatError
+from boltmod.errors import DataFormatError, first_line
 from boltmod.recording import sigmf_meta
 from boltmod.recording.file_names import DATA_SUFFIX, META_SUFFIX
 from boltmod.recording.raw import RawRecording
 from boltmod.recording.sigmf import Data, recording_of
 
-_HASH_BLOCK_BYTES = 1 << 20
 _DAMAGE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, ValueError, EOFError,
     NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What the readers of archives raise where there is none, or a damaged one."""
 _Open = Callable[[Path], IO[bytes]]
-
-
-@dataclass(frozen=True)
-class _Member:
-    """A file in an archive: where it begins in what `opened` gives, and how long it is."""
-
-    offset: int
-    size: int
-    opened: _Open | None
-
-    def read(self, path: Path) -> bytes:
-        with path.open("rb") if self.opened is None else self.opened(path) as file:
-            file.seek(self.offset)
-            return file.read(self.size)
 
 
 def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawRecording:
@@ -67,38 +50,45 @@ def open_archive(path: Path, channels: tuple[int, ...] | None = None) -> RawReco
                 f"{path} must hold one recording, not {len(meta_names)}: "
                 f"unpack it with tar -xf {path.name}"
             )
-        text = members[meta_names[0]].read(path)
+        text = b"".join(members[meta_names[0]].blocks())
     except _DAMAGE as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         suffix = path.suffix.lower()
         kind = "a zip file" if suffix == ".zip" else "an uncompressed tar file"
-        kind = "a compressed tar file" if suffix in _TARS else kind
+        kind = "a compressed tar file" if suffix in (".gz", ".xz") else kind
         raise DataFormatError(
-            f"{path} must be a SigMF archive, {kind}, which it is not ({reason}): fetch it again"
+            f"{path} must be a SigMF archive, {kind}, which it is not ({first_line(error)}): "
+            "fetch it again"
         ) from None
     meta = sigmf_meta.parse(text, path / meta_names[0])
     data = members.get(meta_names[0].removesuffix(META_SUFFIX) + DATA_SUFFIX)
     if data is None:
         raise DataFormatError(f"{path} must hold the samples too, and does not: archive both files")
-    where = Data(path, data.offset, data.size, data.opened)
-    recording = recording_of(meta, where, channels)
-    _check_hash(path, data, meta.facts.get(sigmf.SHA512_KEY))
+    recording = recording_of(meta, data, channels)
+    if not data.has_sha512(meta.facts.get(sigmf.SHA512_KEY)):
+        raise DataFormatError(
+            f"{path} must hold the samples that its metadata's checksum names, and holds others: "
+            "fetch it again"
+        )
     return recording
 
 
-def _members(path: Path) -> dict[str, _Member]:
+def _members(path: Path) -> dict[str, Data]:
     """The files in an archive, by their names."""
-    if path.suffix.lower() == ".zip":
+    with path.open("rb") as file:
+        begin = file.read(6)
+    if begin.startswith(b"PK"):
         with zipfile.ZipFile(path) as archive:
             return {
-                each.filename: _Member(0, each.file_size, partial(_open_zipped, each.filename))
+                each.filename: Data(path, 0, each.file_size, partial(_open_zipped, each.filename))
                 for each in archive.infolist()
                 if not each.is_dir()
             }
-    mode, opened = _TARS.get(path.suffix.lower(), ("r:", None))
+    mode, opened = next((t for magic, t in _TARS.items() if begin.startswith(magic)), ("r:", None))
     with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
         return {
-            each.name: _Member(each.offset_data, each.size, opened) for each in tar if each.isfile()
+            each.name: Data(path, each.offset_data, each.size, opened)
+            for each in tar
+            if each.isfile()
         }
 
 
@@ -110,29 +100,12 @@ def _open_xz(path: Path) -> IO[bytes]:
     return cast(IO[bytes], lzma.open(path, "rb"))
 
 
-_TARS: dict[str, tuple[str, _Open | None]] = {
-    ".gz": ("r:gz", _open_gzipped),
-    ".xz": ("r:xz", _open_xz),
+_TARS: dict[bytes, tuple[str, _Open | None]] = {
+    b"\x1f\x8b": ("r:gz", _open_gzipped),
+    b"\xfd7zXZ": ("r:xz", _open_xz),
 }
-"""How compressed tar files are opened, and what gives their content."""
+"""How compressed tar files begin, how they are opened, and what gives their content."""
 
 
 def _open_zipped(name: str, path: Path) -> IO[bytes]:
     return zipfile.ZipFile(path).open(name)
-
-
-def _check_hash(path: Path, data: _Member, stated: str | None) -> None:
-    if stated is None:
-        return
-    digest = hashlib.sha512()
-    left = data.size
-    with path.open("rb") if data.opened is None else data.opened(path) as file:
-        file.seek(data.offset)
-        while left and (block := file.read(min(left, _HASH_BLOCK_BYTES))):
-            digest.update(block)
-            left -= len(block)
-    if digest.hexdigest() != stated.lower():
-        raise DataFormatError(
-            f"{path} must hold the samples that its metadata's checksum names, and holds others: "
-            "fetch it again"
-        )

@@ -8,6 +8,7 @@ Source: SigMF 1.2, github.com/sigmf/SigMF; validated by the `sigmf` package.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import warnings
@@ -20,7 +21,7 @@ import sigmf
 from jsonschema import ValidationError  # type: ignore[import-untyped]
 from sigmf.error import SigMFError
 
-from boltmod.errors import ConfigError, DataFormatError
+from boltmod.errors import ConfigError, DataFormatError, first_line
 from boltmod.recording.raw import Lanes, Piece, SampleFormat
 
 _NEEDED = {
@@ -32,6 +33,15 @@ _NEEDED = {
 _MOST_DROPPED = 50
 _UNTYPED = re.compile(r"[iuf](8|16|32|64)(_le|_be)?")
 """Datatypes as older programs write them, without a word on whether the samples are complex."""
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_WHOLE = {
+    sigmf.NUM_CHANNELS_KEY, sigmf.TRAILING_BYTES_KEY, sigmf.OFFSET_KEY, sigmf.SAMPLE_START_KEY,
+    sigmf.HEADER_BYTES_KEY, sigmf.SAMPLE_COUNT_KEY,
+}  # fmt: skip
+_NUMBERS = _WHOLE | {
+    sigmf.SAMPLE_RATE_KEY, sigmf.FREQUENCY_KEY, sigmf.FREQ_LOWER_EDGE_KEY,
+    sigmf.FREQ_UPPER_EDGE_KEY,
+}  # fmt: skip
 _BYTE_TYPES = re.compile(r"([cr][iu]8)_(le|be)")
 
 
@@ -171,16 +181,15 @@ def read(path: Path) -> Meta:
 def parse(text: bytes, path: Path) -> Meta:
     """Read metadata, wherever they lie."""
     try:
-        document = json.loads(text.decode("utf-8-sig"))
-        notes = ["it begins with a byte order mark"] if text.startswith(b"\xef\xbb\xbf") else []
+        document = json.loads(text)  # of UTF-8, 16 or 32, with a byte order mark or without
+        notes = ["it begins with a byte order mark"] if text.startswith(_BYTE_ORDER_MARKS) else []
         datatype = _text(document, sigmf.DATATYPE_KEY)
         for mend in _MENDS:
             notes += mend(document)
         notes += _without_what_is_wrong(document)
     except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataFormatError(
-            f"{path} must be valid SigMF metadata, which it is not ({reason}): "
+            f"{path} must be valid SigMF metadata, which it is not ({first_line(error)}): "
             "check it with sigmf_validate"
         ) from None
     told = [f"{path.name} is not valid SigMF ({'; '.join(notes)}): it is read all the same"]
@@ -214,17 +223,42 @@ def _mend_datatype(document: Any) -> list[str]:
     return [f"{datatype} for {known.sigmf_datatype}"]
 
 
-def _mend_rate(document: Any) -> list[str]:
-    rate = _text(document, sigmf.SAMPLE_RATE_KEY)
-    if rate is None:
+def _mend_numbers(document: Any) -> list[str]:
+    """Numbers as text, whole ones as floats, and what is said to be nothing."""
+    if not isinstance(document, dict):
         return []
-    document["global"][sigmf.SAMPLE_RATE_KEY] = float(rate)
-    return ["its sample rate is a text"]
+    notes: list[str] = []
+    for part in ("global", "captures", "annotations"):
+        content = document.get(part)
+        if part == "captures" and isinstance(content, dict):
+            content = document[part] = [content]
+            notes.append("its captures are no list")
+        for facts in content if isinstance(content, list) else [content]:
+            notes += _mend_facts(facts) if isinstance(facts, dict) else []
+    return list(dict.fromkeys(notes))
+
+
+def _mend_facts(facts: dict[str, Any]) -> list[str]:
+    notes: list[str] = []
+    for key in [key for key, value in facts.items() if key.startswith("core:") and value is None]:
+        del facts[key]
+        notes.append(f"its {key} is null")
+    for key in _NUMBERS & facts.keys():
+        if isinstance(facts[key], str):
+            facts[key] = float(facts[key])
+            name = "sample rate" if key == sigmf.SAMPLE_RATE_KEY else key
+            notes.append(f"its {name} is a text")
+        if key in _WHOLE and isinstance(facts[key], float) and facts[key].is_integer():
+            facts[key] = int(facts[key])
+    if facts.get(sigmf.SHA512_KEY) == "":
+        del facts[sigmf.SHA512_KEY]
+        notes.append("its checksum is empty")
+    return notes
 
 
 def _mend_version(document: Any) -> list[str]:
     # Only metadata that tell what the samples are: anything else is no SigMF.
-    if _text(document, sigmf.DATATYPE_KEY) is None or sigmf.VERSION_KEY in document["global"]:
+    if _text(document, sigmf.DATATYPE_KEY) is None or _text(document, sigmf.VERSION_KEY):
         return []
     document["global"][sigmf.VERSION_KEY] = sigmf.__specification__
     return ["it does not say which version"]
@@ -237,15 +271,20 @@ def _mend_lists(document: Any) -> list[str]:
     document |= {name: [] for name in missing}
     notes = [f"it has no {name}" for name in missing]
     captures = document["captures"]
-    first = captures[0] if isinstance(captures, list) and captures else None
-    if isinstance(first, dict) and sigmf.SAMPLE_START_KEY not in first:
+    if not isinstance(captures, list) or not all(isinstance(each, dict) for each in captures):
+        return notes
+    if captures and sigmf.SAMPLE_START_KEY not in (first := captures[0]):
         first[sigmf.SAMPLE_START_KEY] = document["global"].get(sigmf.OFFSET_KEY, 0)
         notes.append("its first capture does not say where it begins")
+    starts = [each.get(sigmf.SAMPLE_START_KEY) for each in captures]
+    if all(isinstance(each, int) for each in starts) and starts != sorted(starts):
+        captures.sort(key=lambda capture: capture[sigmf.SAMPLE_START_KEY])
+        notes.append("its captures are not in order")
     return notes
 
 
 _MENDS: tuple[Callable[[Any], list[str]], ...] = (
-    _mend_datatype, _mend_rate, _mend_version, _mend_lists,
+    _mend_datatype, _mend_numbers, _mend_version, _mend_lists,
 )  # fmt: skip
 
 

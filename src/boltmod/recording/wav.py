@@ -5,12 +5,14 @@ receiver left behind can be streamed; scipy's and the standard library's readers
 
 Source: Microsoft, "Multimedia Programming Interface and Data Specifications 1.0" (RIFF WAVE), the
 WAVEFORMATEXTENSIBLE structure; EBU Tech 3306 (RF64), ITU-R BS.2088 (BW64); the `auxi` chunk as
-SDR#, HDSDR and ka9q-radio write it (two times of 16 bytes, then the centre frequency in hertz);
-KiwiSDR's kiwiclient, which writes a `kiwi` and a `data` chunk every 512 samples.
+SDR#, HDSDR and ka9q-radio write it (two times of 16 bytes, then the centre frequency in hertz), and
+SDR Console (XML that names a RadioCenterFreq); KiwiSDR's kiwiclient, which writes a `kiwi` and a
+`data` chunk every 512 samples.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +21,12 @@ from typing import IO
 import numpy as np
 
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.recording.analytic import Samples
 from boltmod.recording.raw import Lanes, Piece, RawRecording, SampleFormat
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 MAGICS = (b"RIFF", b"RF64", b"BW64")
+SUFFIXES = (".wav", ".wave", ".rf64", ".bw64", ".bwf")
 _UNKNOWN_SIZES = (0, 0xFFFFFFFF)
 _COMPONENTS = {
     (_PCM, 8): SampleFormat.RU8,
@@ -34,6 +38,8 @@ _COMPONENTS = {
 }
 _COMPARED_INSTANTS = 1 << 16
 """Instants at the beginning in which two channels are compared."""
+_MOST_NOTED_BYTES = 1 << 16
+_XML_CENTRE = re.compile(rb'RadioCenterFreq="(\d{1,12})(?:\.\d*)?"')
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Header:
 
 
 @dataclass
-class _Chunks:
+class Chunks:
     """What lies in a file.
 
     Args:
@@ -88,8 +94,6 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
             floats, or more than two channels of which none are chosen.
         ConfigError: There is no such channel.
     """
-    if not path.is_file():
-        raise DataFormatError(f"{path} must be a readable file, and is none: check the name")
     with path.open("rb") as file:
         try:
             chunks = _walk(file, path)
@@ -108,10 +112,11 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
         n_bytes=pieces[0][1],
         centre_hz=chunks.centre_hz,
         pieces=pieces if len(pieces) > 1 else (),
-        lanes=None if header.n_channels == len(taken) else Lanes(header.n_channels, taken),
+        lanes=None if taken == tuple(range(header.n_channels)) else Lanes(header.n_channels, taken),
         notes=chunks.notes,
     )
-    if channels is None and len(taken) == 2 and _are_equal(recording):
+    is_pair = channels is None and len(taken) == 2 and bool(recording.n_samples)
+    if is_pair and are_equal(recording.beginning(_COMPARED_INSTANTS)):
         return replace(
             recording,
             sample_format=header.component,
@@ -122,35 +127,55 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
     return recording
 
 
-def _walk(file: IO[bytes], path: Path) -> _Chunks:
+def _walk(file: IO[bytes], path: Path) -> Chunks:
     """Everything before and between the samples."""
     n_all = path.stat().st_size
     magic, _, kind = struct.unpack("<4sI4s", file.read(12))
     if magic not in MAGICS or kind != b"WAVE":
         raise _unreadable(path, "it does not begin like one")
-    chunks = _Chunks()
+    chunks = Chunks()
     while not chunks.pieces or n_all - file.tell() >= 8:
         name, size = struct.unpack("<4sI", file.read(8))
         if name == b"data":
             size = _add_piece(chunks, file, size, path)
         else:
-            content = file.read(min(size, 64))
-            _note(chunks, name, content, path)
+            content = file.read(min(size, _MOST_NOTED_BYTES))
+            note(chunks, name, content, str(path))
             file.seek(-len(content), 1)
-        file.seek(size + size % 2, 1)
+        end = file.tell() + size
+        file.seek(end)
+        # A chunk of an odd length has a byte more, which not everybody knows.
+        if size % 2 and not is_name(file.read(4)):
+            end += 1
+        file.seek(end)
     return chunks
 
 
-def _note(chunks: _Chunks, name: bytes, content: bytes, path: Path) -> None:
+def note(chunks: Chunks, name: bytes, content: bytes, source: str) -> None:
+    """Take in what a chunk says of the samples.
+
+    Args:
+        chunks: What is known so far.
+        name: The chunk's.
+        content: Its beginning at least.
+        source: What messages call the file.
+    """
     if name == b"fmt ":
-        chunks.header = parse_format(content, str(path))
+        chunks.header = _parse_format(content, source)
     elif name == b"ds64":
         chunks.long_bytes = struct.unpack_from("<Q", content, 8)[0]
-    elif name == b"auxi" and len(content) >= 36:
-        chunks.centre_hz = float(struct.unpack_from("<I", content, 32)[0]) or None
+    elif name == b"auxi":
+        chunks.centre_hz = _centre_hz(content)
 
 
-def _add_piece(chunks: _Chunks, file: IO[bytes], size: int, path: Path) -> int:
+def _centre_hz(auxi: bytes) -> float | None:
+    if b"<" in auxi[:4]:  # XML, in characters of one byte or of two
+        match = _XML_CENTRE.search(auxi.replace(b"\x00", b""))
+        return float(match[1]) or None if match else None
+    return float(struct.unpack_from("<I", auxi, 32)[0]) or None if len(auxi) >= 36 else None
+
+
+def _add_piece(chunks: Chunks, file: IO[bytes], size: int, path: Path) -> int:
     """Note where samples lie; returns how many bytes they are, whatever the header says."""
     start = file.tell()
     left = path.stat().st_size - start
@@ -158,7 +183,7 @@ def _add_piece(chunks: _Chunks, file: IO[bytes], size: int, path: Path) -> int:
         size = min(chunks.long_bytes, left)  # 64 bits do not wrap
     elif (size in _UNKNOWN_SIZES and not chunks.pieces) or size > left:
         size = left
-    elif not _goes_on(file, start + size + size % 2, left - size - size % 2):
+    elif not any(_goes_on(file, start + end, left - end) for end in {size, size + size % 2}):
         chunks.notes = (
             f"{path.name} says that it holds {size:,} bytes of samples, and holds {left:,}: "
             "all are read",
@@ -175,19 +200,21 @@ def _goes_on(file: IO[bytes], place: int, left: int) -> bool:
         return True
     file.seek(place)
     name, size = struct.unpack("<4sI", file.read(8))
-    is_name = name.isascii() and name.decode("ascii", "replace").isprintable()
-    return is_name and bool(size <= left - 8 or (name == b"data" and size == 0xFFFFFFFF))
+    return is_name(name) and bool(size <= left - 8 or (name == b"data" and size == 0xFFFFFFFF))
 
 
-def parse_format(content: bytes, name: str) -> Header:
-    """Read a `fmt ` chunk.
+def is_name(name: bytes) -> bool:
+    """Whether a chunk may be called so."""
+    return len(name) == 4 and name.isascii() and name.decode("ascii").isprintable()
 
-    Raises:
-        DataFormatError: It tells of samples that cannot be read.
-    """
-    code, n_channels, rate_hz, _, _, n_bits = struct.unpack_from("<HHIIHH", content)
+
+def _parse_format(content: bytes, name: str) -> Header:
+    """Read a `fmt ` chunk: samples lie in whole bytes, at the upper end of them."""
+    code, n_channels, rate_hz, _, instant_bytes, n_bits = struct.unpack_from("<HHIIHH", content)
     if code == _EXTENSIBLE:
         code = struct.unpack_from("<H", content, 24)[0]
+    if n_channels and instant_bytes % n_channels == 0:
+        n_bits = max(n_bits, 8 * instant_bytes // n_channels)
     component = _COMPONENTS.get((code, n_bits))
     if component is None:
         raise DataFormatError(
@@ -221,14 +248,10 @@ def _whole(pieces: list[Piece], instant_bytes: int) -> tuple[Piece, ...]:
     return tuple((start, size - size % instant_bytes) for start, size in pieces)
 
 
-def _are_equal(recording: RawRecording) -> bool:
-    """Whether I and Q are the same for as long as it is worth to look, and not constant."""
-    if not recording.n_samples:
-        return False
-    first = recording.beginning(_COMPARED_INSTANTS)
-    components = first.view(np.float32).reshape(-1, 2)
-    left, right = components.T
-    return bool(np.array_equal(left, right) and left.min() < left.max())
+def are_equal(samples: Samples) -> bool:
+    """Whether I and Q are the same, and not constant."""
+    left, right = samples.view(np.float32).reshape(-1, 2).T
+    return bool(len(left) and np.array_equal(left, right) and left.min() < left.max())
 
 
 def _unreadable(path: Path | str, reason: str) -> DataFormatError:

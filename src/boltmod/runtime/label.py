@@ -34,6 +34,12 @@ class Label:
         bandwidth_hz: Its width.
         n_dropped: Windows of a stream that were lost before this one.
         shares: Probability of each class, (n_classes,).
+
+    Example:
+        >>> import boltmod, numpy as np
+        >>> label = boltmod.classify(np.ones(1024, complex), "boltnet")[0]
+        >>> label.sample_count, label.class_name  # nothing changes in it, so it has no class
+        (1024, None)
     """
 
     sample_start: int

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.recording.recording import Recording
+from boltmod.runtime.cut.cut import Cut
 from boltmod.runtime.framing import centred, filled, scale
 from boltmod.runtime.label import Label
 from boltmod.runtime.session import Classifier
+from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.window import Windows
+
+
+def label_all(
+    cut: Cut, recording: Recording, classifier: Classifier, sinks: Sequence[Sink]
+) -> None:
+    """Cut a recording, classify its windows, and hand the labels to whatever takes them."""
+    for windows in cut(recording):
+        labels = label(classifier, windows)
+        for sink in sinks:
+            sink.add(windows, labels)
 
 
 def label(classifier: Classifier, windows: Windows) -> list[Label]:
@@ -26,7 +41,7 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
         return []
     samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
     planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
-    shares = classifier.probabilities(planes)
+    shares = classifier.probabilities(planes, scale=False)
     return [
         _label(windows, place, classifier.classes, None if is_constant[place] else row)
         for place, row in enumerate(shares)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from boltmod.errors import ShapeError, UnsupportedOperatorError
 from boltmod.model import onnx_file
@@ -25,6 +25,8 @@ from boltmod.model.lowering import lower
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.engines import EngineName, integer_engine
+from boltmod.runtime.frames import as_planes, check_finite, check_shape
+from boltmod.runtime.framing import scale_planes
 
 _BATCH_SIZE = 16
 """Frames run at once: activations of a batch stay within the processor's caches."""
@@ -44,12 +46,23 @@ class Classifier:
         ModelFormatError: The file is no classifier of frames.
         UnsupportedOperatorError: The model holds what cannot be run, or not by that engine.
         ToolNotFoundError: The integer engine is asked for and there is no compiler for it.
+
+    Example:
+        >>> import boltmod
+        >>> classifier = boltmod.Classifier("boltnet60")
+        >>> frames = boltmod.generate(["BPSK", "QPSK", "16QAM"], 20, seed=1)
+        >>> answers = classifier.probabilities(frames)
+        >>> [classifier.classes[each] for each in answers.argmax(axis=1)]
+        ['BPSK', 'QPSK', '16QAM']
+        >>> samples = 300 * (frames[0, 0] + 1j * frames[0, 1])  # of any level, complex
+        >>> classifier.classes[classifier.probabilities(samples).argmax()]
+        'BPSK'
     """
 
     def __init__(
-        self, model: Model | Path, threads: int | None = None, engine: str = EngineName.AUTO
+        self, model: Model | Path | str, threads: int | None = None, engine: str = EngineName.AUTO
     ) -> None:
-        self.model = model if isinstance(model, Model) else onnx_file.load(model)
+        self.model = onnx_file.as_model(model)
         self._n_threads = threads or os.cpu_count() or 1
         self._integer = integer_engine(self.model, engine)
         if self._integer is None:
@@ -62,6 +75,11 @@ class Classifier:
         return EngineName.ONNXRUNTIME if self._integer is None else EngineName.INTEGER
 
     @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Name of each column of the results."""
         return self.model.classes
@@ -71,19 +89,26 @@ class Classifier:
         """What the model says it learned from; empty where it does not."""
         return self.model.metadata.provenance.get("trained_on", "")
 
-    def logits(self, iq_planes: Floats) -> Floats:
+    def logits(self, frames: ArrayLike, *, scale: bool = True) -> Floats:
         """What the network says of each frame.
 
         Args:
-            iq_planes: Frames, (n, 2, 1024) float32, scaled as the model's metadata asks.
+            frames: I/Q planes (n, 2, 1024), complex frames (n, 1024), or complex samples (n,) that
+                follow each other; any level and type of number.
+            scale: Whether each frame is brought to the level that the network learned at, as
+                `boltmod classify` does; without it frames go in as they stand, in float32.
 
         Returns:
             Logits, (n, n_classes) float32; a frame's row does not depend on the other frames.
 
         Raises:
             ShapeError: The frames have another shape or type.
+            DataFormatError: A sample is not finite.
         """
-        _check_frames(iq_planes)
+        iq_planes = as_planes(frames) if scale else _as_they_stand(frames)
+        check_finite(iq_planes)
+        if scale:
+            iq_planes = scale_planes(iq_planes, self.model.metadata.input_scaling)
         if not len(iq_planes):
             return np.empty((0, len(self.classes)), np.float32)
         batches = list(_batches(iq_planes))
@@ -92,16 +117,17 @@ class Classifier:
         with ThreadPoolExecutor(self._n_threads) as pool:
             return np.concatenate(list(pool.map(self._run, batches)))
 
-    def probabilities(self, iq_planes: Floats) -> Floats:
+    def probabilities(self, frames: ArrayLike, *, scale: bool = True) -> Floats:
         """Probability of each class for each frame: the softmax of `logits`.
 
         Args:
-            iq_planes: As for `logits`.
+            frames: As for `logits`.
+            scale: As for `logits`.
 
         Returns:
             Probabilities, (n, n_classes) float32; each row sums to one.
         """
-        logits = self.logits(iq_planes).astype(np.float64)
+        logits = self.logits(frames, scale=scale).astype(np.float64)
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
 
@@ -154,16 +180,16 @@ def _refusal(model: Model, reason: object) -> str:
     )
 
 
-def _check_frames(iq_planes: Floats) -> None:
-    if iq_planes.ndim != 3 or iq_planes.shape[1:] != (2, FRAME_LENGTH):
-        raise ShapeError(
-            f"iq_planes must have shape (n, 2, {FRAME_LENGTH}), not {iq_planes.shape}: "
-            "plane 0 is I, plane 1 is Q"
-        )
+def _as_they_stand(frames: ArrayLike) -> Floats:
+    iq_planes = np.asarray(frames)
+    if iq_planes.dtype.kind == "c":
+        return as_planes(iq_planes)
+    check_shape(iq_planes)
     if iq_planes.dtype != np.float32:
         raise ShapeError(
             f"iq_planes must be float32, not {iq_planes.dtype}: convert with .astype(np.float32)"
         )
+    return iq_planes
 
 
 def _batches(iq_planes: Floats) -> Iterator[Floats]:

@@ -81,12 +81,16 @@ class Tally:
         self.shares = new if self.shares is None else self.shares + new
         self.log_shares = logs if self.log_shares is None else self.log_shares + logs
 
+    def decision(self) -> tuple[str | None, float | None]:
+        """The class that makes all windows most probable together, and its mean probability."""
+        if self.shares is None or self.log_shares is None:
+            return None, None
+        best = int(np.argmax(self.log_shares))
+        return self.classes[best], float(self.shares[best]) / self.n_windows
+
     def verdict(self, signal: Signal) -> Verdict:
         """Decide what the signal is over all its windows."""
-        name = probability = None
-        if self.shares is not None and self.log_shares is not None:
-            best = int(np.argmax(self.log_shares))
-            name, probability = self.classes[best], float(self.shares[best]) / self.n_windows
+        name, probability = self.decision()
         told = by_waveform(signal)
         if told is not None:
             name, probability = told, None if told == CARRIER else _CLOCKED

@@ -8,10 +8,10 @@ from typing import Any
 import optuna
 
 from boltmod.config import Recipe
-from boltmod.search.space import Dimension, Opened, Range, changed
+from boltmod.search.space import Dimension, Range, RecipeSpace, changed
 
 
-def drawn(opened: Opened, trial: optuna.Trial, number: int) -> Recipe:
+def drawn(opened: RecipeSpace, trial: optuna.Trial, number: int) -> Recipe:
     """Return the recipe of a trial, which is named after the space and its number.
 
     Raises:
@@ -21,7 +21,7 @@ def drawn(opened: Opened, trial: optuna.Trial, number: int) -> Recipe:
     return recipe.model_copy(update={"name": f"{opened.space.name}-{number}"})
 
 
-def recipe_from(opened: Opened, values: dict[str, Any], number: int) -> Recipe:
+def recipe_from(opened: RecipeSpace, values: dict[str, Any], number: int) -> Recipe:
     """Return the recipe of a finished trial from what it tried."""
 
     def chosen(dimension: Dimension) -> tuple[Any, ...]:

@@ -23,14 +23,14 @@ from boltmod.pipeline.run import claim
 from boltmod.run_folder import RunFolder
 from boltmod.search.draw import drawn
 from boltmod.search.folder import SearchFolder
-from boltmod.search.space import Opened, Space, kept_weights
+from boltmod.search.space import RecipeSpace, Space, kept_weights
 from boltmod.search.stopping import Curve, reason_to_stop
 from boltmod.search.storage import REMARK, frozen, own_number
-from boltmod.search.trials import END, End, tried
+from boltmod.search.trials import END, End, trials_of
 
 
 def run_trial(
-    opened: Opened,
+    opened: RecipeSpace,
     folder: SearchFolder,
     trial: optuna.Trial,
     check: Callable[[], None],
@@ -115,7 +115,7 @@ class _Watcher:
         self._trial.set_user_attr("seconds", _seconds(self._files))
         if self._space.stopping.enabled:
             number = own_number(frozen(self._trial))
-            others = [t.curve for t in tried(self._trial.study) if t.number != number]
+            others = [t.curve for t in trials_of(self._trial.study) if t.number != number]
             found = [each for each in others if each is not None]
             reason = reason_to_stop(curve, found, self._space.stopping)
             if reason is not None:
@@ -160,7 +160,7 @@ def _chosen(space: Space, cost: Cost) -> float:
 
 
 def _refuse_repetition(trial: optuna.Trial, number: int) -> None:
-    for other in tried(trial.study):
+    for other in trials_of(trial.study):
         is_it = other.number < number and other.standing not in ("repeated", "failed")
         if is_it and other.values == trial.params:
             _end(trial, "repeated", f"the same as trial {other.number}")

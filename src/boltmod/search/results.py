@@ -16,8 +16,8 @@ from boltmod.files import write_text
 from boltmod.pipeline.run import recipe_document
 from boltmod.search.draw import recipe_from
 from boltmod.search.folder import SearchFolder
-from boltmod.search.space import Opened
-from boltmod.search.trials import Standing, Tried, cost_of, shown
+from boltmod.search.space import RecipeSpace
+from boltmod.search.trials import Standing, TrialRecord, cost_of, shown
 
 _ENDS: dict[Standing, str] = {
     "trained": "to the end",
@@ -34,7 +34,10 @@ _TITLE = "Search: orange, validation frames. Published: blue, real test split. D
 
 
 def write_results(
-    opened: Opened, folder: SearchFolder, trials: tuple[Tried, ...], best: tuple[Tried, ...]
+    opened: RecipeSpace,
+    folder: SearchFolder,
+    trials: tuple[TrialRecord, ...],
+    best: tuple[TrialRecord, ...],
 ) -> tuple[Any, ...]:
     """Write picture, page and recipes, again if there are any.
 
@@ -63,14 +66,14 @@ def write_results(
     return tuple(paths)
 
 
-def _remark(trial: Tried) -> str:
+def _remark(trial: TrialRecord) -> str:
     return (
         f"# Trial {trial.number}: {trial.accuracy or 0:.2%} on its validation frames, "
         f"score {trial.score or 0:.6f}.\n"
     )
 
 
-def _figure(trials: tuple[Tried, ...], best: tuple[Tried, ...], *, strict: bool) -> Any:
+def _figure(trials: tuple[TrialRecord, ...], best: tuple[TrialRecord, ...], *, strict: bool) -> Any:
     own = tuple(_result(trial, strict=strict) for trial in best)
     others = tuple(
         _result(trial, strict=strict)
@@ -83,14 +86,16 @@ def _figure(trials: tuple[Tried, ...], best: tuple[Tried, ...], *, strict: bool)
     return accuracy_over_score((*published, *own), others=others, title=_TITLE)
 
 
-def _result(trial: Tried, *, strict: bool) -> Result:
+def _result(trial: TrialRecord, *, strict: bool) -> Result:
     score = cost_of(trial, strict=strict) or 0.0
     return Result(
         f"{trial.number}", trial.accuracy or 0.0, score, measured_on="", source="", is_own=True
     )
 
 
-def _html(opened: Opened, trials: tuple[Tried, ...], best: tuple[Tried, ...], svg: str) -> str:
+def _html(
+    opened: RecipeSpace, trials: tuple[TrialRecord, ...], best: tuple[TrialRecord, ...], svg: str
+) -> str:
     space = opened.space
     ends = Counter(trial.standing for trial in trials)
     cards = [(name, str(ends[name]), what) for name, what in _ENDS.items() if ends[name]]
@@ -123,7 +128,7 @@ _HEAD = (
 )  # fmt: skip
 
 
-def _row(trial: Tried) -> tuple[str | Bar, ...]:
+def _row(trial: TrialRecord) -> tuple[str | Bar, ...]:
     end = _ENDS[trial.standing]
     return (
         str(trial.number),
@@ -137,7 +142,7 @@ def _row(trial: Tried) -> tuple[str | Bar, ...]:
     )
 
 
-def _best_row(trial: Tried) -> tuple[str | Bar, ...]:
+def _best_row(trial: TrialRecord) -> tuple[str | Bar, ...]:
     return _without_end(_row(trial))
 
 
@@ -146,7 +151,7 @@ def _without_end(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*row[:-2], row[-1])
 
 
-def _how(best: tuple[Tried, ...]) -> Iterator[str]:
+def _how(best: tuple[TrialRecord, ...]) -> Iterator[str]:
     if best:
         number = best[-1].number
         yield page.paragraph("Each one's recipe lies in recipes/. To test one, beside its trial:")

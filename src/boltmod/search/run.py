@@ -12,13 +12,13 @@ from typing import Any
 from optuna.study import Study
 
 from boltmod.errors import ConfigError
-from boltmod.search.crew import Crew
 from boltmod.search.folder import SearchFolder
 from boltmod.search.results import write_results
-from boltmod.search.space import Opened, read_space
+from boltmod.search.space import RecipeSpace, read_space
 from boltmod.search.storage import free_trials_of_the_dead, open_study
-from boltmod.search.trials import Tried, front, tried
+from boltmod.search.trials import TrialRecord, front, trials_of
 from boltmod.search.worker import Order
+from boltmod.search.workers import Workers
 
 _LOOK_SECONDS = 1.0
 
@@ -55,8 +55,8 @@ class Outcome:
     """
 
     folder: Path
-    trials: tuple[Tried, ...]
-    front: tuple[Tried, ...]
+    trials: tuple[TrialRecord, ...]
+    front: tuple[TrialRecord, ...]
     ending: str
     picture: Path
     page: Path
@@ -78,7 +78,7 @@ class Outcome:
         }
 
 
-Watch = Callable[[tuple[Tried, ...], list[str]], None]
+Watch = Callable[[tuple[TrialRecord, ...], list[str]], None]
 """FileFacts, every second, of all trials and of what has happened to workers."""
 
 
@@ -110,7 +110,7 @@ def search(
     study = open_study(opened, storage)
     freed = free_trials_of_the_dead(study, files)
     said = [f"trial {number} was interrupted and is taken up again" for number in freed]
-    watch(tried(study), said)
+    watch(trials_of(study), said)
     ending = "enough trials"
     if settings.trials is None or _n_trained(study) < settings.trials:
         order = Order(
@@ -122,14 +122,14 @@ def search(
             parent=os.getpid(),
         )
         ending = _supervise(
-            Crew(order, settings.workers), study, files, settings, watch, interrupted
+            Workers(order, settings.workers), study, files, settings, watch, interrupted
         )
-    trials = tried(study)
+    trials = trials_of(study)
     return _outcome(opened, files, trials, ending)
 
 
 def _supervise(
-    crew: Crew,
+    workers: Workers,
     study: Study,
     files: SearchFolder,
     settings: Settings,
@@ -139,25 +139,25 @@ def _supervise(
     """Watch over the workers until the last one has ended; return why they did."""
     ending = "enough trials"
     end = None if settings.hours is None else time.monotonic() + 3600 * settings.hours
-    while crew.n_processes:
+    while workers.n_processes:
         if interrupted():
             ending = "interrupted"
-            crew.send_home()
+            workers.stop()
         elif end is not None and time.monotonic() > end:
             ending = "time is over"
-            crew.send_home()
-        said = crew.look_after()
+            workers.stop()
+        said = workers.poll()
         if said:
             free_trials_of_the_dead(study, files)
-        watch(tried(study), said)
+        watch(trials_of(study), said)
         time.sleep(_LOOK_SECONDS)
-    if ending == "enough trials" and crew.exhausted:
+    if ending == "enough trials" and workers.exhausted:
         ending = "nothing new is proposed that is worth training"
     return ending
 
 
 def _outcome(
-    opened: Opened, files: SearchFolder, trials: tuple[Tried, ...], ending: str
+    opened: RecipeSpace, files: SearchFolder, trials: tuple[TrialRecord, ...], ending: str
 ) -> Outcome:
     best = front(trials, strict=opened.space.score == "strict")
     recipes = write_results(opened, files, trials, best)
@@ -173,7 +173,7 @@ def _outcome(
 
 
 def _n_trained(study: Study) -> int:
-    return sum(trial.was_trained for trial in tried(study))
+    return sum(trial.was_trained for trial in trials_of(study))
 
 
 def _check(settings: Settings) -> None:

@@ -176,7 +176,7 @@ class Space(Section):
 
 
 @dataclass(frozen=True)
-class Opened:
+class RecipeSpace:
     """A space and the recipe it starts from.
 
     Args:
@@ -194,7 +194,7 @@ class Opened:
         return {"base": self.base, **tried}
 
 
-def read_space(path: Path) -> Opened:
+def read_space(path: Path) -> RecipeSpace:
     """Read and validate a space and its recipe.
 
     Raises:
@@ -212,7 +212,7 @@ def read_space(path: Path) -> Opened:
     except ValidationError as error:
         raise ConfigError(f"{path}: {one_line(error, *_SECTIONS)}") from None
     try:
-        opened = Opened(space, keys.copied(recipe_document(_base(space, path))))
+        opened = RecipeSpace(space, keys.copied(recipe_document(_base(space, path))))
         _check_places(opened)
         changed(opened, _first)
     except ConfigError as error:
@@ -220,7 +220,7 @@ def read_space(path: Path) -> Opened:
     return opened
 
 
-def changed(opened: Opened, choose: Callable[[Dimension], tuple[Any, ...]]) -> Recipe:
+def changed(opened: RecipeSpace, choose: Callable[[Dimension], tuple[Any, ...]]) -> Recipe:
     """Return the recipe that the base becomes.
 
     Args:
@@ -301,7 +301,7 @@ def _first(dimension: Dimension) -> tuple[Any, ...]:
     return dimension.choices[0] if dimension.range is None else (dimension.range.low,)
 
 
-def _check_places(opened: Opened) -> None:
+def _check_places(opened: RecipeSpace) -> None:
     """Refuse keys that no recipe of the space has a place for."""
     documents = [opened.base]
     for dimension in opened.space.dimensions:

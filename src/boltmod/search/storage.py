@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.search.folder import SearchFolder, is_free, locked
-from boltmod.search.space import Opened, Space
+from boltmod.search.space import RecipeSpace, Space
 
 HEARTBEAT_SECONDS = 30
 """How often a worker says that it lives; on other machines it counts as dead after three times."""
@@ -40,7 +40,7 @@ _RETRIED, _DEATHS = "failed_trial", "retry_history"
 """Where Optuna's own way of taking trials up again keeps the first attempt and the failed ones."""
 
 
-def open_study(opened: Opened, storage: str) -> Study:
+def open_study(opened: RecipeSpace, storage: str) -> Study:
     """Open the search in a storage, or begin it there.
 
     Args:

@@ -23,7 +23,7 @@ TRAINED: tuple[Standing, ...] = ("trained", "stopped")
 
 
 @dataclass(frozen=True)
-class Tried:
+class TrialRecord:
     """One trial.
 
     Args:
@@ -79,26 +79,26 @@ END = "end"
 """The name under which it writes down how it ended."""
 
 
-def tried(study: Study) -> tuple[Tried, ...]:
+def trials_of(study: Study) -> tuple[TrialRecord, ...]:
     """Return every trial of a search, in order."""
     return tuple(_read(number, each) for number, each in sorted(latest_attempts(study).items()))
 
 
-def front(trials: Iterable[Tried], *, strict: bool) -> tuple[Tried, ...]:
+def front(trials: Iterable[TrialRecord], *, strict: bool) -> tuple[TrialRecord, ...]:
     """Return the trained networks that no other beats in accuracy and score, cheapest first."""
     found = [(cost_of(trial, strict=strict), trial) for trial in trials]
     ranked = sorted(
         ((cost, trial) for cost, trial in found if cost is not None),
         key=lambda pair: (pair[0], -(pair[1].accuracy or 0), pair[1].number),
     )
-    best: list[Tried] = []
+    best: list[TrialRecord] = []
     for _, trial in ranked:
         if not best or (trial.accuracy or 0) > (best[-1].accuracy or 0):
             best.append(trial)
     return tuple(best)
 
 
-def cost_of(trial: Tried, *, strict: bool) -> float | None:
+def cost_of(trial: TrialRecord, *, strict: bool) -> float | None:
     """Return the score that is searched for; None before a network is finished."""
     if trial.standing != "trained":
         return None
@@ -122,11 +122,11 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _read(number: int, trial: FrozenTrial) -> Tried:
+def _read(number: int, trial: FrozenTrial) -> TrialRecord:
     own = {name: trial.user_attrs[name] for name in RESULTS if name in trial.user_attrs}
     if trial.state is TrialState.FAIL and is_deadly(trial):
         own.setdefault(REMARK, f"its worker died {MOST_DEATHS + 1} times")
-    return Tried(number, _standing(trial), dict(trial.params), **own)
+    return TrialRecord(number, _standing(trial), dict(trial.params), **own)
 
 
 def _standing(trial: FrozenTrial) -> Standing:

@@ -22,7 +22,7 @@ from optuna.study import Study
 
 from boltmod.search.folder import SearchFolder, locked
 from boltmod.search.objective import run_trial
-from boltmod.search.space import Opened, read_space
+from boltmod.search.space import RecipeSpace, read_space
 from boltmod.search.storage import (
     REMARK,
     give_up_stale_trials,
@@ -31,7 +31,7 @@ from boltmod.search.storage import (
     sign,
     take_up_again,
 )
-from boltmod.search.trials import TRAINED, Standing, tried
+from boltmod.search.trials import TRAINED, Standing, trials_of
 
 MOST_FAILURES = 3
 """So many trials failing one after the other end a worker: the cause is not in them."""
@@ -91,7 +91,7 @@ def work(order: Order, number: int, stop: Any) -> None:
 @dataclass
 class _Worker:
     order: Order
-    opened: Opened
+    opened: RecipeSpace
     study: Study
     name: str
     stop: Any
@@ -145,7 +145,7 @@ class _Worker:
             traceback.print_exc()
             return None
         number = own_number(self.study.get_trials(deepcopy=False)[taken[0]])
-        return next(each.standing for each in tried(self.study) if each.number == number)
+        return next(each.standing for each in trials_of(self.study) if each.number == number)
 
     def _check(self) -> None:
         if self._must_end():
@@ -157,7 +157,7 @@ class _Worker:
     def _enough(self, standings: Collection[str]) -> bool:
         if self.order.trials is None:
             return False
-        found = sum(each.standing in standings for each in tried(self.study))
+        found = sum(each.standing in standings for each in trials_of(self.study))
         return found >= self.order.trials
 
     @property

@@ -16,32 +16,33 @@ from boltmod.errors import ConfigError, ShapeError
 from boltmod.modulation import FRAME_LENGTH, UNKNOWN_ID
 from boltmod.signal import analog, channel, noise, unknown
 from boltmod.signal.draws import Draws, draw, source_window
+from boltmod.signal.labels import Labels, as_labels
 from boltmod.signal.modulators import Parts, groups
-from boltmod.signal.profile import TWIN, Profile
+from boltmod.signal.profile import TWIN, Profile, profile_from
 
 _CHUNK = {"cpu": 512, "cuda": 16384}
 """Frames made at once: what fits a processor's cache, or fills a GPU."""
 
 
 def generate(
-    class_ids: Tensor,
-    snr_labels: Tensor,
+    class_ids: Labels,
+    snr_labels: Labels,
     seed: int,
     *,
     first_frame: int = 0,
-    profile: Profile = TWIN,
+    profile: Profile | str = TWIN,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "n 2 1024"]:
     """Makes one frame for each (class, SNR label).
 
     Args:
-        class_ids: (n,) int64, 0 to 23, in the order of `boltmod.modulation.CLASSES`; 24 is a
-            signal that is none of them (`boltmod.signal.unknown`).
-        snr_labels: (n,) SNR labels in RadioML's sense, any finite number. **The twin's true SNR
-            is 2·label + 0.8 dB**: see `noise.snr_db_of_label`.
+        class_ids: (n,) class numbers, 0 to 23, in the order of `boltmod.CLASSES`, or names; 24, or
+            `unknown`, is a signal that is none of them (`boltmod.signal.unknown`).
+        snr_labels: (n,) SNR labels in RadioML's sense, any finite number, or one for all. **The
+            twin's true SNR is 2·label + 0.8 dB**: see `noise.snr_db_of_label`.
         seed: 0 to 2^63 − 1.
         first_frame: Global index of the first frame; frame i has index `first_frame + i`.
-        profile: What the classes look like.
+        profile: What the classes look like, or a profile's name.
         device: Where the frames are made; the class ids' own if None. Each device type has its
             own random stream.
 
@@ -51,7 +52,17 @@ def generate(
     Raises:
         ShapeError: The labels are not two vectors of one length.
         ConfigError: A class, an SNR, the seed or the first index is out of range.
+
+    Example:
+        >>> import boltmod
+        >>> frames = boltmod.generate(["BPSK", "QPSK"], 20, seed=1)
+        >>> frames.shape
+        torch.Size([2, 2, 1024])
+        >>> boltmod.generate([3, 4], [20, -10], seed=1, profile="textbook").std().round(decimals=1)
+        tensor(0.7000)
     """
+    class_ids, snr_labels = as_labels(class_ids, snr_labels)
+    profile = profile_from(profile) if isinstance(profile, str) else profile
     _check(class_ids, snr_labels, seed, first_frame)
     where = torch.device(device) if device is not None else class_ids.device
     ids = class_ids.to(where, torch.int64)

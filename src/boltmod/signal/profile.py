@@ -296,6 +296,11 @@ class Profile(Section):
     """Everything that decides what a class looks like; frozen, hashable, comparable.
 
     `version` counts the profiles that have borne the name: figures of two are not comparable.
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.Profile().title, boltmod.Profile().noise.snr_db_per_label
+        ('twin 2', 2.0)
     """
 
     name: str = "twin"
@@ -311,6 +316,10 @@ class Profile(Section):
     def title(self) -> str:
         """Name and version, as printed beside every figure."""
         return f"{self.name} {self.version}"
+
+    def parameters(self) -> Iterator[tuple[str, Any, str, str]]:
+        """Yields (dotted name, value, unit, source) of every parameter."""
+        return parameters(self)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -396,6 +405,12 @@ def profile_from(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
 
     Raises:
         ConfigError: No such profile or parameter, or a value out of its range.
+
+    Example:
+        >>> import boltmod
+        >>> sharp = boltmod.profile_from("twin", {"linear.pulse.rolloff": [0.2, 0.3]})
+        >>> sharp.linear.pulse.rolloff
+        (0.2, 0.3)
     """
     if name not in PROFILES:
         msg = f"profile must be {', '.join(PROFILES)}, not {name!r}; choose one of them"

@@ -88,7 +88,7 @@ def restore(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Opened:
+class StoredNetwork:
     """A network as a checkpoint holds it.
 
     Args:
@@ -102,7 +102,7 @@ class Opened:
     masks: Mapping[str, Tensor]
 
 
-def open_network(path: Path) -> Opened:
+def open_network(path: Path) -> StoredNetwork:
     """Build the network that a checkpoint describes, and give it the checkpoint's weights.
 
     Raises:
@@ -111,14 +111,14 @@ def open_network(path: Path) -> Opened:
     found = load(path)
     try:
         described = dict(found.state["network"])
-        config = registry.parse(described.pop("name"), described)
+        config = registry.parse(described.pop("name"), described, may_import=False)
     except (KeyError, ConfigError) as error:
         raise CheckpointError(
             f"{path}: does not say which network it holds ({error}); train it again"
         ) from None
     network = registry.build(config)
     restore(network, found, path)
-    return Opened(network, config, found.masks)
+    return StoredNetwork(network, config, found.masks)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -83,7 +83,7 @@ def onnx_teacher(path: Path, device: torch.device) -> Teacher:
     order = [classifier.classes.index(name) for name in CLASSES]
 
     def teach(iq_planes: Tensor) -> Tensor:
-        scores = torch.from_numpy(classifier.logits(iq_planes.float().cpu().numpy()))
+        scores = torch.from_numpy(classifier.logits(iq_planes.float().cpu().numpy(), scale=False))
         return scores[:, order].to(device)
 
     return teach

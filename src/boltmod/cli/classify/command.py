@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,21 +16,18 @@ import typer
 from boltmod.cli.terminal import JsonOption, stderr
 
 if TYPE_CHECKING:
-    from boltmod.cli.classify.job import Job
     from boltmod.cli.classify.request import Request
     from boltmod.recording.live.buffer import LiveRecording
     from boltmod.recording.raw import RawRecording
-    from boltmod.runtime.session import Classifier
-    from boltmod.runtime.sink.sink import Sink
 
 
 def classify(  # noqa: PLR0913 (the command's options)
-    recording: Annotated[
-        str,
+    recordings: Annotated[
+        list[str],
         typer.Argument(
             metavar="INPUT",
             help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
-            "publisher) or rtl_tcp://HOST:PORT.",
+            "publisher) or rtl_tcp://HOST:PORT. Or a folder, or several recordings.",
         ),
     ],
     model: Annotated[
@@ -67,7 +64,7 @@ def classify(  # noqa: PLR0913 (the command's options)
             "--output",
             "-o",
             help="Write to a .csv, .jsonl, .txt (table) or .sigmf-meta file instead; "
-            "streams to .csv or .jsonl.",
+            "streams to .csv or .jsonl; several recordings to .parquet, .csv or .jsonl.",
         ),
     ] = None,
     channel: Annotated[
@@ -104,6 +101,14 @@ def classify(  # noqa: PLR0913 (the command's options)
         float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|ADDRESS",
+            help="Share several recordings out over a Ray cluster: the one that runs here, or "
+            "HOST:PORT.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
@@ -111,8 +116,11 @@ def classify(  # noqa: PLR0913 (the command's options)
     With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain and
     --picture, the signals in the band are found, and each is filtered and resampled to 8 samples a
     symbol.
+
+    Of a folder or several recordings it makes one table, a row a signal. Interrupted, the same
+    command goes on.
     """
-    from boltmod.cli.classify.request import Request
+    from boltmod.cli.classify.request import Request, is_many
     from boltmod.recording.quantity import parse_channels, parse_offset, parse_rate
     from boltmod.runtime.cut.signal import Constraints
 
@@ -122,7 +130,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         None if symbol_rate is None else parse_rate(symbol_rate, "symbol rate", "symbols"),
     )
     request = Request(
-        source=recording,
+        source=recordings[0],
         model=model,
         sample_format=sample_format,
         is_real=is_real,
@@ -142,7 +150,12 @@ def classify(  # noqa: PLR0913 (the command's options)
         threads=threads,
         as_json=as_json,
     )
-    if recording == "-" and sample_format is None and not sys.stdin.isatty():
+    if is_many(recordings, output, cluster):
+        from boltmod.cli.classify.many import answer_all
+
+        answer_all(request, recordings, cluster)
+        return
+    if request.source == "-" and sample_format is None and not sys.stdin.isatty():
         request = _with_header(request)
     request.check()
     answer(request)
@@ -152,11 +165,16 @@ def _with_header(request: Request) -> Request:
     """The request with what the header of a WAV file in a pipe says, if there is one."""
     from boltmod.recording.live import wav_pipe
 
-    header = wav_pipe.header_of(sys.stdin.buffer)
-    if header is None:
+    begun = wav_pipe.beginning_of(sys.stdin.buffer)
+    if begun is None:
         return request
-    sample_format = wav_pipe.sample_format(header).label
-    return replace(request, sample_format=sample_format, rate_hz=request.rate_hz or header.rate_hz)
+    return replace(
+        request,
+        sample_format=begun.sample_format.label,
+        rate_hz=request.rate_hz or begun.header.rate_hz,
+        frequency_hz=request.frequency_hz or begun.centre_hz,
+        wav=begun,
+    )
 
 
 def answer(request: Request) -> None:
@@ -164,6 +182,7 @@ def answer(request: Request) -> None:
     from boltmod.cli.classify.job import Job
     from boltmod.cli.classify.outputs import outputs
     from boltmod.cli.classify.summary import summary
+    from boltmod.runtime.labelling import label_all
     from boltmod.runtime.session import Classifier
 
     classifier = Classifier(request.model_path, request.threads)
@@ -180,41 +199,23 @@ def answer(request: Request) -> None:
             job = Job(request, classifier, file)
             stack.enter_context(summary(job))
             sinks = list(outputs(stack, job, file))
-        _label_all(job, classifier, sinks)
+        label_all(job.cut, job.recording, classifier, sinks)
         job.draw_picture()
-
-
-def _label_all(job: Job, classifier: Classifier, sinks: Sequence[Sink]) -> None:
-    from boltmod.runtime.labelling import label
-
-    for windows in job.cut(job.recording):
-        labels = label(classifier, windows)
-        for sink in sinks:
-            sink.add(windows, labels)
 
 
 def _open_file(request: Request) -> RawRecording:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
-    from boltmod.recording.opening import FileFacts, open_as
+    from boltmod.recording.opening import open_as
+    from boltmod.runtime.classify import NO_RATE, counted_in_samples
     from boltmod.runtime.cut.signal import Constraints
 
-    facts = FileFacts(
-        request.sample_format,
-        request.rate_hz,
-        request.frequency_hz,
-        request.is_real,
-        request.channels,
-    )
-    opened = open_as(Path(request.source), facts)
+    opened = open_as(Path(request.source), request.facts)
     for note in opened.notes:
         stderr.print(note, markup=False, soft_wrap=True)
     told = request.constraints != Constraints()
     if opened.rate_hz is None and request.looks_for_signals and not told:
-        stderr.print(
-            "the sample rate is unknown: hertz are cycles a sample, seconds are samples; "
-            "give it with --rate"
-        )
-        opened = replace(opened, rate_hz=1.0)
+        stderr.print(f"{NO_RATE}; give it with --rate")
+        opened = counted_in_samples(opened)
     return opened
 
 
@@ -228,11 +229,12 @@ def _open_stream(request: Request) -> LiveRecording:
         request.frequency_hz,
         request.gain_db,
         request.topic,
+        request.wav,
     )
     overload = Overload(lossless=request.is_lossless, patience_s=request.timeout_s)
     live = open_stream(request.source, facts, overload, sys.stdin.buffer)
-    if live.source.about:
-        stderr.print(f"{live.name}: {live.source.about}", markup=False, soft_wrap=True)
+    for note in live.notes:
+        stderr.print(note, markup=False, soft_wrap=True)
     return live
 
 

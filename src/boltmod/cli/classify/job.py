@@ -99,6 +99,7 @@ class Job:
             "model": str(request.model_path),
             "rate_hz": self.recording.rate_hz,
             "centre_hz": self.recording.centre_hz,
+            "notes": list(self.recording.notes),
         } | {name: str(path) for name, path in files.items() if path is not None}
 
     def counts(self) -> dict[str, Any]:

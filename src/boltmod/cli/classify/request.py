@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from boltmod.errors import ConfigError
+from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
-from boltmod.runtime.cut.signal import Constraints
+from boltmod.recording.live.wav_pipe import Beginning
+from boltmod.recording.opening import FileFacts
+from boltmod.runtime.cut.signal import Constraints, looks_for_signals
 from boltmod.runtime.label import BAND_COLUMNS, SIGNAL_COLUMNS, STREAM_COLUMNS
-
-_DEFAULT = "field"
-"""The shipped network that is taken where none is named: it knows the field, and unknown."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Request:
         timeout_s: Silence that ends a stream.
         threads: Processors to use.
         as_json: JSON on standard output.
+        wav: What has been read of a WAV file in a pipe.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Request:
     timeout_s: float | None = None
     threads: int | None = None
     as_json: bool = False
+    wav: Beginning | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -76,7 +78,14 @@ class Request:
         """The classifier's file."""
         from boltmod.model import shipped
 
-        return shipped.path_of(_DEFAULT) if self.model is None else self.model
+        return shipped.path_of(shipped.DEFAULT) if self.model is None else self.model
+
+    @property
+    def facts(self) -> FileFacts:
+        """What is known of the files."""
+        return FileFacts(
+            self.sample_format, self.rate_hz, self.frequency_hz, self.is_real, self.channels
+        )
 
     @property
     def needs_signals(self) -> bool:
@@ -91,9 +100,10 @@ class Request:
         It is for boltmod's own network, which has learned signals that stand alone, where the
         search is possible: of a stream it needs the sample rate.
         """
-        if self.channel is not None or self.needs_signals or self.model is not None:
-            return self.channel == "auto" or self.needs_signals
-        return self.rate_hz is not None or not self.is_stream
+        is_by_default = self.channel is None and self.model is None and not self.needs_signals
+        if is_by_default and self.is_stream and self.rate_hz is None:
+            return False
+        return looks_for_signals(self.channel, self.needs_signals, self.model is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -121,6 +131,39 @@ class Request:
             from boltmod.evaluation.recording_picture import check_path
 
             check_path(self.picture)
+
+    def check_many(self, sources: Sequence[str]) -> None:
+        """Refuse what cannot be done with several recordings.
+
+        Args:
+            sources: What is given in place of one.
+
+        Raises:
+            ConfigError: One is a stream, or something is asked for that one recording has.
+        """
+        streams = [each for each in sources if each == "-" or is_address(each)]
+        if streams:
+            raise ConfigError(
+                f"{streams[0]} must stand alone: a stream is no recording among others"
+            )
+        if self.picture is not None:
+            raise ConfigError("picture must be left out for several recordings: each has its own")
+        for applies, message in _REFUSALS:
+            if applies(self):
+                raise ConfigError(message.format(self))
+        if self.output is not None:
+            from boltmod.runtime.sink import row_table
+
+            row_table.check(self.output)
+
+
+def is_many(sources: Sequence[str], output: Path | None, cluster: str | None) -> bool:
+    """Whether one table is asked for, of what may be several recordings."""
+    if len(sources) > 1 or cluster is not None:
+        return True
+    is_stream = sources[0] == "-" or is_address(sources[0])
+    is_table = output is not None and output.suffix == ".parquet"
+    return not is_stream and (is_table or is_several(Path(sources[0])))
 
 
 _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (

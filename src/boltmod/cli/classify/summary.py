@@ -64,7 +64,7 @@ def _tell_signals(job: Job) -> None:
         stderr.print("no signal found: give --offset and --bandwidth, or use --channel none")
     if job.listener.carriers:
         places = ", ".join(
-            f"{_hertz(each.offset_hz)} Hz ({each.snr_db:.0f} dB)" for each in job.listener.carriers
+            f"{hertz(each.offset_hz)} Hz ({each.snr_db:.0f} dB)" for each in job.listener.carriers
         )
         stderr.print(f"bare carriers, not listed: {places}", markup=False, soft_wrap=True)
     if job.listener.n_ignored:
@@ -81,7 +81,7 @@ def _signal_table(verdicts: list[Verdict]) -> Table:
     return drawn
 
 
-def _hertz(value: float) -> str:
+def hertz(value: float) -> str:
     """A frequency; of a recording without a sample rate it is a share of one."""
     return f"{value:,.1f}" if abs(value) >= 1 or value == 0 else f"{value:.4f}"
 
@@ -95,9 +95,9 @@ def _cells(verdict: Verdict) -> list[str]:
         verdict.class_name or _reason(verdict),
         "" if verdict.probability is None else f"{verdict.probability:.3f}",
         str(verdict.n_windows),
-        f"~{_hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{_hertz(carrier_hz)} Hz",
-        f"{_hertz(signal.bandwidth_hz)} Hz",
-        _hertz(signal.symbol_rate_hz) + ("" if signal.symbol_rate_is_sure else " (guess)"),
+        f"~{hertz(signal.offset_hz)} Hz" if carrier_hz is None else f"{hertz(carrier_hz)} Hz",
+        f"{hertz(signal.bandwidth_hz)} Hz",
+        hertz(signal.symbol_rate_hz) + ("" if signal.symbol_rate_is_sure else " (guess)"),
         "" if signal.snr_db is None else f"{signal.snr_db:.1f} dB",
         f"{on:,} samples",
     ]
@@ -110,8 +110,8 @@ def explained(verdict: Verdict) -> list[str]:
     certainty = "sure" if signal.symbol_rate_is_sure else "a guess"
     lines = [
         f"signal {signal.number}",
-        f"  carrier   {_hertz(middle_hz)} Hz: {evidence.carrier or 'the middle of the band'}",
-        f"  symbols   {_hertz(signal.symbol_rate_hz)}/s, {certainty}: {evidence.clock}",
+        f"  carrier   {hertz(middle_hz)} Hz: {evidence.carrier or 'the middle of the band'}",
+        f"  symbols   {hertz(signal.symbol_rate_hz)}/s, {certainty}: {evidence.clock}",
     ]
     if evidence.power_share is not None:
         lines.append(
@@ -132,7 +132,7 @@ def explained(verdict: Verdict) -> list[str]:
 def _keying(evidence: Evidence) -> str:
     if evidence.frequency_deviation_hz is not None:
         return (
-            f"{evidence.n_tones} tones, deviation {_hertz(evidence.frequency_deviation_hz)} Hz, "
+            f"{evidence.n_tones} tones, deviation {hertz(evidence.frequency_deviation_hz)} Hz, "
             f"envelope varies by {evidence.envelope_variation:.0%}"
         )
     return (

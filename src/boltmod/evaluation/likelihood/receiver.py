@@ -16,7 +16,9 @@ from boltmod.errors import ConfigError
 from boltmod.evaluation.likelihood import carriers, gmsk
 from boltmod.evaluation.likelihood.observation import observe
 from boltmod.evaluation.likelihood.symbols import LinearClasses
+from boltmod.model.metadata import InputScaling
 from boltmod.modulation import CLASSES, N_CLASSES, Modulation
+from boltmod.runtime.framing import scale_planes
 from boltmod.signal.profile import TWIN, Profile
 
 _BATCH = 32
@@ -32,6 +34,7 @@ class LikelihoodReceiver:
         ConfigError: The profile has what no likelihood is known for here.
     """
 
+    name = "likelihood"
     classes = CLASSES
     trained_on = ""
     engine = "likelihood"
@@ -46,15 +49,18 @@ class LikelihoodReceiver:
         self.profile = profile
         self._linear = LinearClasses(profile)
 
-    def logits(self, iq_planes: NDArray[np.float32]) -> NDArray[np.float64]:
+    def logits(self, iq_planes: NDArray[np.float32], *, scale: bool = False) -> NDArray[np.float64]:
         """Log likelihood ratios to noise alone.
 
         Args:
             iq_planes: Frames, (n, 2, 1024), of unit complex standard deviation.
+            scale: Whether they have another one, and are brought there first.
 
         Returns:
             (n, 24): of equally frequent classes the highest is the most probable.
         """
+        if scale:
+            iq_planes = scale_planes(iq_planes, InputScaling.UNIT_STD)
         frames = torch.from_numpy(np.ascontiguousarray(iq_planes))
         starts = range(0, len(frames), _BATCH)
         parts = [self._gains(frames[start : start + _BATCH]) for start in starts]

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from boltmod.errors import ConfigError
+from boltmod.recording.iq_or_real import is_ambiguous
 from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import ByteSource, FileSource
+from boltmod.recording.live.wav_pipe import Beginning, WavChunks
 from boltmod.recording.raw import SampleFormat
 
 _ADDRESS = re.compile(r"([a-z_]+)://(.*)", re.ASCII)
@@ -27,6 +29,7 @@ class StreamFacts:
         frequency_hz: Middle of its band as a radio frequency; rtl_tcp tunes there.
         gain_db: Gain of rtl_tcp's tuner; its own choice if None.
         topic: What ZeroMQ messages to take; all if None.
+        wav: What has been read of a WAV file in a pipe.
     """
 
     sample_format: str | None = None
@@ -34,6 +37,7 @@ class StreamFacts:
     frequency_hz: float | None = None
     gain_db: float | None = None
     topic: str | None = None
+    wav: Beginning | None = None
 
 
 def is_address(text: str) -> bool:
@@ -69,11 +73,15 @@ def open_stream(
         if file is None:
             raise ConfigError(f"address must be such as zmq://127.0.0.1:5555, not {address!r}")
         source = FileSource(file)
+        source.about = _assumed(facts, sample_format)
+        if facts.wav is not None:
+            source = WavChunks(source, facts.wav)
     elif scheme in _ZMQ_SCHEMES:
         from boltmod.recording.live.zeromq import Subscription
 
         endpoint = f"tcp://{match[2]}" if scheme == "zmq" else address
         source = Subscription(endpoint, facts.topic or "")
+        source.about = _assumed(facts, sample_format)
     elif scheme == _RTL_TCP:
         source = _rtl_tcp(match[2], address, facts)
     else:
@@ -96,6 +104,13 @@ def _sample_format(scheme: str, facts: StreamFacts) -> SampleFormat:
             "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"
         )
     return SampleFormat.CU8 if scheme == _RTL_TCP else SampleFormat.CF32
+
+
+def _assumed(facts: StreamFacts, sample_format: SampleFormat) -> str:
+    """What a format of two meanings is taken for; nobody can look ahead in a stream."""
+    if not is_ambiguous(facts.sample_format or ""):
+        return ""
+    return f"read as real samples: --format {sample_format.iq.label} if they are I and Q in turn"
 
 
 def _rtl_tcp(place: str, address: str, facts: StreamFacts) -> ByteSource:

@@ -91,6 +91,11 @@ class LiveRecording:
         return self.source.name
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the source says of itself."""
+        return (f"{self.name}: {self.source.about}",) if self.source.about else ()
+
+    @property
     def n_waiting(self) -> int:
         """Windows read and not yet taken."""
         return len(self._waiting)

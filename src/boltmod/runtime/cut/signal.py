@@ -17,6 +17,11 @@ class Constraints:
         offset_hz: Middle of the signal, from the middle of the band (from 0 Hz, if real).
         bandwidth_hz: Its width.
         symbol_rate_hz: Symbols a second.
+
+    Example:
+        >>> import boltmod
+        >>> boltmod.Constraints(offset_hz=12.5e3, symbol_rate_hz=9600)
+        Constraints(offset_hz=12500.0, bandwidth_hz=None, symbol_rate_hz=9600)
     """
 
     offset_hz: float | None = None
@@ -45,6 +50,21 @@ class Constraints:
                     f"{name} must not be above the sample rate, {rate_hz:g}, not {value:g}: "
                     "lower it"
                 )
+
+
+def looks_for_signals(channel: str | None, is_told: bool, has_model: bool) -> bool:
+    """Whether the band is searched for signals.
+
+    It is by default for boltmod's own network, which has learned signals that stand alone.
+
+    Args:
+        channel: `auto` to look for signals, `none` not to, None to leave it to the others.
+        is_told: Whether something is asked for that only signals have.
+        has_model: Whether a network was named.
+    """
+    if channel is None and not is_told and not has_model:
+        return True
+    return channel == "auto" or is_told
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The workers of one machine: started, watched, replaced when they are killed, sent home."""
+"""The workers of one machine: started, watched, replaced when they are killed, ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_REPLACED = 20
 
 
 @dataclass
-class Crew:
+class Workers:
     """Workers as processes of their own.
 
     Args:
@@ -42,11 +42,11 @@ class Crew:
         """Workers at work, and those whose end has not been looked at yet."""
         return len(self._processes)
 
-    def send_home(self) -> None:
+    def stop(self) -> None:
         """Tell every worker to end after this step, leaving a checkpoint."""
         self._stop.set()
 
-    def look_after(self) -> list[str]:
+    def poll(self) -> list[str]:
         """Replace the killed.
 
         Returns:
@@ -67,14 +67,14 @@ class Crew:
             elif code == NOTHING_LEFT:
                 self.exhausted = True
             elif code > 0:
-                self.send_home()
+                self.stop()
                 raise ConfigError(self._why(number, code))
         return said
 
     def _replace(self, number: int) -> None:
         self._n_replaced += 1
         if self._n_replaced > MOST_REPLACED:
-            self.send_home()
+            self.stop()
             raise ConfigError(
                 f"workers must live, and {self._n_replaced} were killed: there may be too little "
                 "memory for so many; name fewer with --workers"

@@ -1,0 +1,272 @@
+"""Labelled frames as others save them: HDF5, MATLAB, `.npz` and RadioML 2016's pickles.
+
+    samples  (n, length, 2), (n, 2, length) or complex (n, length); MATLAB has the frames last
+    classes  names, numbers, or rows or columns of one 1
+    SNRs     (n,) or (n, 1), if any
+
+Source: RadioML 2016.10a and b (T. O'Shea, J. Corgan, C. Clancy, "Convolutional Radio Modulation
+Recognition Networks", 2016); MATLAB documentation, "MAT-File Versions" (7.3 is HDF5, its dimensions
+in the opposite order, complex numbers as pairs of real and imag).
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.data import safe_pickle
+from boltmod.errors import DataFormatError, first_line
+
+_NAMES = {
+    "samples": ("x", "iq", "samples", "frames", "signals", "data"),
+    "classes": ("y", "classes", "class", "labels", "label", "mods", "modulation", "modulations"),
+    "SNRs": ("z", "snr", "snrs", "snr_db"),
+}
+"""What arrays are called, in any case."""
+_SHAPES = "(n, length, 2), (n, 2, length) or complex (n, length)"
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Labelled frames of some file.
+
+    Args:
+        samples: An array, or an HDF5 data set that is read piece by piece.
+        frames_last: Whether its dimensions are in the opposite order, as MATLAB's.
+        class_names: Name of each frame's class, (n,) of text; None if the file has numbers.
+        class_numbers: Number of each frame's class, (n,) int64; None if the file has names.
+        width: Classes that rows of one 1 distinguish; None if the numbers do not say.
+        snrs: SNR of each frame in dB, (n,); None if the file does not say.
+    """
+
+    samples: Any
+    frames_last: bool
+    class_names: Array | None
+    class_numbers: Array | None
+    width: int | None
+    snrs: Array | None
+
+    def __len__(self) -> int:
+        classes = self.class_numbers if self.class_names is None else self.class_names
+        return 0 if classes is None else len(classes)
+
+    @property
+    def length(self) -> int:
+        """Complex samples of a frame."""
+        shape = self._frame_shape
+        return int(shape[0]) if len(shape) == 1 else int(max(shape))
+
+    @property
+    def _frame_shape(self) -> tuple[int, ...]:
+        shape = self.samples.shape
+        return tuple(reversed(shape[:-1])) if self.frames_last else tuple(shape[1:])
+
+    def take(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Frames as I/Q planes.
+
+        Args:
+            indices: Which ones, (k,).
+
+        Returns:
+            (k, 2, length) float32.
+        """
+        unique, back = np.unique(indices, return_inverse=True)
+        runs = np.split(unique, np.flatnonzero(np.diff(unique) != 1) + 1)
+        parts = [self._run(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
+        frames = _real_pairs(np.concatenate(parts))
+        planes = frames if frames.shape[1] == 2 else frames.transpose(0, 2, 1)
+        with np.errstate(over="ignore"):
+            return np.asarray(planes[back], np.float32)
+
+    def _run(self, start: int, end: int) -> Array:
+        if not self.frames_last:
+            return np.asarray(self.samples[start:end])
+        part = np.asarray(self.samples[..., start:end])
+        return part.transpose(tuple(reversed(range(part.ndim))))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Foreign]:
+    """Open a file of labelled frames, whatever it is called, for as long as the body runs.
+
+    Raises:
+        DataFormatError: It is no such file, is damaged, or leaves doubts about what is what.
+    """
+    if not path.is_file():
+        raise DataFormatError(f"{path} must be a file, and there is none: check the name")
+    if h5py.is_hdf5(path):
+        with _opened(path) as file:
+            there = {name: each for name, each in file.items() if isinstance(each, h5py.Dataset)}
+            yield _from_arrays(there, path)
+    elif zipfile.is_zipfile(path):
+        yield _from_arrays(_of_npz(path), path)
+    elif _begins_with(path, b"MATLAB 5.0 MAT-file"):
+        yield _from_arrays(_of_old_matlab(path), path)
+    else:
+        yield _from_pickle(safe_pickle.load(path), path)
+
+
+def _opened(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise DataFormatError(
+            f"{path} must be a readable HDF5 file, and is damaged ({error}): copy it again"
+        ) from None
+
+
+def _of_npz(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise DataFormatError(
+            f"{path} must be a readable .npz file of plain arrays, which it is not "
+            f"({first_line(error)}): save it again"
+        ) from None
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _of_old_matlab(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    try:
+        return {k: each for k, each in loadmat(path).items() if isinstance(each, np.ndarray)}
+    except Exception as error:  # noqa: BLE001  the reader raises whatever damage leads it to
+        raise DataFormatError(
+            f"{path} must be a readable file of MATLAB's, which it is not ({first_line(error)}): "
+            "save it again, with -v7.3 if it is large"
+        ) from None
+
+
+def _from_pickle(content: Any, path: Path) -> Foreign:
+    if isinstance(content, dict) and content and all(_is_cell(key) for key in content):
+        cells = sorted(content.items(), key=lambda item: (str(item[0][0]), float(item[0][1])))
+        counts = [len(frames) for _, frames in cells]
+        arrays = {
+            "x": np.concatenate([np.asarray(frames) for _, frames in cells]),
+            "y": np.repeat([_text(name) for (name, _), _ in cells], counts),
+            "z": np.repeat([float(snr) for (_, snr), _ in cells], counts),
+        }
+        return _from_arrays(arrays, path)
+    if isinstance(content, dict) and all(isinstance(key, str) for key in content):
+        return _from_arrays({k: v for k, v in content.items() if isinstance(v, np.ndarray)}, path)
+    raise DataFormatError(
+        f"{path} must be a dictionary from (class name, SNR) to frames, as RadioML 2016's, or of "
+        f"arrays, not a {type(content).__name__}: save it so"
+    )
+
+
+def _is_cell(key: Any) -> bool:
+    return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], str | bytes)
+
+
+def _from_arrays(arrays: Mapping[str, Any], path: Path) -> Foreign:
+    samples, classes = (_named(arrays, what, path) for what in ("samples", "classes"))
+    found = _named(arrays, "SNRs", path, is_needed=False)
+    snrs = None if found is None else _numbers(np.asarray(found[()]).reshape(-1), "SNRs", path)
+    labels = np.asarray(classes[()])
+    n_frames = len(snrs) if snrs is not None else _n_frames(samples, labels)
+    shape = samples.shape
+    if n_frames not in (shape[0], shape[-1]) or len(shape) not in (2, 3):
+        raise DataFormatError(
+            f"samples of {path} must be {_SHAPES} with as many frames as labels, {n_frames}, "
+            f"not {shape}: save it so"
+        )
+    frames_last = shape[0] != n_frames or (shape[-1] == n_frames and _is_matlab(samples))
+    made = Foreign(samples, frames_last, *_labels(labels, n_frames, path), snrs)
+    frame = made._frame_shape
+    if not (len(frame) == 1 and _is_complex(samples.dtype)) and not (
+        len(frame) == 2 and 2 in frame
+    ):
+        raise DataFormatError(f"samples of {path} must be {_SHAPES}, not {shape}: save it so")
+    return made
+
+
+def _n_frames(samples: Any, labels: Array) -> int:
+    """How many there are where no SNRs tell: the number that samples and labels share."""
+    ends = (int(samples.shape[0]), int(samples.shape[-1]))
+    return next((n for n in labels.shape if n in ends), ends[0])
+
+
+def _named(arrays: Mapping[str, Any], what: str, path: Path, is_needed: bool = True) -> Any:
+    for name in _NAMES[what]:
+        for each, array in arrays.items():
+            if each.lower() == name:
+                return array
+    if not is_needed:
+        return None
+    there = ", ".join(sorted(arrays)) or "nothing"
+    raise DataFormatError(
+        f"{path} must hold {what}, called {' or '.join(_NAMES[what][:3])}, not only {there}: "
+        "rename the array"
+    )
+
+
+def _labels(
+    labels: Array, n_frames: int, path: Path
+) -> tuple[Array | None, Array | None, int | None]:
+    """Names, or numbers and how many classes rows of one 1 tell apart."""
+    if labels.size == n_frames:
+        flat = labels.reshape(-1)
+        if flat.dtype.kind in "SUO":
+            return np.array([_text(each) for each in flat]), None, None
+        return None, _numbers(flat, "classes", path).astype(np.int64), None
+    if labels.ndim == 2 and n_frames in labels.shape:
+        rows = labels if labels.shape[0] == n_frames else labels.T
+        is_one_hot = (np.count_nonzero(rows, axis=1) == 1) & (rows.max(axis=1) == 1)
+        if not is_one_hot.all():
+            raise DataFormatError(
+                f"classes of {path} must be rows of one 1 and zeros, not "
+                f"{rows[int(np.argmin(is_one_hot))].tolist()} at frame {int(np.argmin(is_one_hot))}"
+                ": write them so"
+            )
+        return None, rows.argmax(axis=1).astype(np.int64), rows.shape[1]
+    raise DataFormatError(
+        f"classes of {path} must be a name, a number or a row of one 1 a frame, not of shape "
+        f"{labels.shape} for {n_frames} frames: save them so"
+    )
+
+
+def _text(name: Any) -> str:
+    """A class's name; MATLAB's cells hold arrays of one."""
+    name = name.item() if isinstance(name, np.ndarray) and name.size == 1 else name
+    return name.decode("latin1") if isinstance(name, bytes) else str(name)
+
+
+def _numbers(values: Array, what: str, path: Path) -> Array:
+    is_number = values.dtype.kind in "fiub" and np.isfinite(values).all()
+    if not is_number or (what == "classes" and not np.array_equal(values, np.round(values))):
+        raise DataFormatError(
+            f"{what} of {path} must be whole numbers, not {values[:3].tolist()} ...: save them so"
+        )
+    return values
+
+
+def _is_matlab(samples: Any) -> bool:
+    return isinstance(samples, h5py.Dataset) and "MATLAB_class" in samples.attrs
+
+
+def _is_complex(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "c" or dtype.names is not None
+
+
+def _real_pairs(frames: Array) -> Array:
+    """Complex frames, MATLAB's pairs among them, as (k, length, 2)."""
+    if frames.dtype.names is not None:
+        return np.stack([frames[name] for name in frames.dtype.names], axis=-1)
+    return np.stack([frames.real, frames.imag], -1) if frames.dtype.kind == "c" else frames
