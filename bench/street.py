@@ -45,6 +45,7 @@ class Held:
     centre_hz: float | None = None
     first_sample: int = 0
     sample_format: SampleFormat = SampleFormat.CF32
+    notes: tuple[str, ...] = ()
 
     @property
     def rate_hz(self) -> float:
