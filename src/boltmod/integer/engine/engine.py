@@ -35,18 +35,19 @@ class Engine:
 
     Args:
         program: The network.
+        width: Vectors to take, one of `library.load().widths`; the widest if None.
 
     Raises:
         UnsupportedOperatorError: The kernel cannot run it.
         ToolNotFoundError: There is no kernel and no compiler.
+        ConfigError: The processor has no such width.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, width: str | None = None) -> None:
         self.program = program
         self._tables = tables(program)
         self._plan = _plan(self._tables, len(program.classes))
-        self._run = library.load().boltmod_run
-        self._run.restype = None
+        self._run = library.load().run(width)
         self._own = threading.local()
 
     def scores(self, iq_planes: Floats) -> NDArray[np.int32]:

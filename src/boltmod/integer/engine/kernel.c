@@ -12,17 +12,47 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512BW__) || defined(__AVX2__)
+#ifdef __SSE4_1__
 #include <immintrin.h>
 #endif
 
+#ifdef _WIN32
+#define EXPORTED __declspec(dllexport)
+#else
+#define EXPORTED __attribute__((visibility("default")))
+#endif
+#ifndef RUN /* each width of vectors has its own; widths.py compiles them into one library */
+#define RUN boltmod_run
+#endif
+
 #define LANES 32
-typedef int16_t v16 __attribute__((vector_size(2 * LANES)));
-typedef int16_t u16 __attribute__((vector_size(2 * LANES), aligned(2)));
-typedef int32_t v32 __attribute__((vector_size(2 * LANES)));
-typedef int32_t u32 __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
-typedef int16_t h16 __attribute__((vector_size(LANES), aligned(2)));
 #define INLINE static inline __attribute__((always_inline))
+
+/* Bytes of the processor's vectors, and rows' vectors summed at once: as many as the registers
+ * hold beside a weight. */
+#if defined(__AVX512BW__)
+#define WIDE 64
+#define MOST_VECTORS 8
+#elif defined(__AVX2__)
+#define WIDE 32
+#define MOST_VECTORS 4
+#elif defined(__SSE4_1__)
+#define WIDE 16
+#define MOST_VECTORS 2
+#else
+#define WIDE 16
+#define MOST_VECTORS 4
+#endif
+#define N_PARTS (2 * LANES / WIDE)
+typedef int16_t part16 __attribute__((vector_size(WIDE)));
+typedef int16_t loose16 __attribute__((vector_size(WIDE), aligned(2))); /* anywhere in a row */
+typedef int32_t part32 __attribute__((vector_size(WIDE)));
+typedef int16_t half16 __attribute__((vector_size(WIDE / 2)));
+
+/* LANES samples of a row, in the processor's vectors. */
+typedef struct {
+    part16 of[N_PARTS];
+} v16;
 
 /* Where a tensor lies: bytes to its first value, values from row to row, whether it has 32 bits. */
 typedef struct {
@@ -94,7 +124,6 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 #ifdef __AVX512BW__
 #define HALF __m512i
 #define op_(name) _mm512_##name
-#define N_PARTS 1
 #define FLOATS __m512
 #define any_greater(a, b) (int)_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define size_of(a) _mm512_abs_ps(a)
@@ -105,15 +134,21 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 #elif defined(__AVX2__)
 #define HALF __m256i
 #define op_(name) _mm256_##name
-#define N_PARTS 2
 #define FLOATS __m256
 #define any_greater(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ))
 #define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define ODD_FROM(even, odd) _mm256_blend_epi16(even, odd, 0xAA)
+#elif defined(__SSE4_1__)
+#define HALF __m128i
+#define op_(name) _mm_##name
+#define FLOATS __m128
+#define any_greater(a, b) _mm_movemask_ps(_mm_cmpgt_ps(a, b))
+#define size_of(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
+#define ODD_FROM(even, odd) _mm_blend_epi16(even, odd, 0xAA)
 #endif
 #ifdef __FMA__ /* only where estimates are compared with their slack */
 #define FUSED(a, b, c) op_(fmadd_ps)(a, b, c)
-#elif defined(N_PARTS)
+#elif defined(HALF)
 #define FUSED(a, b, c) op_(add_ps)(op_(mul_ps)(a, b), c)
 #endif
 #ifndef PRODUCT_SUM
@@ -124,7 +159,7 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
 {
     v16 y;
-#ifdef N_PARTS
+#ifdef HALF
     HALF x[N_PARTS];
     memcpy(x, &a, sizeof a);
     const HALF fine = op_(set1_epi32)(l->fine & 0xFFFF), addend = op_(set1_epi32)(l->addend);
@@ -158,10 +193,13 @@ INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
     memcpy(&y, x, sizeof y);
 #else
     const int32_t factor = l->coarse * 32768 + l->fine;
+    int16_t x[LANES];
+    memcpy(x, &a, sizeof a);
     for (int i = 0; i < LANES; i++) {
-        const int32_t v = (factor * a[i] + l->addend) >> l->shift;
-        y[i] = (int16_t)(v < lowest ? lowest : v > highest ? highest : v);
+        const int32_t v = (factor * x[i] + l->addend) >> l->shift;
+        x[i] = (int16_t)(v < lowest ? lowest : v > highest ? highest : v);
     }
+    memcpy(&y, x, sizeof y);
 #endif
     return y;
 }
@@ -205,7 +243,7 @@ INLINE void levels32(const plan *p, const level *l, int two, const int32_t *a, c
     if (__builtin_expect(near, 0)) decide(p, l, two, a, b, n, lowest, LANES, y);
 }
 
-#ifdef N_PARTS
+#ifdef HALF
 /* The same of sums of 16 bits; says whether some are not sure. */
 INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, int *near)
 {
@@ -242,40 +280,48 @@ INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, in
 }
 #endif
 
+INLINE void widen(int32_t *y, v16 x)
+{
+    int16_t each[LANES];
+    memcpy(each, &x, sizeof x);
+    for (int i = 0; i < LANES; i++) y[i] = each[i];
+}
+
 INLINE void settle16(const plan *p, const level *l, int two, v16 a, v16 b, int n, int lowest,
                      int16_t *y)
 {
     if (!two && l->kind != BY_FLOATS) {
-        *(u16 *)y = shifted16(l, a, lowest, lowest + n);
+        const v16 found = shifted16(l, a, lowest, lowest + n);
+        memcpy(y, &found, sizeof found);
         return;
     }
     int32_t x0[LANES], x1[LANES], levels[LANES];
-#ifdef N_PARTS
+#ifdef HALF
     int near = 0;
     const v16 sure = levels16(l, two, a, b, n, lowest, &near);
-    *(u16 *)y = sure;
+    memcpy(y, &sure, sizeof sure);
     if (__builtin_expect(!near, 1)) return;
-    for (int i = 0; i < LANES; i++) x0[i] = a[i];
-    for (int i = 0; i < LANES; i++) x1[i] = b[i];
-    for (int i = 0; i < LANES; i++) levels[i] = sure[i];
+    widen(x0, a);
+    widen(x1, b);
+    widen(levels, sure);
     decide(p, l, two, x0, x1, n, lowest, LANES, levels);
 #else
-    for (int i = 0; i < LANES; i++) x0[i] = a[i];
-    for (int i = 0; i < LANES; i++) x1[i] = b[i];
+    widen(x0, a);
+    widen(x1, b);
     levels32(p, l, two, x0, x1, n, lowest, levels);
 #endif
     for (int i = 0; i < LANES; i++) y[i] = (int16_t)levels[i];
 }
 
 /* LANES times n_vectors sums of products in 16 bits; a weight comes twice in its 32 bits. */
-INLINE void sums16(v16 *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
+INLINE void sums16(part16 *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
                    int n_terms, const int n_vectors)
 {
-    for (int j = 0; j < n_vectors; j++) sum[j] = (v16){0};
+    for (int j = 0; j < N_PARTS * n_vectors; j++) sum[j] = (part16){0};
     for (int i = 0; i < n_terms; i++) {
-        const int16_t *at = x + offset[i];
-        const v16 w = (v16)((v32){0} + weight[i]);
-        for (int j = 0; j < n_vectors; j++) sum[j] += w * *(const u16 *)(at + j * LANES);
+        const loose16 *at = (const loose16 *)(x + offset[i]);
+        const part16 w = (part16)((part32){0} + weight[i]);
+        for (int j = 0; j < N_PARTS * n_vectors; j++) sum[j] += w * at[j];
     }
 }
 
@@ -284,7 +330,7 @@ INLINE void sums16(v16 *sum, const int16_t *x, const int32_t *offset, const int3
 INLINE void sums32(int32_t *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
                    int n_terms, const int n_vectors)
 {
-#ifdef N_PARTS
+#ifdef HALF
     HALF total[2 * N_PARTS * n_vectors];
     for (int j = 0; j < 2 * N_PARTS * n_vectors; j++) total[j] = op_(set1_epi32)(0);
     for (int i = 0; i < n_terms; i += 2) {
@@ -311,7 +357,7 @@ INLINE void sums32(int32_t *sum, const int16_t *x, const int32_t *offset, const 
 
 INLINE void narrow32(int16_t *y, const int32_t *levels)
 {
-#ifdef N_PARTS
+#ifdef HALF
     HALF x[2 * N_PARTS];
     memcpy(x, levels, sizeof x);
     for (int i = 0; i < N_PARTS; i++) {
@@ -349,10 +395,10 @@ INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *c
                      y + j * LANES);
     } else {
         v16 s0[8], s1[4];
-        sums16(s0, x[0], t0, t0 + n0 / 2, n0 / 2, n_vectors);
-        if (two) sums16(s1, x[1], t1, t1 + n1 / 2, n1 / 2, n_vectors);
+        sums16((part16 *)s0, x[0], t0, t0 + n0 / 2, n0 / 2, n_vectors);
+        if (two) sums16((part16 *)s1, x[1], t1, t1 + n1 / 2, n1 / 2, n_vectors);
         for (int j = 0; j < n_vectors; j++)
-            settle16(p, l, two, s0[j], two ? s1[j] : (v16){0}, n, lowest, y + j * LANES);
+            settle16(p, l, two, s0[j], two ? s1[j] : s0[j], n, lowest, y + j * LANES);
     }
 }
 
@@ -368,10 +414,10 @@ INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
             const int left = (y->length - t + LANES - 1) / LANES * LANES;
             const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0) + t,
                                    AT(int16_t, w, p->tensors + o->x[1], 0) + t};
-            if (!two && left >= 8 * LANES) {
+            if (MOST_VECTORS >= 8 && !two && left >= 8 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 8);
                 t += 8 * LANES;
-            } else if (left >= 4 * LANES) {
+            } else if (MOST_VECTORS >= 4 && left >= 4 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 4);
                 t += 4 * LANES;
             } else if (left >= 2 * LANES) {
@@ -467,9 +513,12 @@ static void requantise(const plan *p, const op *o, char *w)
         if (l->kind != BY_FLOATS && !x->wide && !y->wide && y->length % LANES == 0) {
             const int16_t *from = AT(int16_t, w, x, c);
             int16_t *level_row = AT(int16_t, w, y, c);
-            for (int t = 0; t < y->length; t += LANES)
-                *(u16 *)(level_row + t) =
-                    shifted16(l, *(const u16 *)(from + t), lowest, lowest + n);
+            for (int t = 0; t < y->length; t += LANES) {
+                v16 sums;
+                memcpy(&sums, from + t, sizeof sums);
+                sums = shifted16(l, sums, lowest, lowest + n);
+                memcpy(level_row + t, &sums, sizeof sums);
+            }
             continue;
         }
         get_row(a, w, x, c);
@@ -711,10 +760,13 @@ static void phases(const plan *p, const op *o, char *w)
         const int16_t *from = AT(int16_t, w, x, c);
         if (stride == 2) {
             int16_t *even = AT(int16_t, w, y, 2 * c), *odd = AT(int16_t, w, y, 2 * c + 1);
-            for (int t = 0; t < y->length; t += LANES / 2) { /* behind the end are zeros, and stay */
-                const v32 pairs = *(const u32 *)(from + 2 * t);
-                *(h16 *)(even + t) = __builtin_convertvector(pairs, h16);
-                *(h16 *)(odd + t) = __builtin_convertvector(pairs >> 16, h16);
+            for (int t = 0; t < y->length; t += WIDE / 4) { /* behind the end are zeros, and stay */
+                part32 pairs;
+                memcpy(&pairs, from + 2 * t, sizeof pairs);
+                const half16 first = __builtin_convertvector(pairs, half16);
+                const half16 second = __builtin_convertvector(pairs >> 16, half16);
+                memcpy(even + t, &first, sizeof first);
+                memcpy(odd + t, &second, sizeof second);
             }
             continue;
         }
@@ -745,7 +797,7 @@ static void take(const plan *p, const op *o, char *w, const float *iq)
 }
 
 /* Scores of frames, (n_frames, 2, length) float32; the workspace begins as zeros. */
-void boltmod_run(const plan *p, char *workspace, const float *iq, int64_t n_frames, int32_t *scores)
+EXPORTED void RUN(const plan *p, char *workspace, const float *iq, int64_t n_frames, int32_t *scores)
 {
     const tensor *last = p->tensors + p->scores;
     const int64_t frame = 2 * (int64_t)p->tensors[p->input].length;
