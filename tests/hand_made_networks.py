@@ -90,6 +90,17 @@ def dense(
     return net.finish(logits)
 
 
+def floating(**options: Any) -> onnx.ModelProto:
+    """A mean over time and a dense layer, nothing of it quantised."""
+    net = Network(**options)
+    flat = net.add(
+        "Flatten", net.add("GlobalAveragePool", net.input, output="mean"), output="flat", axis=1
+    )
+    w = net.constant("fc.weight", np.random.default_rng(4).normal(0, 1, (24, 2)))
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+
+
 def convolutional(**options: Any) -> onnx.ModelProto:
     """A quantised convolution, ReLU, quantiser, global pooling and a dense layer."""
     rng = np.random.default_rng(5)
