@@ -121,6 +121,26 @@ def convolutional(**options: Any) -> onnx.ModelProto:
     )
 
 
+def magnitudes(**options: Any) -> onnx.ModelProto:
+    """I and Q averaged by two, their magnitude beside them, quantised, and what a mean says."""
+    rng = np.random.default_rng(6)
+    net = Network(**options)
+    x = net.quant(net.input, 1 / 32, 8)
+    x = net.add("AveragePool", x, output="pool", kernel_shape=[2], strides=[2])
+    i, q = (net.slice(x, plane, plane + 1) for plane in (0, 1))
+    power = net.add(
+        "Add", net.add("Mul", i, i, output="i2"), net.add("Mul", q, q, output="q2"), output="power"
+    )
+    some = net.add("Add", power, net.constant("smallest", 1e-6), output="some")
+    size = net.add("Sqrt", some, output="magnitude")
+    planes = net.quant(net.add("Concat", x, size, output="planes", axis=1), 1 / 32, 8)
+    mean = net.quant(net.add("GlobalAveragePool", planes, output="mean"), 1 / 64, 8)
+    flat = net.add("Flatten", mean, output="flat", axis=1)
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 3))), 0.1, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+
+
 def products(**options: Any) -> onnx.ModelProto:
     """The mean of I·Q, quantised, and a dense layer of 24 × 1 weights: docs/cost.md's example."""
     net = Network(**options)

@@ -19,7 +19,7 @@ from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
 from boltmod.runtime import engines
 from boltmod.runtime.session import Classifier
-from hand_made_networks import convolutional, dense, floating, products
+from hand_made_networks import convolutional, dense, floating, magnitudes, products
 
 HAS_COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
@@ -29,6 +29,7 @@ def model_of(name: str) -> Model:
     made = {
         "convolutional": convolutional,
         "products": products,
+        "magnitudes": magnitudes,
         "dense": dense,
         "floating": floating,
     }
@@ -47,7 +48,9 @@ def hard_frames(n: int) -> np.ndarray:
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["boltnet", "boltnet60", "convolutional", "products"])
+@pytest.mark.parametrize(
+    "name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "products"]
+)
 def test_bit_exact(name: str) -> None:
     program = build(model_of(name))
     frames = hard_frames(24)
@@ -150,7 +153,7 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     widths = library.load().widths
     assert widths
-    for name in ("boltnet", "convolutional", "products"):
+    for name in ("boltnet", "convolutional", "magnitudes", "products"):
         program = build(model_of(name))
         frames = hard_frames(8)
         wanted = execute(program, frames)
@@ -167,7 +170,7 @@ def test_what_needs_no_flag_says_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     kernel = library.Kernel(tmp_path / compiling.LIBRARY_NAME)
     assert kernel.widths == ("plain",)
     monkeypatch.setattr(library, "load", lambda: kernel)
-    for name in ("boltnet", "convolutional", "products"):
+    for name in ("boltnet", "convolutional", "magnitudes", "products"):
         program = build(model_of(name))
         frames = hard_frames(8)
         assert (Engine(program).scores(frames) == execute(program, frames)).all()
