@@ -64,6 +64,24 @@ def test_only_standard_operators_but_in_qonnx() -> None:
     assert "QuantizeLinear" not in {node.op_type for node in again.graph.node}
 
 
+def test_qonnx_says_what_is_a_default_elsewhere() -> None:
+    net = Network()
+    x = net.quant(net.input, 0.125, 8)
+    x = net.add("MaxPool", x, output="pool", kernel_shape=[4])
+    w = net.quant(net.constant("w", np.ones((24, 2 * 1021))), 1.0, 4)
+    flat = net.add("Flatten", x, output="flat", axis=1)
+    proto = net.finish(net.add("Gemm", flat, w, output="logits", transB=1))
+    for node in proto.graph.node:
+        if node.op_type == "Quant":
+            kept = [each for each in node.attribute if each.name == "signed"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+    written = formats.convert(onnx_file.from_proto(proto), Format.QONNX)
+    said = {node.op_type: {a.name for a in node.attribute} for node in written.graph.node}
+    assert {"rounding_mode", "signed", "narrow"} <= said["Quant"]
+    assert {"pads", "strides"} <= said["MaxPool"]
+
+
 def test_the_integers_are_those_of_the_program(tmp_path: Path) -> None:
     model = model_of("boltnet")
     rows = write_weights(model, tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -13,7 +14,7 @@ from boltmod.files import replacing
 from boltmod.integer.c.folder import keyed_frames
 from boltmod.model import metadata, onnx_file
 from boltmod.model.lowering import lower
-from boltmod.model.onnx_file import Model
+from boltmod.model.onnx_file import QONNX_DOMAINS, Model
 from boltmod.model.qcdq import as_qcdq
 from boltmod.model.qdq import as_quant
 
@@ -76,8 +77,33 @@ def write(model: Model, kind: Format, path: Path) -> Agreement:
         )
 
 
+def _as_qonnx(model: Model) -> onnx.ModelProto:
+    """Write what ONNX and QONNX leave out as a default: hls4ml 1.3 wants it said."""
+    proto = as_quant(model.proto)
+    for node in proto.graph.node:
+        said = {each.name for each in node.attribute}
+        for name, value in _defaults(node).items():
+            if name not in said:
+                node.attribute.append(onnx.helper.make_attribute(name, value))
+    return proto
+
+
+def _defaults(node: onnx.NodeProto) -> dict[str, Any]:
+    if node.domain in QONNX_DOMAINS and node.op_type in ("Quant", "IntQuant"):
+        return {"rounding_mode": "ROUND", "signed": 1, "narrow": 0}
+    if node.op_type in ("MaxPool", "AveragePool", "Conv"):
+        size = next((len(each.ints) for each in node.attribute if each.name == "kernel_shape"), 0)
+        pads = {} if _pads_itself(node) else {"pads": [0] * (2 * size)}
+        return {"strides": [1] * size, **pads} if size else {}
+    return {}
+
+
+def _pads_itself(node: onnx.NodeProto) -> bool:
+    return any(each.name == "auto_pad" and each.s != b"NOTSET" for each in node.attribute)
+
+
 _CONVERTERS: dict[Format, Callable[[Model], onnx.ModelProto]] = {
     Format.ONNX: lower,
     Format.QCDQ: as_qcdq,
-    Format.QONNX: lambda model: as_quant(model.proto),
+    Format.QONNX: _as_qonnx,
 }
