@@ -1,6 +1,7 @@
 """The integer program: its thresholds, its steps, its document."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltmod.errors import DataFormatError, UnsupportedOperatorError
+from boltmod.integer import execute as execute_module
 from boltmod.integer.build import build
+from boltmod.integer.c import emit
 from boltmod.integer.document import from_document, to_document
+from boltmod.integer.engine import tables
 from boltmod.integer.exact import Affine, first_integers, first_squares, float_thresholds
 from boltmod.integer.execute import execute, trace
+from boltmod.integer.form import STEPS, Quantise, Reshape
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.runtime.session import Classifier
@@ -184,3 +189,15 @@ def test_lowered_networks_are_not_needed() -> None:
     proto = lower(onnx_file.from_proto(convolutional()))
     with pytest.raises(UnsupportedOperatorError, match="to have a meaning in integers"):
         build(onnx_file.from_proto(proto))
+
+
+def test_every_reader_of_the_program_knows_every_step() -> None:
+    steps = set(STEPS.values())
+    assert set(execute_module._RUN) == steps
+    assert set(tables._WRITERS) == steps
+    # C reads samples at its entry points, and another shape is another way to count.
+    assert set(emit._BODIES) | {Quantise, Reshape} == steps
+    kernel = (Path(tables.__file__).parent / "kernel.c").read_text()
+    (named,) = re.findall(r"enum \{ (QUANTISE[^}]*) \}", kernel)
+    words = [word.strip().lower() for word in named.split(",")]
+    assert words == sorted(tables.KINDS, key=tables.KINDS.__getitem__)
