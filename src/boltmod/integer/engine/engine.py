@@ -17,6 +17,10 @@ _LINE = 64
 """Bytes of a cache line, from which vectors are read at once."""
 
 
+_HAS_QUADS = "avx512vnni"
+"""The width whose processors multiply four pairs of 8 bits in a lane of 32."""
+
+
 class _Plan(ctypes.Structure):
     _fields_ = (
         ("tensors", ctypes.c_void_p),
@@ -45,9 +49,10 @@ class Engine:
 
     def __init__(self, program: Program, width: str | None = None) -> None:
         self.program = program
-        self._tables = tables(program)
+        kernel = library.load()
+        self._run = kernel.run(width)
+        self._tables = tables(program, by_quads=kernel.chosen(width) == _HAS_QUADS)
         self._plan = _plan(self._tables, len(program.classes))
-        self._run = library.load().run(width)
         self._own = threading.local()
 
     def scores(self, iq_planes: Floats) -> NDArray[np.int32]:

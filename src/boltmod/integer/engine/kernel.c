@@ -26,6 +26,7 @@
 #endif
 
 #define LANES 32
+#define MOST 2048 /* samples of a row */
 #define INLINE static inline __attribute__((always_inline))
 
 /* Bytes of the processor's vectors, and rows' vectors summed at once: as many as the registers
@@ -73,7 +74,7 @@ typedef struct {
 enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
-       COPY, PHASES };
+       COPY, PHASES, PACK, QUADS };
 
 typedef struct {
     int32_t kind, n_sources, y, x[2], a[8];
@@ -377,6 +378,117 @@ INLINE void settle32(const plan *p, const level *l, int two, const int32_t *a, c
     narrow32(y, levels);
 }
 
+/* Sums of products of 8 bits, four to a lane, in the samples' order. Terms: what to begin with, then
+ * offsets, then as many times four weights. Where the processor has no such products, tables.py
+ * does not ask for them; the plain way says what they are. */
+INLINE void sums8(int32_t *sum, const int32_t *x, const int32_t *terms, int n_words,
+                  const int n_vectors)
+{
+    const int n_terms = (n_words - 1) / 2;
+    const int32_t *offset = terms + 1, *weight = terms + 1 + n_terms;
+#ifdef __AVX512VNNI__
+    HALF total[2 * n_vectors];
+    for (int j = 0; j < 2 * n_vectors; j++) total[j] = _mm512_set1_epi32(terms[0]);
+    for (int i = 0; i < n_terms; i++) {
+        const int32_t *at = x + offset[i];
+        const HALF w = _mm512_set1_epi32(weight[i]);
+        for (int j = 0; j < 2 * n_vectors; j++)
+            total[j] = _mm512_dpbusd_epi32(total[j], _mm512_loadu_si512(at + 16 * j), w);
+    }
+    memcpy(sum, total, sizeof total);
+#else
+    for (int j = 0; j < LANES * n_vectors; j++) sum[j] = terms[0];
+    for (int i = 0; i < n_terms; i++)
+        for (int j = 0; j < LANES * n_vectors; j++) {
+            const uint8_t *sample = (const uint8_t *)(x + offset[i] + j);
+            const int8_t *w = (const int8_t *)(weight + i);
+            for (int k = 0; k < 4; k++) sum[j] += sample[k] * w[k];
+        }
+#endif
+}
+
+/* As below, of samples in quads; sums that fit 16 bits are settled in 16. */
+INLINE void stretch8(const plan *p, const op *o, const level *l, const int32_t *const *x,
+                     const int32_t *const *terms, int c, int two, int16_t *y, const int n_vectors)
+{
+    const int n = o->a[3], lowest = o->a[4];
+    int32_t s[2][8 * LANES];
+    for (int i = 0; i < 1 + two; i++)
+        sums8(s[i], x[i], p->data + terms[i][c], terms[i][c + 1] - terms[i][c], n_vectors);
+    for (int j = 0; j < n_vectors; j++, y += LANES) {
+        const int32_t *a = s[0] + j * LANES, *b = s[two] + j * LANES;
+        if (o->a[5]) {
+            int32_t levels[LANES];
+            levels32(p, l, two, a, b, n, lowest, levels);
+            for (int i = 0; i < LANES; i++) y[i] = (int16_t)levels[i];
+        } else {
+            int16_t narrow[2][LANES];
+            for (int i = 0; i < LANES; i++) narrow[0][i] = (int16_t)a[i];
+            for (int i = 0; i < LANES; i++) narrow[1][i] = (int16_t)b[i];
+            v16 sums[2];
+            memcpy(sums, narrow, sizeof sums);
+            settle16(p, l, two, sums[0], sums[1], n, lowest, y);
+        }
+    }
+}
+
+INLINE void quads_rows(const plan *p, const op *o, char *w, const int two)
+{
+    const tensor *y = p->tensors + o->y;
+    const level *levels = (const level *)(p->data + o->a[2]);
+    const int32_t *terms[2] = {p->data + o->a[0], p->data + o->a[1]};
+    for (int c = 0; c < y->channels; c++) {
+        int16_t *to = AT(int16_t, w, y, c);
+        int t = 0;
+        while (t < y->length) {
+            const int left = (y->length - t + LANES - 1) / LANES;
+            const int32_t *x[2] = {AT(int32_t, w, p->tensors + o->x[0], 0) + t,
+                                   AT(int32_t, w, p->tensors + o->x[1], 0) + t};
+            if (left >= 8) {
+                stretch8(p, o, levels + c, x, terms, c, two, to + t, 8);
+                t += 8 * LANES;
+            } else if (left >= 4) {
+                stretch8(p, o, levels + c, x, terms, c, two, to + t, 4);
+                t += 4 * LANES;
+            } else if (left >= 2) {
+                stretch8(p, o, levels + c, x, terms, c, two, to + t, 2);
+                t += 2 * LANES;
+            } else {
+                stretch8(p, o, levels + c, x, terms, c, two, to + t, 1);
+                t += LANES;
+            }
+        }
+        if (t > y->length) memset(to + y->length, 0, 2 * (size_t)(t - y->length));
+    }
+}
+
+static void quads(const plan *p, const op *o, char *w)
+{
+    if (o->n_sources == 2) quads_rows(p, o, w, 1); else quads_rows(p, o, w, 0);
+}
+
+/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative. */
+static void pack(const plan *p, const op *o, char *w)
+{
+    const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
+    static const int16_t nothing[MOST];
+    const int length = (x->length + LANES - 1) / LANES * LANES;
+    const int32_t none = o->a[0] * 0x01010101;
+    for (int c = 0; c < y->channels; c++) {
+        const int16_t *from[4];
+        int32_t *to = AT(int32_t, w, y, c);
+        for (int k = 0; k < 4; k++)
+            from[k] = 4 * c + k < x->channels ? AT(int16_t, w, x, 4 * c + k) : nothing;
+        for (int t = 0; t < length; t++)
+            to[t] = from[0][t] + (from[1][t] << 8) + (from[2][t] << 16)
+                    + (int32_t)((uint32_t)from[3][t] << 24) + none;
+        if (none) {
+            for (int t = 1; t <= LANES; t++) to[-t] = none;
+            for (int t = 0; t < LANES; t++) to[length + t] = none;
+        }
+    }
+}
+
 /* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide. */
 INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *const *x,
                     const int32_t *const *terms, int c, int two, int16_t *y, const int n_vectors)
@@ -492,7 +604,6 @@ static void dense(const plan *p, const op *o, char *w)
     }
 }
 
-#define MOST 2048 /* samples of a row */
 
 /* a: levels, thresholds a channel, lowest, whether rows. */
 static void requantise(const plan *p, const op *o, char *w)
@@ -792,6 +903,8 @@ static void take(const plan *p, const op *o, char *w, const float *iq)
     case CHOOSE: choose(p, o, w); break;
     case LEVEL: divide(p, o, w); break;
     case COPY: copy(p, o, w); break;
+    case PACK: pack(p, o, w); break;
+    case QUADS: quads(p, o, w); break;
     default: phases(p, o, w); break;
     }
 }

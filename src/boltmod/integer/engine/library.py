@@ -36,7 +36,13 @@ class Kernel:
             self.widths += (name.decode(),)
 
     def run(self, width: str | None = None) -> Any:
-        """Return the kernel's function for a width of vectors.
+        """Return the kernel's function for a width of vectors, as `chosen` has it."""
+        run = getattr(self._library, f"boltmod_run_{self.chosen(width)}")
+        run.restype = None
+        return run
+
+    def chosen(self, width: str | None = None) -> str:
+        """Return the width of vectors that is taken.
 
         Args:
             width: One of `widths`; the environment's `BOLTMOD_WIDTH`, or the widest, if None.
@@ -56,9 +62,7 @@ class Kernel:
                 f"{WIDTH_VARIABLE} must be one of {', '.join(self.widths)} on this processor, "
                 f"not {width!r}: unset it to take the widest"
             )
-        run = getattr(self._library, f"boltmod_run_{width}")
-        run.restype = None
-        return run
+        return width
 
 
 @cache

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
-from boltmod.integer.form import Program, Step
+from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, find_one
 
 LANES = 32
@@ -22,6 +22,9 @@ _MARGIN = 32
 _FARTHEST_VIEW = 12
 """Samples by which a shifted tensor may be another pointer to the same rows."""
 
+_PACKING = 2
+"""Instructions that pack 32 samples of a row by fours, about."""
+
 _MOST_SAMPLES = 2048 - LANES
 """Of a row in the kernel's scratch."""
 
@@ -29,7 +32,7 @@ KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
-        "instant", "choose", "level", "copy", "phases",
+        "instant", "choose", "level", "copy", "phases", "pack", "quads",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -92,6 +95,7 @@ class Tables:
 @dataclass
 class _Making:
     program: Program
+    by_quads: bool
     tensors: list[tuple[int, ...]] = field(default_factory=list)
     ops: list[Any] = field(default_factory=list)
     data: list[NDArray[np.int32]] = field(default_factory=list)
@@ -172,13 +176,17 @@ def is_wide(step: Step) -> bool:
     return low < -(2**15) or high >= 2**15
 
 
-def tables(program: Program) -> Tables:
+def tables(program: Program, by_quads: bool = False) -> Tables:
     """Return the kernel's tables of a program.
+
+    Args:
+        program: The network.
+        by_quads: Whether the processor multiplies four pairs of 8 bits in a lane of 32.
 
     Raises:
         UnsupportedOperatorError: The kernel cannot run it.
     """
-    making = _Making(program)
+    making = _Making(program, by_quads)
     for step in program.steps:
         if not _is_fused(program, step):
             _WRITERS[type(step)](making, step)
@@ -268,6 +276,9 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
         raise _too_much(step.name, "a sum of convolutions and others")
     wide = any(is_wide(each) for each in sources)
     inputs = [_input(m, each) for each in sources]  # type: ignore[arg-type]
+    if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
+        _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
+        return
     terms = [
         _terms(m, each, rows, wide)  # type: ignore[arg-type]
         for each, rows in zip(sources, inputs, strict=True)
@@ -313,6 +324,78 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
         begins.append(begins[-1] + len(offsets) + len(packed))
     at = m.put(np.concatenate(parts).astype(np.uint32).view(np.int32))
     return m.put(np.array(begins) + at)
+
+
+def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
+    """Return each output's weights by fours, by where in the packed rows their samples begin."""
+    n_outputs, n_inputs, _ = step.weights.shape
+    found = []
+    for output in range(n_outputs):
+        base = output // (n_outputs // step.groups) * n_inputs
+        channel, tap = np.nonzero(step.weights[output])
+        shift, phase = np.divmod(tap - step.pad, step.stride)
+        packed, place = np.divmod((base + channel) * step.stride + phase, 4)
+        quads: dict[int, Integers] = {}
+        weights = step.weights[output, channel, tap]
+        for offset, k, weight in zip(packed * row + shift, place, weights, strict=True):
+            quads.setdefault(int(offset), np.zeros(4, np.int64))[k] += weight
+        found.append(quads)
+    return found
+
+
+def _eighths(source: Step) -> int | None:
+    """What to add to a tensor so that it is 0 to 255; None where nothing makes it so."""
+    low, high = source.range
+    if low >= 0 and high < 2**8:
+        return 0
+    return 2**7 if low >= -(2**7) and high < 2**7 else None
+
+
+def _pays(m: _Making, sources: list[form.Convolve], inputs: list[int]) -> bool:
+    """Whether convolutions can be taken by fours, and are fewer instructions so."""
+    one_by_one = by_fours = 0
+    for step, number in zip(sources, inputs, strict=True):
+        source = m.program[step.sources[0]]
+        if _eighths(source) is None or step.weights.min() < -(2**7) or step.weights.max() >= 2**7:
+            return False
+        n_vectors = -(-step.shape[1] // LANES)
+        # A product and a sum of 32 samples; where sums are wide, two sums of two products each.
+        one_by_one += 2 * n_vectors * step.n_terms // (1 + is_wide(step))
+        by_fours += 2 * n_vectors * sum(len(each) for each in _quads(step, 1 << 20))
+        rows = m.tensors[number][3]
+        by_fours += _PACKING * rows * -(-source.shape[1] // LANES)
+    return by_fours < one_by_one
+
+
+def _by_quads(
+    m: _Making, step: form.Requantise, sources: list[form.Convolve], inputs: list[int]
+) -> None:
+    wide = any(is_wide(each) for each in sources)
+    packed, begins = [], []
+    for each, number in zip(sources, inputs, strict=True):
+        added = _eighths(m.program[each.sources[0]])
+        assert added is not None
+        rows, length = m.tensors[number][3:]
+        name = f"tensor {number} by fours"
+        if name not in m.rows:
+            m.op("pack", m.room(name, (-(-rows // 4), length), True), (number,), added)
+        packed.append(m.number(name))
+        words, first = list[int](), [0]
+        for quads in _quads(each, m.tensors[packed[-1]][1]):
+            words.append(-added * int(sum(weights.sum() for weights in quads.values())))
+            words += quads
+            words += [_as_word(weights) for weights in quads.values()]
+            first.append(len(words))
+        at = m.put(np.array(words, np.int64).astype(np.uint32).view(np.int32))
+        begins.append(m.put(np.array(first) + at))
+    levels = m.put(_levels(m, step, list(sources), wide), LEVEL)
+    facts = (begins[0], begins[-1], levels, step.thresholds.shape[1], step.lowest, int(wide))
+    m.op("quads", m.room_for(step), tuple(packed), *facts)
+
+
+def _as_word(weights: Integers) -> int:
+    """Four integers of 8 bits in one of 32, the first one lowest."""
+    return int((weights & 0xFF) @ (1 << 8 * np.arange(4)))
 
 
 def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) -> Any:
