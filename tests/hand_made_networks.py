@@ -121,6 +121,39 @@ def convolutional(**options: Any) -> onnx.ModelProto:
     )
 
 
+def wide(**options: Any) -> onnx.ModelProto:
+    """Convolutions of 8 by 8 bits whose sums need 32: strided, in groups, and a sum of two."""
+    rng = np.random.default_rng(7)
+    net = Network(**options)
+
+    def conv(x: str, name: str, shape: tuple[int, ...], stride: int, group: int) -> str:
+        w = net.constant(f"{name}.weight", rng.normal(0, 1, shape) * (rng.random(shape) < 0.9))
+        pad = shape[2] // 2
+        return net.add(
+            "Conv", x, net.quant(w, 1 / (40 + shape[2]), 8, narrow=1), output=name,
+            kernel_shape=[shape[2]],
+            pads=[pad, pad], strides=[stride], dilations=[1], group=group,
+        )  # fmt: skip
+
+    def active(x: str, scale: float) -> str:
+        return net.quant(net.add("Relu", x, output=f"{x}_relu"), scale, 8, signed=0)
+
+    x = net.quant(net.input, 1 / 40, 8)
+    a = active(conv(x, "first", (22, 2, 9), 2, 1), 1 / 30)
+    b = active(conv(a, "second", (22, 11, 5), 2, 2), 1 / 11)
+    both = net.add(
+        "Add", conv(b, "third", (13, 22, 3), 1, 1), conv(b, "fourth", (13, 22, 1), 1, 1),
+        output="both",
+    )  # fmt: skip
+    c = active(both, 1 / 7)
+    d = active(conv(c, "fifth", (10, 13, 3), 4, 1), 1 / 3)
+    largest = net.add("GlobalMaxPool", d, output="largest")
+    flat = net.quant(net.add("Flatten", largest, output="flat", axis=1), 1, 8, signed=0)
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 10))), 0.1, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+
+
 def magnitudes(**options: Any) -> onnx.ModelProto:
     """I and Q averaged by two, their magnitude beside them, quantised, and what a mean says."""
     rng = np.random.default_rng(6)

@@ -12,14 +12,16 @@ from boltmod.errors import ConfigError, ToolNotFoundError, UnsupportedOperatorEr
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.engine import compiling, library
+from boltmod.integer.engine import engine as engine_module
 from boltmod.integer.engine.engine import Engine
 from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.engine.tables import KINDS, tables
 from boltmod.integer.execute import execute
 from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
 from boltmod.runtime import engines
 from boltmod.runtime.session import Classifier
-from hand_made_networks import convolutional, dense, floating, magnitudes, products
+from hand_made_networks import convolutional, dense, floating, magnitudes, products, wide
 
 HAS_COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
@@ -30,6 +32,7 @@ def model_of(name: str) -> Model:
         "convolutional": convolutional,
         "products": products,
         "magnitudes": magnitudes,
+        "wide": wide,
         "dense": dense,
         "floating": floating,
     }
@@ -49,7 +52,7 @@ def hard_frames(n: int) -> np.ndarray:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "products"]
+    "name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "products", "wide"]
 )
 def test_bit_exact(name: str) -> None:
     program = build(model_of(name))
@@ -153,7 +156,7 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     widths = library.load().widths
     assert widths
-    for name in ("boltnet", "convolutional", "magnitudes", "products"):
+    for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
         program = build(model_of(name))
         frames = hard_frames(8)
         wanted = execute(program, frames)
@@ -164,13 +167,27 @@ def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_compiler
+def test_sums_of_eight_bits_four_to_a_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(model_of("wide"))
+    made, plain = tables(program, by_quads=True), tables(program)
+    assert KINDS["quads"] in made.ops["kind"]
+    assert KINDS["pack"] in made.ops["kind"]
+    assert KINDS["quads"] not in plain.ops["kind"]
+    frames = hard_frames(8)
+    wanted = execute(program, frames)
+    for width in library.load().widths:
+        monkeypatch.setattr(engine_module, "_HAS_QUADS", width)
+        assert (Engine(program, width).scores(frames) == wanted).all()
+
+
+@needs_compiler
 def test_what_needs_no_flag_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_X86_WIDTHS", compiling._OTHER_WIDTHS)
     compiling.compile_library(tmp_path / compiling.LIBRARY_NAME)
     kernel = library.Kernel(tmp_path / compiling.LIBRARY_NAME)
     assert kernel.widths == ("plain",)
     monkeypatch.setattr(library, "load", lambda: kernel)
-    for name in ("boltnet", "convolutional", "magnitudes", "products"):
+    for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
         program = build(model_of(name))
         frames = hard_frames(8)
         assert (Engine(program).scores(frames) == execute(program, frames)).all()

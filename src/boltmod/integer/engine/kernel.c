@@ -28,6 +28,7 @@
 #define LANES 32
 #define MOST 2048 /* samples of a row */
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 16")
 
 /* Bytes of the processor's vectors, and rows' vectors summed at once: as many as the registers
  * hold beside a weight. */
@@ -64,14 +65,16 @@ typedef struct {
 /* How one channel's sum becomes a level; tables.py: Level. */
 typedef struct {
     int32_t kind;           /* by floats, or exact by multiply and shift: fine alone, or both; by
-                               halves is fine alone with a shift of 16 or more */
+                               halves is fine alone with a shift of 16 or more; or by counting all
+                               thresholds, or by a table of all levels from that of `fine` on: both
+                               are 32 bits of data from `thresholds` on */
     int32_t coarse, fine;   /* (coarse * 2^15 + fine) * x + addend >> shift */
     int32_t addend, shift;
     float scale[2], offset, slack; /* levels above the lowest by floats, and how far they may be off */
     int32_t coefficients, thresholds; /* where the exact ones begin */
 } level;
 
-enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES };
+enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
        COPY, PHASES, PACK, QUADS };
@@ -378,93 +381,99 @@ INLINE void settle32(const plan *p, const level *l, int two, const int32_t *a, c
     narrow32(y, levels);
 }
 
-/* Sums of products of 8 bits, four to a lane, in the samples' order. Terms: what to begin with, then
- * offsets, then as many times four weights. Where the processor has no such products, tables.py
- * does not ask for them; the plain way says what they are. */
-INLINE void sums8(int32_t *sum, const int32_t *x, const int32_t *terms, int n_words,
-                  const int n_vectors)
+/* Sums of products of 8 bits, four to a lane, in the samples' order, of several outputs whose terms
+ * lie at the same places. Terms: what to begin with, then offsets, then as many times four weights.
+ * Where the processor has no such products, tables.py does not ask for them; the plain way says
+ * what they are. */
+INLINE void sums8(int32_t *sum, const int32_t *x, const int32_t *data, const int32_t *first,
+                  const int n_outputs, const int n_vectors)
 {
-    const int n_terms = (n_words - 1) / 2;
-    const int32_t *offset = terms + 1, *weight = terms + 1 + n_terms;
+    const int n_terms = (first[1] - first[0] - 1) / 2;
+    const int32_t *offset = data + first[0] + 1;
 #ifdef __AVX512VNNI__
-    HALF total[2 * n_vectors];
-    for (int j = 0; j < 2 * n_vectors; j++) total[j] = _mm512_set1_epi32(terms[0]);
+    HALF total[16], part[16];
+    UNROLLED for (int o = 0; o < n_outputs; o++)
+        UNROLLED for (int j = 0; j < 2 * n_vectors; j++)
+            total[2 * n_vectors * o + j] = _mm512_set1_epi32(data[first[o]]);
     for (int i = 0; i < n_terms; i++) {
         const int32_t *at = x + offset[i];
-        const HALF w = _mm512_set1_epi32(weight[i]);
-        for (int j = 0; j < 2 * n_vectors; j++)
-            total[j] = _mm512_dpbusd_epi32(total[j], _mm512_loadu_si512(at + 16 * j), w);
-    }
-    memcpy(sum, total, sizeof total);
-#else
-    for (int j = 0; j < LANES * n_vectors; j++) sum[j] = terms[0];
-    for (int i = 0; i < n_terms; i++)
-        for (int j = 0; j < LANES * n_vectors; j++) {
-            const uint8_t *sample = (const uint8_t *)(x + offset[i] + j);
-            const int8_t *w = (const int8_t *)(weight + i);
-            for (int k = 0; k < 4; k++) sum[j] += sample[k] * w[k];
+        UNROLLED for (int j = 0; j < 2 * n_vectors; j++) part[j] = _mm512_loadu_si512(at + 16 * j);
+        UNROLLED for (int o = 0; o < n_outputs; o++) {
+            const HALF w = _mm512_set1_epi32(data[first[o] + 1 + n_terms + i]);
+            UNROLLED for (int j = 0; j < 2 * n_vectors; j++)
+                total[2 * n_vectors * o + j] =
+                    _mm512_dpbusd_epi32(total[2 * n_vectors * o + j], part[j], w);
         }
+    }
+    memcpy(sum, total, sizeof *total * 2 * (size_t)(n_vectors * n_outputs));
+#else
+    for (int o = 0; o < n_outputs; o++, sum += LANES * n_vectors) {
+        for (int j = 0; j < LANES * n_vectors; j++) sum[j] = data[first[o]];
+        for (int i = 0; i < n_terms; i++)
+            for (int j = 0; j < LANES * n_vectors; j++) {
+                const uint8_t *sample = (const uint8_t *)(x + offset[i] + j);
+                const int8_t *w = (const int8_t *)(data + first[o] + 1 + n_terms + i);
+                for (int k = 0; k < 4; k++) sum[j] += sample[k] * w[k];
+            }
+    }
 #endif
 }
 
-/* As below, of samples in quads; sums that fit 16 bits are settled in 16. */
-INLINE void stretch8(const plan *p, const op *o, const level *l, const int32_t *const *x,
-                     const int32_t *const *terms, int c, int two, int16_t *y, const int n_vectors)
+/* As `stretch`, of samples in quads. */
+INLINE void stretch8(const plan *p, const op *o, char *w, int c, int t, int two,
+                     const int n_outputs, const int n_vectors)
 {
+    const tensor *y = p->tensors + o->y;
+    const level *l = (const level *)(p->data + o->a[2]) + c;
     const int n = o->a[3], lowest = o->a[4];
     int32_t s[2][8 * LANES];
     for (int i = 0; i < 1 + two; i++)
-        sums8(s[i], x[i], p->data + terms[i][c], terms[i][c + 1] - terms[i][c], n_vectors);
-    for (int j = 0; j < n_vectors; j++, y += LANES) {
+        sums8(s[i], AT(int32_t, w, p->tensors + o->x[i], 0) + t, p->data, p->data + o->a[i] + c,
+              n_outputs, n_vectors);
+    for (int j = 0; j < n_outputs * n_vectors; j++) {
         const int32_t *a = s[0] + j * LANES, *b = s[two] + j * LANES;
-        if (o->a[5]) {
-            int32_t levels[LANES];
-            levels32(p, l, two, a, b, n, lowest, levels);
-            for (int i = 0; i < LANES; i++) y[i] = (int16_t)levels[i];
-        } else {
-            int16_t narrow[2][LANES];
-            for (int i = 0; i < LANES; i++) narrow[0][i] = (int16_t)a[i];
-            for (int i = 0; i < LANES; i++) narrow[1][i] = (int16_t)b[i];
-            v16 sums[2];
-            memcpy(sums, narrow, sizeof sums);
-            settle16(p, l, two, sums[0], sums[1], n, lowest, y);
-        }
+        int16_t *to = AT(int16_t, w, y, c + j / n_vectors) + t + j % n_vectors * LANES;
+        int32_t levels[LANES];
+        levels32(p, l + j / n_vectors, two, a, b, n, lowest, levels);
+        for (int i = 0; i < LANES; i++) to[i] = (int16_t)levels[i];
     }
 }
 
-INLINE void quads_rows(const plan *p, const op *o, char *w, const int two)
+/* So many outputs' rows from channel c on. */
+INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, const int n_outputs)
 {
     const tensor *y = p->tensors + o->y;
-    const level *levels = (const level *)(p->data + o->a[2]);
-    const int32_t *terms[2] = {p->data + o->a[0], p->data + o->a[1]};
-    for (int c = 0; c < y->channels; c++) {
-        int16_t *to = AT(int16_t, w, y, c);
-        int t = 0;
-        while (t < y->length) {
-            const int left = (y->length - t + LANES - 1) / LANES;
-            const int32_t *x[2] = {AT(int32_t, w, p->tensors + o->x[0], 0) + t,
-                                   AT(int32_t, w, p->tensors + o->x[1], 0) + t};
-            if (left >= 8) {
-                stretch8(p, o, levels + c, x, terms, c, two, to + t, 8);
-                t += 8 * LANES;
-            } else if (left >= 4) {
-                stretch8(p, o, levels + c, x, terms, c, two, to + t, 4);
-                t += 4 * LANES;
-            } else if (left >= 2) {
-                stretch8(p, o, levels + c, x, terms, c, two, to + t, 2);
-                t += 2 * LANES;
-            } else {
-                stretch8(p, o, levels + c, x, terms, c, two, to + t, 1);
-                t += LANES;
-            }
+    int t = 0;
+    while (t < y->length) {
+        const int left = (y->length - t + LANES - 1) / LANES;
+        if (n_outputs == 1 && left >= 8) {
+            stretch8(p, o, w, c, t, two, 1, 8);
+            t += 8 * LANES;
+        } else if (n_outputs <= 2 && left >= 4) {
+            stretch8(p, o, w, c, t, two, n_outputs < 2 ? 1 : 2, 4);
+            t += 4 * LANES;
+        } else if (left >= 2) {
+            stretch8(p, o, w, c, t, two, n_outputs, 2);
+            t += 2 * LANES;
+        } else {
+            stretch8(p, o, w, c, t, two, n_outputs, 1);
+            t += LANES;
         }
-        if (t > y->length) memset(to + y->length, 0, 2 * (size_t)(t - y->length));
     }
+    for (int i = c; t > y->length && i < c + n_outputs; i++)
+        memset(AT(int16_t, w, y, i) + y->length, 0, 2 * (size_t)(t - y->length));
 }
 
+/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, whether all
+ * outputs' terms lie at the same places. */
 static void quads(const plan *p, const op *o, char *w)
 {
-    if (o->n_sources == 2) quads_rows(p, o, w, 1); else quads_rows(p, o, w, 0);
+    const tensor *y = p->tensors + o->y;
+    const int is_short = y->length <= 2 * LANES;
+    int c = 0;
+    for (; o->a[5] && is_short && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
+    for (; o->a[5] && c + 2 <= y->channels; c += 2) quads_rows(p, o, w, c, 0, 2);
+    for (; c < y->channels; c++) quads_rows(p, o, w, c, o->n_sources == 2, 1);
 }
 
 /* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative. */
@@ -614,14 +623,15 @@ static void requantise(const plan *p, const op *o, char *w)
     int32_t a[MOST], b[MOST], to[MOST];
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
-        if (l->kind != BY_FLOATS && y->length == 1 && !y->wide) {
+        const int by_product = l->kind != BY_FLOATS && l->kind < BY_COUNT;
+        if (by_product && y->length == 1 && !y->wide) {
             const int32_t v = ((l->coarse * 32768 + l->fine) *
                                (x->wide ? *AT(int32_t, w, x, c) : *AT(int16_t, w, x, c)) +
                                l->addend) >> l->shift;
             *AT(int16_t, w, y, c) = (int16_t)(v < lowest ? lowest : v > lowest + n ? lowest + n : v);
             continue;
         }
-        if (l->kind != BY_FLOATS && !x->wide && !y->wide && y->length % LANES == 0) {
+        if (by_product && !x->wide && !y->wide && y->length % LANES == 0) {
             const int16_t *from = AT(int16_t, w, x, c);
             int16_t *level_row = AT(int16_t, w, y, c);
             for (int t = 0; t < y->length; t += LANES) {
@@ -633,7 +643,27 @@ static void requantise(const plan *p, const op *o, char *w)
             continue;
         }
         get_row(a, w, x, c);
-        if (l->kind != BY_FLOATS) {
+        if (l->kind == BY_COUNT) {
+            for (int t = y->length; t % LANES; t++) a[t] = 0;
+            for (int t = 0; t < y->length; t += LANES) {
+                int32_t count[LANES];
+                for (int i = 0; i < LANES; i++) count[i] = lowest;
+                for (int k = 0; k < n; k++) {
+                    const int32_t threshold = p->data[l->thresholds + k];
+                    for (int i = 0; i < LANES; i++) count[i] += a[t + i] >= threshold;
+                }
+                memcpy(to + t, count, sizeof count);
+            }
+            put_row(to, w, y, c);
+            continue;
+        }
+        if (l->kind == BY_TABLE) {
+            const int32_t *table = p->data + l->thresholds - l->fine;
+            for (int t = 0; t < y->length; t++) to[t] = table[a[t]];
+            put_row(to, w, y, c);
+            continue;
+        }
+        if (by_product) {
             const int32_t factor = l->coarse * 32768 + l->fine;
             for (int t = 0; t < y->length; t++) {
                 const int32_t v = (factor * a[t] + l->addend) >> l->shift;
@@ -645,7 +675,8 @@ static void requantise(const plan *p, const op *o, char *w)
         get_row(b, w, two ? x1 : x, c);
         for (int t = y->length; t % LANES; t++) a[t] = b[t] = 0;
         if (y->length == 1) {
-            to[0] = lowest + exactly(p, l, two, n, n / 2, a[0], b[0]);
+            const int32_t guess = (int32_t)estimate(l, two, a[0], b[0], n) - 1;
+            to[0] = lowest + exactly(p, l, two, n, guess < 0 ? 0 : guess > n ? n : guess, a[0], b[0]);
         } else {
             for (int t = 0; t < y->length; t += LANES)
                 levels32(p, l, two, a + t, b + t, n, lowest, to + t);
@@ -732,8 +763,21 @@ static void maximum(const plan *p, const op *o, char *w)
         }
         if (!x->wide && !y->wide && y->length == 1) {
             const int16_t *from = AT(int16_t, w, x, c);
-            int16_t most = from[0];
-            for (int t = 1; t < kernel; t++) most = from[t] > most ? from[t] : most;
+            int16_t most = from[0], each[WIDE / 2];
+            int t = 0;
+            if (kernel >= WIDE / 2) {
+                part16 largest;
+                memcpy(&largest, from, sizeof largest);
+                for (t = WIDE / 2; t + WIDE / 2 <= kernel; t += WIDE / 2) {
+                    part16 part;
+                    memcpy(&part, from + t, sizeof part);
+                    const part16 more = part > largest;
+                    largest = (part & more) | (largest & ~more);
+                }
+                memcpy(each, &largest, sizeof each);
+                for (int i = 0; i < WIDE / 2; i++) most = each[i] > most ? each[i] : most;
+            }
+            for (; t < kernel; t++) most = from[t] > most ? from[t] : most;
             *AT(int16_t, w, y, c) = most;
             continue;
         }

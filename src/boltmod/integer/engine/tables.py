@@ -45,8 +45,14 @@ LEVEL = np.dtype([("kind", "<i4"), ("coarse", "<i4"), ("fine", "<i4"), ("addend"
                   ("shift", "<i4"), ("scale", "<f4", 2), ("offset", "<f4"), ("slack", "<f4"),
                   ("coefficients", "<i4"), ("thresholds", "<i4")])  # fmt: skip
 
-_BY_FINE, _BY_BOTH, _BY_HALVES = 1, 2, 3
-"""Kinds of levels that are exact; the others are by floats."""
+_MOST_SLACK = 0.2
+"""Of a line, in levels: where it is farther off, counting all thresholds is faster."""
+
+_LONGEST_TABLE = 2048
+"""Levels of a channel that are kept as they are, where nothing shorter is exact."""
+
+_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE = 1, 2, 3, 4, 5
+"""Kinds of levels that are exact by themselves; the others are by floats."""
 
 _HALF = 16
 """Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
@@ -268,7 +274,7 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     fused = [_is_fused(m.program, each) for each in sources]
     n_levels = step.thresholds.shape[1]
     if not any(fused):
-        at = m.put(_levels(m, step, sources, False), LEVEL)
+        at = m.put(_levels(m, step, sources, False, fused=False), LEVEL)
         numbers = tuple(m.number(name) for name in step.sources)
         m.op("requantise", m.room_for(step), numbers, at, n_levels, step.lowest)
         return
@@ -339,7 +345,7 @@ def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
         weights = step.weights[output, channel, tap]
         for offset, k, weight in zip(packed * row + shift, place, weights, strict=True):
             quads.setdefault(int(offset), np.zeros(4, np.int64))[k] += weight
-        found.append(quads)
+        found.append(dict(sorted(quads.items())))
     return found
 
 
@@ -352,15 +358,19 @@ def _eighths(source: Step) -> int | None:
 
 
 def _pays(m: _Making, sources: list[form.Convolve], inputs: list[int]) -> bool:
-    """Whether convolutions can be taken by fours, and are fewer instructions so."""
+    """Whether convolutions can be taken by fours, and are fewer instructions so.
+
+    Sums of 16 bits are not: their levels take half the time of those of 32.
+    """
+    if not any(map(is_wide, sources)):
+        return False
     one_by_one = by_fours = 0
     for step, number in zip(sources, inputs, strict=True):
         source = m.program[step.sources[0]]
         if _eighths(source) is None or step.weights.min() < -(2**7) or step.weights.max() >= 2**7:
             return False
         n_vectors = -(-step.shape[1] // LANES)
-        # A product and a sum of 32 samples; where sums are wide, two sums of two products each.
-        one_by_one += 2 * n_vectors * step.n_terms // (1 + is_wide(step))
+        one_by_one += n_vectors * step.n_terms  # two sums of two products each for 32 samples
         by_fours += 2 * n_vectors * sum(len(each) for each in _quads(step, 1 << 20))
         rows = m.tensors[number][3]
         by_fours += _PACKING * rows * -(-source.shape[1] // LANES)
@@ -370,8 +380,7 @@ def _pays(m: _Making, sources: list[form.Convolve], inputs: list[int]) -> bool:
 def _by_quads(
     m: _Making, step: form.Requantise, sources: list[form.Convolve], inputs: list[int]
 ) -> None:
-    wide = any(is_wide(each) for each in sources)
-    packed, begins = [], []
+    packed, begins, at_one_place = [], [], True
     for each, number in zip(sources, inputs, strict=True):
         added = _eighths(m.program[each.sources[0]])
         assert added is not None
@@ -381,15 +390,18 @@ def _by_quads(
             m.op("pack", m.room(name, (-(-rows // 4), length), True), (number,), added)
         packed.append(m.number(name))
         words, first = list[int](), [0]
-        for quads in _quads(each, m.tensors[packed[-1]][1]):
+        found = _quads(each, m.tensors[packed[-1]][1])
+        at_one_place = all(list(quads) == list(found[0]) for quads in found)
+        for quads in found:
             words.append(-added * int(sum(weights.sum() for weights in quads.values())))
             words += quads
             words += [_as_word(weights) for weights in quads.values()]
             first.append(len(words))
         at = m.put(np.array(words, np.int64).astype(np.uint32).view(np.int32))
         begins.append(m.put(np.array(first) + at))
-    levels = m.put(_levels(m, step, list(sources), wide), LEVEL)
-    facts = (begins[0], begins[-1], levels, step.thresholds.shape[1], step.lowest, int(wide))
+    levels = m.put(_levels(m, step, list(sources), True), LEVEL)
+    same = int(len(sources) == 1 and at_one_place)
+    facts = (begins[0], begins[-1], levels, step.thresholds.shape[1], step.lowest, same)
     m.op("quads", m.room_for(step), tuple(packed), *facts)
 
 
@@ -398,7 +410,9 @@ def _as_word(weights: Integers) -> int:
     return int((weights & 0xFF) @ (1 << 8 * np.arange(4)))
 
 
-def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) -> Any:
+def _levels(
+    m: _Making, step: form.Requantise, sources: list[Step], wide: bool, fused: bool = True
+) -> Any:
     """Each channel's way to its level: exact as it is, or bounded and with thresholds."""
     records = np.zeros(step.shape[0], LEVEL)
     for channel, record in enumerate(records):
@@ -410,6 +424,15 @@ def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) 
             _write_product(record, found, int(stairs.sizes[0]))
             continue
         line = by_floats(stairs)
+        low, high = (int(each) for each in reach[0])
+        if not fused and len(reach) == 1 and high - low < _LONGEST_TABLE:
+            sums = coefficients[0] * np.arange(low, high + 1)
+            levels = step.lowest + np.searchsorted(stairs.thresholds, sums, side="right")
+            record["kind"], record["fine"], record["thresholds"] = _BY_TABLE, low, m.put(levels)
+            continue
+        if line.slack > _MOST_SLACK and not fused and coefficients.tolist() == [1]:
+            record["kind"], record["thresholds"] = _BY_COUNT, m.put(stairs.thresholds)
+            continue
         record["scale"][: len(sources)] = line.factors
         record["offset"], record["slack"] = line.addend, line.slack
         record["coefficients"] = m.put_exact(coefficients)
