@@ -73,7 +73,7 @@ class Agreement:
     farthest: float = 0.0
 
 
-class Pad(OpRun):  # type: ignore[misc]
+class Pad(OpRun):
     """ONNX's Pad that cuts where pads are negative; the evaluator's own does not."""
 
     op_domain = ""
@@ -86,7 +86,7 @@ class Pad(OpRun):  # type: ignore[misc]
         return (y[tuple(cut)],)
 
 
-class BatchNormalization(OpRun):  # type: ignore[misc]
+class BatchNormalization(OpRun):
     """What it is once trained; the evaluator's own of old operator sets averages the batch."""
 
     op_domain = ""
@@ -171,7 +171,9 @@ class Opened:
         agreement.same_scores += int(near.sum())
         for frame in np.flatnonzero(~same):
             one = frames[frame : frame + 1].astype(np.float64)
-            (wide,) = self._wide.run(None, {self._model.input_name: one})
+            wide: NDArray[np.float64] = np.asarray(
+                self._wide.run(None, {self._model.input_name: one})[0]
+            )
             agreement.in_float64 += bool(np.abs(scores[frame] - wide / scale).max() < 0.01)
         for frame in np.flatnonzero(~near):
             if not same[frame] or agreement.explained < _EXPLAINED:

@@ -52,7 +52,12 @@ def normalisation_cost(sample_bits: int) -> NormalisationCost:
 def _written(sample_bits: int) -> onnx.ModelProto:
     """Return x / √(mean |x|² − |mean x|²) as a network, x of so many bits."""
     numbers: dict[str, Any] = {"scale": 2.0 ** (2 - sample_bits), "zero": 0.0, "bits": sample_bits}
-    quant = {"signed": 1, "narrow": 0, "rounding_mode": "ROUND", "domain": QONNX_DOMAIN}
+    quant: dict[str, Any] = {
+        "signed": 1,
+        "narrow": 0,
+        "rounding_mode": "ROUND",
+        "domain": QONNX_DOMAIN,
+    }
     nodes = [
         helper.make_node("Quant", ["received", *numbers], ["samples"], name="samples", **quant),
         *(
@@ -71,7 +76,8 @@ def _written(sample_bits: int) -> onnx.ModelProto:
     ]
     constants = [onnx.numpy_helper.from_array(np.array([1]), "axis")]
     constants += [
-        onnx.numpy_helper.from_array(np.float32(value), name) for name, value in numbers.items()
+        onnx.numpy_helper.from_array(np.asarray(value, np.float32), name)
+        for name, value in numbers.items()
     ]
     graph = helper.make_graph(
         nodes,

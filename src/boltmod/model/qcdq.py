@@ -83,7 +83,7 @@ def _dequantise(
     if len(long) > 1 or (long and len(scale.shape) != rank):
         raise _refused(node, "have one scale, or one a row", f"{scale.shape}")
     flat = scale.reshape(-1) if long else scale.reshape(())
-    axis = {"axis": long[0]} if long else {}
+    axis: dict[str, Any] = {"axis": long[0]} if long else {}
     names = [stored, _constant(graph, "scale", np.asarray(flat, np.float32))]
     graph.nodes.append(
         onnx.helper.make_node(
