@@ -28,7 +28,11 @@
 #define LANES 32
 #define MOST 2048 /* samples of a row */
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
 #define UNROLLED _Pragma("GCC unroll 16")
+#endif
 
 /* Bytes of the processor's vectors, and rows' vectors summed at once: as many as the registers
  * hold beside a weight. */
@@ -906,6 +910,17 @@ static void copy(const plan *p, const op *o, char *w)
     }
 }
 
+#ifdef __AVX512BW__
+INLINE HALF every_second(void)
+{
+    int16_t even[LANES];
+    HALF y;
+    for (int i = 0; i < LANES; i++) even[i] = (int16_t)(2 * i);
+    memcpy(&y, even, sizeof y);
+    return y;
+}
+#endif
+
 /* Every stride-th sample: row c * stride + r of y holds x's samples r, r + stride, … a: stride. */
 static void phases(const plan *p, const op *o, char *w)
 {
@@ -915,6 +930,16 @@ static void phases(const plan *p, const op *o, char *w)
         const int16_t *from = AT(int16_t, w, x, c);
         if (stride == 2) {
             int16_t *even = AT(int16_t, w, y, 2 * c), *odd = AT(int16_t, w, y, 2 * c + 1);
+#ifdef __AVX512BW__
+            const HALF evens = every_second(), odds = _mm512_add_epi16(evens, _mm512_set1_epi16(1));
+            for (int t = 0; t < y->length; t += LANES) { /* behind the end are zeros, and stay */
+                const HALF a = _mm512_loadu_si512(from + 2 * t);
+                const HALF b = _mm512_loadu_si512(from + 2 * t + LANES);
+                _mm512_storeu_si512(even + t, _mm512_permutex2var_epi16(a, evens, b));
+                _mm512_storeu_si512(odd + t, _mm512_permutex2var_epi16(a, odds, b));
+            }
+            continue;
+#endif
             for (int t = 0; t < y->length; t += WIDE / 4) { /* behind the end are zeros, and stay */
                 part32 pairs;
                 memcpy(&pairs, from + 2 * t, sizeof pairs);
