@@ -172,7 +172,7 @@ class Opened:
         for frame in np.flatnonzero(~same):
             one = frames[frame : frame + 1].astype(np.float64)
             wide: NDArray[np.float64] = np.asarray(
-                list(self._wide.run(None, {self._model.input_name: one}))[0]
+                next(iter(self._wide.run(None, {self._model.input_name: one})))
             )
             agreement.in_float64 += bool(np.abs(scores[frame] - wide / scale).max() < 0.01)
         for frame in np.flatnonzero(~near):

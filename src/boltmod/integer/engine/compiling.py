@@ -53,7 +53,7 @@ def sources() -> tuple[Path, Path]:
 def facts() -> str:
     """What a library depends on: another text, another library."""
     texts = [path.read_text(encoding="utf-8") for path in sources()]
-    return "\n".join([*texts, *_FLAGS, repr(_widths()), *_target()])
+    return "\n".join([*texts, *_FLAGS, repr(widths()), *_target()])
 
 
 def compile_library(path: Path) -> None:
@@ -66,10 +66,10 @@ def compile_library(path: Path) -> None:
         NoKernelError: There is no C compiler, or it fails.
     """
     compiler = _compiler()
-    kernel, widths = sources()
+    kernel, chooser = sources()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         objects, reasons = list[Path](), list[str]()
-        for name, flags in _widths().items():
+        for name, flags in widths().items():
             made = Path(folder) / f"{name}.o"
             command = [*compiler, *_FLAGS, *_target(), *flags, f"-DRUN=boltmod_run_{name}", "-c",
                        "-o", str(made), str(kernel)]  # fmt: skip
@@ -83,7 +83,7 @@ def compile_library(path: Path) -> None:
         held = "".join(f"WIDTH({each.stem})" for each in objects)
         made = Path(folder) / path.name
         reason = _failure([*compiler, *_FLAGS, *_target(), f"-DHELD={held}", "-shared",
-                           "-o", str(made), str(widths), *map(str, objects)])  # fmt: skip
+                           "-o", str(made), str(chooser), *map(str, objects)])  # fmt: skip
         if reason is not None:
             raise NoKernelError(f"{compiler[0]} fails: {reason}")
         os.replace(made, path)
@@ -120,7 +120,8 @@ def _target() -> tuple[str, ...]:
     return tuple(shlex.split(os.environ.get("ARCHFLAGS", "")))
 
 
-def _widths() -> dict[str, tuple[str, ...]]:
+def widths() -> dict[str, tuple[str, ...]]:
+    """Return the flags of each width of vectors for the processor compiled for, widest first."""
     archs = [flag for flag in _target() if flag != "-arch"]
     machines = archs or [platform.machine().lower()]
     return _X86_WIDTHS if machines in (["x86_64"], ["amd64"]) else _OTHER_WIDTHS

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from boltmod.errors import ShapeError
 from boltmod.integer.engine import library
-from boltmod.integer.engine.tables import Tables, tables
+from boltmod.integer.engine.tables import KINDS, Tables, tables
 from boltmod.integer.form import Floats, Program
 
 _LINE = 64
@@ -41,6 +41,9 @@ class Engine:
         program: The network.
         width: Vectors to take, one of `library.load().widths`; the widest if None.
 
+    Attributes:
+        by_quads: Whether some of its products are of 8 bits, four to a lane.
+
     Raises:
         UnsupportedOperatorError: The kernel cannot run it.
         ToolNotFoundError: There is no kernel and no compiler.
@@ -52,6 +55,7 @@ class Engine:
         kernel = library.load()
         self._run = kernel.run(width)
         self._tables = tables(program, by_quads=kernel.chosen(width) == _HAS_QUADS)
+        self.by_quads = bool((self._tables.ops["kind"] == KINDS["quads"]).any())
         self._plan = _plan(self._tables, len(program.classes))
         self._own = threading.local()
 
