@@ -14,7 +14,9 @@ from rich.table import Table
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 if TYPE_CHECKING:
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
     from boltmod.evaluation.metrics import Evaluation
+    from boltmod.runtime.session import Classifier
 
 HIGH_SNR = 10
 
