@@ -47,7 +47,7 @@ from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink import file
 from boltmod.runtime.verdict import Tallies
 
-_BATCHES = (1, 4, 16, 64)
+_BATCHES = (1, 4, 16, 64, 256)
 _PEEK = 64
 
 Frames = NDArray[np.float32]
@@ -99,7 +99,7 @@ def best_batch(run: Run, frames: Frames) -> int:
 
     def cost(batch: int) -> float:
         run(frames[:batch])
-        return min(seconds_a_frame(run, frames[:_PEEK], batch) for _ in range(3))
+        return min(seconds_a_frame(run, frames[: max(_BATCHES)], batch) for _ in range(3))
 
     return min(_BATCHES, key=cost)
 
@@ -174,7 +174,7 @@ def parts_s(classifier: Classifier, recording: RawRecording) -> dict[str, float]
         read = time.process_time()
         planes, _ = scale(windows.samples, classifier.model.metadata.input_scaling)
         scaled = time.process_time()
-        classifier.logits(planes)
+        classifier.logits(planes, scale=False)
         ended = time.process_time()
         for part, seconds in zip(parts, (read - begun, scaled - read, ended - scaled), strict=True):
             parts[part] += seconds

@@ -527,16 +527,53 @@ INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *c
     }
 }
 
+#ifdef __AVX512BW__
+INLINE HALF every_second(void)
+{
+    int16_t even[LANES];
+    HALF y;
+    for (int i = 0; i < LANES; i++) even[i] = (int16_t)(2 * i);
+    memcpy(&y, even, sizeof y);
+    return y;
+}
+#endif
+
+/* A row's samples by turns; behind its end are zeros, as many as make whole vectors, and stay. */
+static void split(const int16_t *from, int16_t *even, int16_t *odd, int length)
+{
+#ifdef __AVX512BW__
+    const HALF evens = every_second(), odds = _mm512_add_epi16(evens, _mm512_set1_epi16(1));
+    for (int t = 0; t < length; t += LANES) {
+        const HALF a = _mm512_loadu_si512(from + 2 * t);
+        const HALF b = _mm512_loadu_si512(from + 2 * t + LANES);
+        _mm512_storeu_si512(even + t, _mm512_permutex2var_epi16(a, evens, b));
+        _mm512_storeu_si512(odd + t, _mm512_permutex2var_epi16(a, odds, b));
+    }
+#else
+    for (int t = 0; t < length; t += WIDE / 4) {
+        part32 pairs;
+        memcpy(&pairs, from + 2 * t, sizeof pairs);
+        const half16 first = __builtin_convertvector(pairs, half16);
+        const half16 second = __builtin_convertvector(pairs >> 16, half16);
+        memcpy(even + t, &first, sizeof first);
+        memcpy(odd + t, &second, sizeof second);
+    }
+#endif
+}
+
+/* a[6]: whether the rows are written by turns, for strides of two; then a[7] is their length. */
 INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
 {
     const tensor *y = p->tensors + o->y;
     const level *levels = (const level *)(p->data + o->a[2]);
     const int32_t *terms[2] = {p->data + o->a[0], p->data + o->a[1]};
-    for (int c = 0; c < y->channels; c++) {
-        int16_t *to = AT(int16_t, w, y, c);
+    const int by_turns = o->a[6], length = by_turns ? o->a[7] : y->length;
+    int16_t row[MOST + 3 * LANES];
+    for (int c = 0; c < y->channels >> by_turns; c++) {
+        int16_t *to = by_turns ? row : AT(int16_t, w, y, c);
         int t = 0;
-        while (t < y->length) {
-            const int left = (y->length - t + LANES - 1) / LANES * LANES;
+        while (t < length) {
+            const int left = (length - t + LANES - 1) / LANES * LANES;
             const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0) + t,
                                    AT(int16_t, w, p->tensors + o->x[1], 0) + t};
             if (MOST_VECTORS >= 8 && !two && left >= 8 * LANES) {
@@ -553,7 +590,12 @@ INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
                 t += LANES;
             }
         }
-        if (t > y->length) memset(to + y->length, 0, 2 * (size_t)(t - y->length));
+        if (by_turns) {
+            memset(row + length, 0, 2 * (size_t)(t - length + 2 * LANES));
+            split(row, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
+        } else if (t > length) {
+            memset(to + length, 0, 2 * (size_t)(t - length));
+        }
     }
 }
 
@@ -910,17 +952,6 @@ static void copy(const plan *p, const op *o, char *w)
     }
 }
 
-#ifdef __AVX512BW__
-INLINE HALF every_second(void)
-{
-    int16_t even[LANES];
-    HALF y;
-    for (int i = 0; i < LANES; i++) even[i] = (int16_t)(2 * i);
-    memcpy(&y, even, sizeof y);
-    return y;
-}
-#endif
-
 /* Every stride-th sample: row c * stride + r of y holds x's samples r, r + stride, … a: stride. */
 static void phases(const plan *p, const op *o, char *w)
 {
@@ -929,25 +960,7 @@ static void phases(const plan *p, const op *o, char *w)
     for (int c = 0; c < x->channels; c++) {
         const int16_t *from = AT(int16_t, w, x, c);
         if (stride == 2) {
-            int16_t *even = AT(int16_t, w, y, 2 * c), *odd = AT(int16_t, w, y, 2 * c + 1);
-#ifdef __AVX512BW__
-            const HALF evens = every_second(), odds = _mm512_add_epi16(evens, _mm512_set1_epi16(1));
-            for (int t = 0; t < y->length; t += LANES) { /* behind the end are zeros, and stay */
-                const HALF a = _mm512_loadu_si512(from + 2 * t);
-                const HALF b = _mm512_loadu_si512(from + 2 * t + LANES);
-                _mm512_storeu_si512(even + t, _mm512_permutex2var_epi16(a, evens, b));
-                _mm512_storeu_si512(odd + t, _mm512_permutex2var_epi16(a, odds, b));
-            }
-            continue;
-#endif
-            for (int t = 0; t < y->length; t += WIDE / 4) { /* behind the end are zeros, and stay */
-                part32 pairs;
-                memcpy(&pairs, from + 2 * t, sizeof pairs);
-                const half16 first = __builtin_convertvector(pairs, half16);
-                const half16 second = __builtin_convertvector(pairs >> 16, half16);
-                memcpy(even + t, &first, sizeof first);
-                memcpy(odd + t, &second, sizeof second);
-            }
+            split(from, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
             continue;
         }
         for (int r = 0; r < stride; r++) {

@@ -291,7 +291,24 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     ]
     at = m.put(_levels(m, step, sources, wide), LEVEL)
     facts = (terms[0], terms[-1], at, n_levels, step.lowest, int(wide))
+    if _is_read_by_twos(m, step):
+        length = -(-step.shape[1] // 2)
+        number = m.room(_phased(step.name, 2), (2 * step.shape[0], length), False)
+        m.op("convolve", number, tuple(inputs), *facts, 1, step.shape[1])
+        return
     m.op("convolve", m.room_for(step), tuple(inputs), *facts)
+
+
+def _phased(name: str, stride: int) -> str:
+    """Return what a tensor is called whose rows hold a tensor's samples by turns."""
+    return f"{name} by {stride}"
+
+
+def _is_read_by_twos(m: _Making, step: Step) -> bool:
+    """Whether nothing but convolutions of stride two reads a tensor: it need not lie in order."""
+    readers = m.program.consumers(step.name)
+    fused = all(isinstance(each, form.Convolve) and _is_fused(m.program, each) for each in readers)
+    return fused and {each.stride for each in readers} == {2}  # type: ignore[attr-defined]
 
 
 def _input(m: _Making, step: form.Convolve) -> int:
@@ -301,7 +318,7 @@ def _input(m: _Making, step: form.Convolve) -> int:
         raise _too_much(step.name, "input of 32 bits or a bias")
     if step.stride == 1:
         return m.number(name)
-    phased = f"{name} by {step.stride}"
+    phased = _phased(name, step.stride)
     if phased not in m.rows:
         channels, length = m.program[name].shape
         number = m.room(phased, (channels * step.stride, -(-length // step.stride)), False)
