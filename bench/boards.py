@@ -10,8 +10,8 @@ Every compiler gets -Wall -Wextra -Wconversion -pedantic -Werror. On this machin
 undefined-behaviour sanitisers watch; Linux on Arm runs under qemu-user; Cortex-M0+, M3 and M4 run
 under qemu-system without an operating system, linked for 64 KB of flash and 32 KB of RAM in all:
 a network that needs more does not link, and says so. Each takes the same frames by every entry
-point, and its scores are compared with numpy's. Targets whose tools are not installed are left out
-by name.
+point, and its scores are compared with numpy's; so are those of the engine's kernel on Arm.
+Targets whose tools are not installed are left out by name.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from boltmod.integer.build import build
 from boltmod.integer.c import folder
+from boltmod.integer.engine import compiling
+from boltmod.integer.engine.tables import tables as make_tables
 from boltmod.integer.execute import execute
 from boltmod.integer.form import Integers, Program
 from boltmod.model import onnx_file
@@ -203,6 +205,39 @@ def on_a_board(
     return found
 
 
+def kernel_on(target: Target, program: Program, work: Path) -> bool | str:
+    """Whether the engine's kernel, on another processor, says what numpy says; or what fails."""
+    source, _ = compiling.sources()
+    made = work / "engine"
+    named = f'-DKERNEL="{source}"'
+    built = ran([*target.compiler, *compiling.FLAGS, named, "-o", str(made),
+                 str(HERE / "engine.c"), "-lm"])  # fmt: skip
+    if built.returncode:
+        return complaint(built)
+    tables = make_tables(program)
+    frames = folder.keyed_frames(_N_FRAMES, seed=9)
+    arrays = (tables.tensors, tables.ops, tables.data, tables.exact, frames)
+    sizes = [array.nbytes for array in arrays]
+    sizes += [tables.workspace_bytes, len(tables.ops), len(program.classes), tables.scores,
+              tables.first, len(frames)]  # fmt: skip
+    given = b"".join([np.array(sizes, "<i8").tobytes(), *(array.tobytes() for array in arrays)])
+    done = ran([*target.emulator, str(made)], input=given)
+    if done.returncode:
+        return complaint(done)
+    got = np.frombuffer(done.stdout, "<i4").reshape(len(frames), -1)
+    return bool((got == execute(program, frames)).all())
+
+
+def show_kernels(program: Program) -> None:
+    """Print what the engine's kernel does where there is another system under the emulator."""
+    for target in TARGETS:
+        if target.emulator and not target.board and not target.missing:
+            with tempfile.TemporaryDirectory(prefix="boltmod-") as name:
+                found = kernel_on(target, program, Path(name))
+            words = {True: "bit-exact", False: "other scores"}.get(found, str(found))  # type: ignore[call-overload]
+            print(f"the engine's kernel, {target.name}: {words}")
+
+
 def results(program: Program) -> Iterator[tuple[Target, Found]]:
     given = samples_and_scores(program)
     for target in TARGETS:
@@ -239,6 +274,7 @@ def main() -> None:
             print(row(target, found), flush=True)
             n_ran += len(found.exact)
             n_exact += sum(found.exact.values())
+        show_kernels(program)
     print(f"\n{n_exact} of {n_ran} runs are bit-exact with numpy")
 
 

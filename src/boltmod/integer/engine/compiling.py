@@ -21,9 +21,12 @@ IS_WINDOWS = sys.platform == "win32"
 LIBRARY_NAME = "kernel.dll" if IS_WINDOWS else "kernel.so"
 """The library's file name."""
 
-_FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
           "-Wno-psabi", *(() if IS_WINDOWS else ("-fPIC", "-fvisibility=hidden")))  # fmt: skip
 """No contraction: the one product of floats that must round once does."""
+
+_LIBRARIES = () if IS_WINDOWS else ("-lm",)
+"""For processors that do not round by an instruction."""
 
 _AVX512 = ("-mavx2", "-mfma", "-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq",
            "-mprefer-vector-width=512")  # fmt: skip
@@ -53,7 +56,7 @@ def sources() -> tuple[Path, Path]:
 def facts() -> str:
     """What a library depends on: another text, another library."""
     texts = [path.read_text(encoding="utf-8") for path in sources()]
-    return "\n".join([*texts, *_FLAGS, repr(widths()), *_target()])
+    return "\n".join([*texts, *FLAGS, repr(widths()), *_target()])
 
 
 def compile_library(path: Path) -> None:
@@ -71,7 +74,7 @@ def compile_library(path: Path) -> None:
         objects, reasons = list[Path](), list[str]()
         for name, flags in widths().items():
             made = Path(folder) / f"{name}.o"
-            command = [*compiler, *_FLAGS, *_target(), *flags, f"-DRUN=boltmod_run_{name}", "-c",
+            command = [*compiler, *FLAGS, *_target(), *flags, f"-DRUN=boltmod_run_{name}", "-c",
                        "-o", str(made), str(kernel)]  # fmt: skip
             reason = _failure(command)
             if reason is None:
@@ -82,8 +85,20 @@ def compile_library(path: Path) -> None:
             raise NoKernelError(f"{compiler[0]} fails: {reasons[-1]}")
         held = "".join(f"WIDTH({each.stem})" for each in objects)
         made = Path(folder) / path.name
-        reason = _failure([*compiler, *_FLAGS, *_target(), f"-DHELD={held}", "-shared",
-                           "-o", str(made), str(chooser), *map(str, objects)])  # fmt: skip
+        reason = _failure(
+            [
+                *compiler,
+                *FLAGS,
+                *_target(),
+                f"-DHELD={held}",
+                "-shared",
+                "-o",
+                str(made),
+                str(chooser),
+                *map(str, objects),
+                *_LIBRARIES,
+            ]
+        )
         if reason is not None:
             raise NoKernelError(f"{compiler[0]} fails: {reason}")
         os.replace(made, path)
