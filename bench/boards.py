@@ -43,6 +43,8 @@ C_TYPES = {"scaled": "float", "f32": "float", "s16": "int16_t", "s8": "int8_t", 
 
 _N_FRAMES = 16
 
+_WORDS = {True: "bit-exact", False: "other scores"}
+
 
 @dataclass(frozen=True)
 class Target:
@@ -234,7 +236,7 @@ def show_kernels(program: Program) -> None:
         if target.emulator and not target.board and not target.missing:
             with tempfile.TemporaryDirectory(prefix="boltmod-") as name:
                 found = kernel_on(target, program, Path(name))
-            words = {True: "bit-exact", False: "other scores"}.get(found, str(found))  # type: ignore[call-overload]
+            words = found if isinstance(found, str) else _WORDS[found]
             print(f"the engine's kernel, {target.name}: {words}")
 
 
