@@ -90,6 +90,17 @@ def dense(
     return net.finish(logits)
 
 
+def floating(**options: Any) -> onnx.ModelProto:
+    """A mean over time and a dense layer, nothing of it quantised."""
+    net = Network(**options)
+    flat = net.add(
+        "Flatten", net.add("GlobalAveragePool", net.input, output="mean"), output="flat", axis=1
+    )
+    w = net.constant("fc.weight", np.random.default_rng(4).normal(0, 1, (24, 2)))
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+
+
 def convolutional(**options: Any) -> onnx.ModelProto:
     """A quantised convolution, ReLU, quantiser, global pooling and a dense layer."""
     rng = np.random.default_rng(5)
@@ -108,6 +119,59 @@ def convolutional(**options: Any) -> onnx.ModelProto:
     return net.finish(
         net.add("Gemm", y, w, net.constant("bias", np.zeros(24)), output="logits", transB=1)
     )
+
+
+def wide(**options: Any) -> onnx.ModelProto:
+    """Convolutions of 8 by 8 bits whose sums need 32: strided, in groups, and a sum of two."""
+    rng = np.random.default_rng(7)
+    net = Network(**options)
+
+    def conv(x: str, name: str, shape: tuple[int, ...], stride: int, group: int) -> str:
+        w = net.constant(f"{name}.weight", rng.normal(0, 1, shape) * (rng.random(shape) < 0.9))
+        pad = shape[2] // 2
+        return net.add(
+            "Conv", x, net.quant(w, 1 / (40 + shape[2]), 8, narrow=1), output=name,
+            kernel_shape=[shape[2]],
+            pads=[pad, pad], strides=[stride], dilations=[1], group=group,
+        )  # fmt: skip
+
+    def active(x: str, scale: float) -> str:
+        return net.quant(net.add("Relu", x, output=f"{x}_relu"), scale, 8, signed=0)
+
+    x = net.quant(net.input, 1 / 40, 8)
+    a = active(conv(x, "first", (22, 2, 9), 2, 1), 1 / 30)
+    b = active(conv(a, "second", (22, 11, 5), 2, 2), 1 / 11)
+    both = net.add(
+        "Add", conv(b, "third", (13, 22, 3), 1, 1), conv(b, "fourth", (13, 22, 1), 1, 1),
+        output="both",
+    )  # fmt: skip
+    c = active(both, 1 / 7)
+    d = active(conv(c, "fifth", (10, 13, 3), 4, 1), 1 / 3)
+    largest = net.add("GlobalMaxPool", d, output="largest")
+    flat = net.quant(net.add("Flatten", largest, output="flat", axis=1), 1, 8, signed=0)
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 10))), 0.1, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
+
+
+def magnitudes(**options: Any) -> onnx.ModelProto:
+    """I and Q averaged by two, their magnitude beside them, quantised, and what a mean says."""
+    rng = np.random.default_rng(6)
+    net = Network(**options)
+    x = net.quant(net.input, 1 / 32, 8)
+    x = net.add("AveragePool", x, output="pool", kernel_shape=[2], strides=[2])
+    i, q = (net.slice(x, plane, plane + 1) for plane in (0, 1))
+    power = net.add(
+        "Add", net.add("Mul", i, i, output="i2"), net.add("Mul", q, q, output="q2"), output="power"
+    )
+    some = net.add("Add", power, net.constant("smallest", 1e-6), output="some")
+    size = net.add("Sqrt", some, output="magnitude")
+    planes = net.quant(net.add("Concat", x, size, output="planes", axis=1), 1 / 32, 8)
+    mean = net.quant(net.add("GlobalAveragePool", planes, output="mean"), 1 / 64, 8)
+    flat = net.add("Flatten", mean, output="flat", axis=1)
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 3))), 0.1, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
 
 
 def products(**options: Any) -> onnx.ModelProto:

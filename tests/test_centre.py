@@ -52,11 +52,10 @@ def test_a_short_burst_begins_again() -> None:
 def test_windows_decide_together_and_one_alone_does_not() -> None:
     tally = Tally(("a", "b"))
     for share in (0.4, 0.4, 0.4, 0.999):
-        tally.add("ba"[share > 0.5], np.array([share, 1 - share], np.float32))
+        tally.add(["ba"[share > 0.5]], np.array([[share, 1 - share]], np.float32))
     # Three windows lean to b a little, one is sure of a: together a is more probable.
     assert verdict_of(tally) == ("a", pytest.approx(0.55, abs=0.001))
-    for _ in range(20):
-        tally.add("b", np.array([0.3, 0.7], np.float32))
+    tally.add(["b"] * 20, np.tile(np.array([0.3, 0.7], np.float32), (20, 1)))
     assert verdict_of(tally)[0] == "b"
 
 
@@ -65,3 +64,15 @@ def verdict_of(tally: Tally) -> tuple[str | None, float | None]:
     signal = Signal(1, 0.0, 1.0, None, 1, 1.0, True, None, spans)
     found = tally.verdict(signal)
     return found.class_name, found.probability
+
+
+def test_a_tally_is_the_same_however_many_windows_come_at_once() -> None:
+    rows = np.random.default_rng(1).dirichlet(np.ones(3), 50).astype(np.float32)
+    one_by_one, together = Tally(("a", "b", "c")), Tally(("a", "b", "c"))
+    for row in rows:
+        one_by_one.add(["a"], row[np.newaxis])
+    for part in np.split(rows, [1, 20, 21]):
+        together.add(["a"] * len(part), part)
+    assert np.array_equal(one_by_one.shares, together.shares)
+    assert np.array_equal(one_by_one.log_shares, together.log_shares)
+    assert one_by_one.by_class == together.by_class

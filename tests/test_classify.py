@@ -24,6 +24,7 @@ from boltmod.runtime.cut.whole_band import WholeBand
 from boltmod.runtime.framing import scale
 from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
+from test_integer_engine import needs_compiler
 
 
 @pytest.fixture
@@ -254,3 +255,34 @@ def test_recordings_off_the_air_are_read(recordings, referees, name, n_windows):
     assert document["n_windows"] == n_windows
     if name == "ask.complex":
         assert next(iter(document["n_windows_by_class"])) == "OOK"
+
+
+@needs_compiler
+def test_every_result_says_what_ran_the_network(tmp_path, samples):
+    source = record(tmp_path, samples)
+    notes = tmp_path / "notes.sigmf-meta"
+    plain = ("-m", "boltnet", "--channel", "none", "--rate", "1k")
+    for engine, words in (("integer", "the integer engine"), ("onnxruntime", "ONNX Runtime")):
+        done = run(source, *plain, "--engine", engine)
+        assert done.stderr.splitlines()[0].endswith(f"; by {words}")
+        document = json.loads(run(source, *plain, "--engine", engine, "--json").stdout)
+        assert document["engine"] == engine
+        run(source, *plain, "--engine", engine, "-o", notes)
+        assert f"modulation classes by boltnet in {words}" in notes.read_text()
+    found = run(source, "-m", "boltnet", "--rate", "1k", "--channel", "auto", "--json")
+    assert json.loads(found.stdout)["engine"] == "integer"
+
+
+def test_an_engine_that_cannot_is_refused(tmp_path, samples):
+    source = record(tmp_path, samples)
+    wrong = run(source, "-m", "boltnet", "--engine", "fast")
+    assert str(wrong.exception) == (
+        "engine must be one of auto, integer, onnxruntime, not 'fast': take one of these"
+    )
+    floating = tmp_path / "floating.onnx"
+    floating.write_bytes(hand_made.floating().SerializeToString())
+    assert "to have a meaning in integers" in str(
+        run(source, "-m", floating, "--engine", "integer").exception
+    )
+    document = json.loads(run(source, "-m", floating, "--json").stdout)
+    assert document["engine"] == "onnxruntime"

@@ -237,3 +237,11 @@ def test_what_is_wrong_is_said(given, options, error, message):
     with pytest.raises(error) as caught:
         classify(given, **options)
     assert str(caught.value) == message
+
+
+def test_the_result_says_what_ran_the_network() -> None:
+    samples = np.random.default_rng(2).standard_normal((2048, 2))
+    classifier = Classifier("boltnet", engine="onnxruntime")
+    assert classify(samples, classifier, rate_hz=1e6).engine == "onnxruntime"
+    found = classify(samples, classifier, rate_hz=1e6, channel="auto")
+    assert found.engine == "onnxruntime"

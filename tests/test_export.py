@@ -95,7 +95,7 @@ def test_classes_may_change_where_two_score_alike_and_only_there(
 ) -> None:
     scores = np.tile(np.arange(24, dtype=np.float32), (256, 1))
     scores[:n_changed, 22] = 23.01
-    monkeypatch.setattr(verify, "_in_onnx_runtime", lambda *_: scores)
+    monkeypatch.setattr(verify, "in_onnx_runtime", lambda *_: scores)
     level = np.tile(np.arange(24, dtype=np.float32), (256, 1))
     level[:n_changed, 22] = 22.99
     monkeypatch.setattr(verify, "_in_torch", lambda *_: level)

@@ -1,6 +1,7 @@
 """The integer program: its thresholds, its steps, its document."""
 
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,14 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltmod.errors import DataFormatError, UnsupportedOperatorError
+from boltmod.integer import execute as execute_module
 from boltmod.integer.build import build
+from boltmod.integer.c import emit
 from boltmod.integer.document import from_document, to_document
-from boltmod.integer.exact import Affine, first_integers, float_thresholds
+from boltmod.integer.engine import tables
+from boltmod.integer.exact import Affine, first_integers, first_squares, float_thresholds
 from boltmod.integer.execute import execute, trace
+from boltmod.integer.form import STEPS, Quantise, Reshape
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.runtime.session import Classifier
-from hand_made_networks import Network, convolutional, dense
+from hand_made_networks import Network, convolutional, dense, magnitudes
 
 small = st.fractions(min_value=-8, max_value=8, max_denominator=64)
 positive = st.fractions(min_value=Fraction(1, 64), max_value=8, max_denominator=64)
@@ -53,7 +58,25 @@ def test_a_root_that_is_a_fraction_is_exact() -> None:
     assert first_integers(tie, Fraction(1), range(0, 4)) == [-1, 2, 3, 6]
 
 
-@pytest.mark.parametrize("make", [dense, convolutional])
+@given(gain=positive, offset=small.map(abs), step=positive)
+def test_a_magnitude_is_a_comparison_of_squares(
+    gain: Fraction, offset: Fraction, step: Fraction
+) -> None:
+    levels = range(-2, 6)
+    firsts = first_squares(Affine(gain, offset=offset), step, levels)
+    for n in range(200):
+        level = np.rint(float(np.sqrt(float(gain * n + offset)) / float(step)))
+        edge = np.sqrt(float(gain * n + offset)) / float(step) - np.floor(
+            np.sqrt(float(gain * n + offset)) / float(step)
+        )
+        if abs(edge - 0.5) > 1e-9:
+            wanted = min(level, levels.stop - 1) - levels.start + 1
+            assert sum(first <= n for first in firsts) == wanted
+    # √n / 2 is 1½ for 9, which goes to the even level 2, and ½ for 1, which goes to 0
+    assert first_squares(Affine(Fraction(1, 4)), Fraction(1), range(1, 3)) == [2, 9]
+
+
+@pytest.mark.parametrize("make", [dense, convolutional, magnitudes])
 def test_hand_made_networks_agree_with_onnx_runtime(make) -> None:
     model = onnx_file.from_proto(make())
     program = build(model)
@@ -166,3 +189,15 @@ def test_lowered_networks_are_not_needed() -> None:
     proto = lower(onnx_file.from_proto(convolutional()))
     with pytest.raises(UnsupportedOperatorError, match="to have a meaning in integers"):
         build(onnx_file.from_proto(proto))
+
+
+def test_every_reader_of_the_program_knows_every_step() -> None:
+    steps = set(STEPS.values())
+    assert set(execute_module._RUN) == steps
+    assert set(tables._WRITERS) == steps
+    # C reads samples at its entry points, and another shape is another way to count.
+    assert set(emit._BODIES) | {Quantise, Reshape} == steps
+    kernel = (Path(tables.__file__).parent / "kernel.c").read_text()
+    (named,) = re.findall(r"enum \{ (QUANTISE[^}]*) \}", kernel)
+    words = [word.strip().lower() for word in named.split(",")]
+    assert words == sorted(tables.KINDS, key=tables.KINDS.__getitem__)

@@ -16,7 +16,7 @@ from boltmod.integer.execute import execute, trace
 from boltmod.integer.form import Program, Quantise
 from boltmod.integer.receive import receive
 from boltmod.model import onnx_file
-from hand_made_networks import convolutional
+from hand_made_networks import convolutional, magnitudes, wide
 
 CC = shutil.which("gcc") or shutil.which("cc")
 WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
@@ -40,12 +40,13 @@ def has_sanitisers(at: Path) -> bool:
 
 
 def program_of(name: str, referees: Path | None = None) -> Program:
-    if name == "convolutional":
-        return build(onnx_file.from_proto(convolutional()))
+    made = {"convolutional": convolutional, "magnitudes": magnitudes, "wide": wide}
+    if name in made:
+        return build(onnx_file.from_proto(made[name]()))
     return build(onnx_file.load(referees / f"{name}.onnx" if referees else Path(name)))
 
 
-@pytest.mark.parametrize("name", ["boltnet", "boltnet60", "convolutional"])
+@pytest.mark.parametrize("name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "wide"])
 def test_bit_exact_for_every_kind_of_sample(name: str, tmp_path: Path) -> None:
     program = program_of(name)
     folder.write(program, tmp_path)

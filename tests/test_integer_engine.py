@@ -1,6 +1,7 @@
 """The engine says to the bit what numpy says, however the frames come."""
 
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,22 +11,31 @@ import pytest
 from boltmod.errors import ConfigError, ToolNotFoundError, UnsupportedOperatorError
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
-from boltmod.integer.engine import library
+from boltmod.integer.engine import compiling, library
+from boltmod.integer.engine import engine as engine_module
 from boltmod.integer.engine.engine import Engine
 from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.engine.tables import KINDS, tables
 from boltmod.integer.execute import execute
 from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
 from boltmod.runtime import engines
 from boltmod.runtime.session import Classifier
-from hand_made_networks import convolutional, dense, products
+from hand_made_networks import convolutional, dense, floating, magnitudes, products, wide
 
 HAS_COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
 
 
 def model_of(name: str) -> Model:
-    made = {"convolutional": convolutional, "products": products, "dense": dense}
+    made = {
+        "convolutional": convolutional,
+        "products": products,
+        "magnitudes": magnitudes,
+        "wide": wide,
+        "dense": dense,
+        "floating": floating,
+    }
     return onnx_file.from_proto(made[name]()) if name in made else onnx_file.load(Path(name))
 
 
@@ -41,7 +51,9 @@ def hard_frames(n: int) -> np.ndarray:
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["boltnet", "boltnet60", "convolutional", "products"])
+@pytest.mark.parametrize(
+    "name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "products", "wide"]
+)
 def test_bit_exact(name: str) -> None:
     program = build(model_of(name))
     frames = hard_frames(24)
@@ -96,14 +108,14 @@ def test_the_classifier_takes_the_engine_by_itself() -> None:
     wanted = (execute(program, frames) * float(program.scale)).astype(np.float32)
     assert (classifier.logits(frames, scale=False) == wanted).all()
     assert Classifier(Path("boltnet"), engine="onnxruntime").engine == "onnxruntime"
-    assert Classifier(Path("field")).engine == "onnxruntime"
+    assert Classifier(model_of("floating")).engine == "onnxruntime"
 
 
 def test_a_model_without_meaning_in_integers_is_refused_by_name() -> None:
     with pytest.raises(UnsupportedOperatorError) as error:
-        Classifier(Path("field"), engine="integer")
+        Classifier(model_of("floating"), engine="integer")
     assert str(error.value) == (
-        "AveragePool AveragePool_0 must take quantised values to have a meaning in integers, "
+        "GlobalAveragePool mean must take quantised values to have a meaning in integers, "
         "not what no quantiser made: run the model with --engine onnxruntime, "
         "or quantise what it takes"
     )
@@ -119,7 +131,8 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 ) -> None:
     said: list[str] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compiling, "LIBRARY_NAME", "none.so")
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     monkeypatch.setattr(engines._log, "warning", lambda text, *args: said.append(text % args))
     library.load.cache_clear()
     engines._say_once.cache_clear()
@@ -131,7 +144,8 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
     finally:
         library.load.cache_clear()
     reason = (
-        "the integer engine needs a C compiler, and there is none: install gcc or clang, "
+        "the integer engine needs its kernel, which this install lacks, or a C compiler to make "
+        "it, and there is no C compiler: install gcc or clang, set CC to another compiler, "
         "or use --engine onnxruntime"
     )
     assert str(error.value) == reason
@@ -139,20 +153,61 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 
 
 @needs_compiler
-@pytest.mark.parametrize("flag", [[], ["-mavx2"]])
-def test_every_width_says_the_same(
-    flag: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    cpuinfo = Path("/proc/cpuinfo")
-    if flag and not (cpuinfo.exists() and "avx2" in cpuinfo.read_text()):
-        pytest.skip("a processor without AVX2")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_NATIVE", flag or ["-O3"])
-    library.load.cache_clear()
-    try:
-        for name in ("boltnet", "convolutional", "products"):
-            program = build(model_of(name))
-            frames = hard_frames(8)
-            assert (Engine(program).scores(frames) == execute(program, frames)).all()
-    finally:
-        library.load.cache_clear()
+def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    widths = library.load().widths
+    assert widths
+    for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
+        program = build(model_of(name))
+        frames = hard_frames(8)
+        wanted = execute(program, frames)
+        for width in widths:
+            assert (Engine(program, width).scores(frames) == wanted).all()
+    monkeypatch.setenv(library.WIDTH_VARIABLE, widths[-1])
+    assert library.load().run() is library.load().run(widths[-1])
+
+
+@needs_compiler
+def test_sums_of_eight_bits_four_to_a_lane(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = build(model_of("wide"))
+    made, plain = tables(program, by_quads=True), tables(program)
+    assert KINDS["quads"] in made.ops["kind"]
+    assert KINDS["pack"] in made.ops["kind"]
+    assert KINDS["quads"] not in plain.ops["kind"]
+    frames = hard_frames(8)
+    wanted = execute(program, frames)
+    for width in library.load().widths:
+        monkeypatch.setattr(engine_module, "_HAS_QUADS", width)
+        assert (Engine(program, width).scores(frames) == wanted).all()
+
+
+@needs_compiler
+def test_what_needs_no_flag_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "_X86_WIDTHS", compiling._OTHER_WIDTHS)
+    compiling.compile_library(tmp_path / compiling.LIBRARY_NAME)
+    kernel = library.Kernel(tmp_path / compiling.LIBRARY_NAME)
+    assert kernel.widths == ("plain",)
+    monkeypatch.setattr(library, "load", lambda: kernel)
+    for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
+        program = build(model_of(name))
+        frames = hard_frames(8)
+        assert (Engine(program).scores(frames) == execute(program, frames)).all()
+
+
+@needs_compiler
+def test_a_width_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = library.load()
+    monkeypatch.setenv(library.WIDTH_VARIABLE, "avx1024")
+    with pytest.raises(ConfigError) as error:
+        kernel.run()
+    assert str(error.value) == (
+        f"BOLTMOD_WIDTH must be one of {', '.join(kernel.widths)} on this processor, "
+        "not 'avx1024': unset it to take the widest"
+    )
+
+
+@needs_compiler
+def test_a_compiler_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CC", sys.executable)
+    with pytest.raises(compiling.NoKernelError, match="fails: "):
+        compiling.compile_library(tmp_path / "kernel.so")
+    assert not list(tmp_path.iterdir())

@@ -307,3 +307,19 @@ def test_what_is_said_where_no_terminal_shows_it(monkeypatch, capsys):
         for _ in range(3):
             advance()
     assert capsys.readouterr().err == "2 of 4 recordings, about 40 s left\n"
+
+
+def test_an_engine_is_no_matter_for_a_cluster(folder):
+    done = CliRunner().invoke(
+        app, ["classify", str(folder), "--cluster", "127.0.0.1:1", "--engine", "onnxruntime"]
+    )
+    assert str(done.exception) == (
+        "engine must be left out on a cluster, whose machines take what they have: "
+        "leave --engine or --cluster out"
+    )
+
+
+def test_many_recordings_say_what_ran_the_network(folder, capsys):
+    done = CliRunner().invoke(app, ["classify", str(folder), "--engine", "onnxruntime"])
+    assert done.exit_code == 0, done.output
+    assert "classified by ONNX Runtime" in done.stderr

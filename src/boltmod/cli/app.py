@@ -13,6 +13,7 @@ from boltmod.cli.classify.command import classify
 from boltmod.cli.compile import compile_model
 from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
+from boltmod.cli.export import export
 from boltmod.cli.leaderboard import leaderboard
 from boltmod.cli.report import report
 from boltmod.cli.run import run
@@ -48,6 +49,7 @@ app.command()(run)
 app.command()(search)
 app.command()(cost)
 app.command("compile")(compile_model)
+app.command()(export)
 app.command()(classify)
 app.command()(evaluate)
 app.command()(ceiling)

@@ -14,7 +14,9 @@ from rich.table import Table
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 if TYPE_CHECKING:
+    from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
     from boltmod.evaluation.metrics import Evaluation
+    from boltmod.runtime.session import Classifier
 
 HIGH_SNR = 10
 
@@ -88,11 +90,24 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     document["engine"] = str(classifier.engine)
     if out is not None:
         document["pictures"] = write(result, out)
-    emit(document, as_json, lambda console: show(console, result, out))
+    emit(document, as_json, lambda console: _show_all(console, result, out, classifier))
 
 
 def _note(sentence: str) -> None:
     stderr.print(f"note: {sentence}", markup=False)
+
+
+def _show_all(
+    console: Console,
+    result: Evaluation,
+    out: Path | None,
+    classifier: Classifier | LikelihoodReceiver,
+) -> None:
+    from boltmod.runtime.engines import EngineName
+
+    show(console, result, out)
+    if isinstance(classifier.engine, EngineName):
+        console.print(f"run by {classifier.engine.words}")
 
 
 def check_pictures() -> None:

@@ -21,7 +21,8 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.cleanup import cleanup_model
 from torch import Tensor, nn
 
-from boltmod.export.verify import Agreement, compare
+from boltmod.export.agreement import Agreement
+from boltmod.export.verify import compare
 from boltmod.files import replacing
 from boltmod.model import metadata
 from boltmod.model.metadata import Metadata

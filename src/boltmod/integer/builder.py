@@ -119,8 +119,8 @@ class Builder:
     def unrooted(self, node: onnx.NodeProto, index: int) -> Value:
         """Return an operand that a constant can be added to."""
         value = self.value(node, index)
-        if value.clamped:
-            raise refused(node, "follow a quantiser", "a rectifier")
+        if value.clamped or any(value.rooted):
+            raise refused(node, "follow a quantiser", "a rectifier or a root")
         return value
 
     def single(self, node: onnx.NodeProto, index: int = 0) -> tuple[Value, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd, isqrt, lcm
+from math import ceil, gcd, isqrt, lcm
 
 import numpy as np
 
@@ -65,6 +65,23 @@ def first_integers(affine: Affine, step: Fraction, levels: range) -> list[int]:
         first if first == other else _decided(affine, step, level, min(first, other))
         for level, first, other in zip(levels, low, high, strict=True)
     ]
+
+
+def first_squares(affine: Affine, step: Fraction, levels: range) -> list[int]:
+    """As `first_integers` for the square root of what an integer is worth, which is never negative.
+
+    Args:
+        affine: What an integer is worth, a gain and an offset.
+        step: The quantiser's step.
+        levels: Ascending levels; those up to 0 every integer reaches.
+    """
+    found = []
+    for level in levels:
+        bound = ((level - Fraction(1, 2)) * step) ** 2 if level > 0 else Fraction(0)
+        edge = (bound - affine.offset) / affine.gain
+        whole = ceil(edge)
+        found.append(whole if level <= 0 or is_tie_up(level) or whole != edge else whole + 1)
+    return found
 
 
 def _root(value: Fraction, above: int) -> Fraction:

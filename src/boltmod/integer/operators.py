@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -18,6 +18,8 @@ from boltmod.integer.exact import float_thresholds, fraction
 from boltmod.integer.form import FRAMES
 from boltmod.integer.requantise import requantise
 from boltmod.integer.value import ONE, Fractions, Term, Value
+
+_Each = TypeVar("_Each")
 
 
 def _quant(b: Builder, node: onnx.NodeProto) -> Any:
@@ -233,6 +235,18 @@ def _power(b: Builder, node: onnx.NodeProto) -> Value:
     return Value.plain((Term(b.growing.product(tensor, tensor), gains),), value.shape)
 
 
+def _square_root(b: Builder, node: onnx.NodeProto) -> Value:
+    """A magnitude: quantised, it is a comparison of squares."""
+    value, tensor = b.single(node)
+    low = b.growing[tensor].low
+    gains = value.terms[0].gain
+    worth = [g * int(n) + o for g, n, o in zip(gains, low, value.offset, strict=True)]
+    plain = not (value.clamped or value.is_normalised or any(value.shift) or any(value.rooted))
+    if not plain or min(gains) <= 0 or min(worth) < 0:
+        raise refused(node, "be of a sum of squares", "of what may be negative or is normalised")
+    return replace(value, rooted=(True,) * value.n_channels)
+
+
 def _window(node: onnx.NodeProto, value: Value) -> tuple[int, int, int, tuple[int, ...]]:
     """Kernel, stride and spacing of a pooling, over samples in memory, and the shape left."""
     facts = attributes(node)
@@ -327,6 +341,7 @@ def _cut(b: Builder, value: Value, tensor: str, channels: tuple[int, int],
         (Term(moved, value.terms[0].gain[part]),),
         (channels[1] - channels[0], length),
         value.shift[part], value.root[part], value.offset[part], value.clamped,
+        value.rooted[part],
     )  # fmt: skip
 
 
@@ -343,8 +358,9 @@ def _concat(b: Builder, node: onnx.NodeProto) -> Value:
 
     gain = tuple(g for value in values for g in value.terms[0].gain)
     shape = (len(gain), *first.shape[1:])
+    rooted = tuple(value.is_root(n) for value in values for n in range(value.n_channels))
     return Value((Term(tensor, gain),), shape, joined("shift"), joined("root"), joined("offset"),
-                 first.clamped)  # fmt: skip
+                 first.clamped, rooted)  # fmt: skip
 
 
 def _reshape(b: Builder, node: onnx.NodeProto) -> Any:
@@ -365,10 +381,11 @@ def _reshape(b: Builder, node: onnx.NodeProto) -> Any:
         Term(b.growing.reshape(t.tensor, (n, 1)), _repeated(t.gain, times)) for t in value.terms
     )
     return Value(terms, shape, _repeated(value.shift, times), _repeated(value.root, times),
-                 _repeated(value.offset, times), value.clamped)  # fmt: skip
+                 _repeated(value.offset, times), value.clamped,
+                 _repeated(value.rooted, times))  # fmt: skip
 
 
-def _repeated(values: Fractions, times: int) -> Fractions:
+def _repeated(values: tuple[_Each, ...], times: int) -> tuple[_Each, ...]:
     return tuple(value for value in values for _ in range(times))
 
 
@@ -403,6 +420,7 @@ READERS: dict[str, Callable[[Builder, onnx.NodeProto], Any]] = {
     "Mul": _multiply,
     "Div": _divide,
     "Pow": _power,
+    "Sqrt": _square_root,
     "AveragePool": _average,
     "GlobalAveragePool": _average,
     "MaxPool": _maximum,

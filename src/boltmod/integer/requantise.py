@@ -8,7 +8,7 @@ import numpy as np
 
 from boltmod.integer import form
 from boltmod.integer.constants import Quantiser
-from boltmod.integer.exact import clipped, common, first_integers
+from boltmod.integer.exact import clipped, common, first_integers, first_squares
 from boltmod.integer.form import Integers
 from boltmod.integer.steps import Growing
 from boltmod.integer.value import Value
@@ -63,7 +63,8 @@ def _channel(
         source = growing[term.tensor]
         ends = (factor * int(source.low[channel]), factor * int(source.high[channel]))
         low, high = low + min(ends), high + max(ends)
-    firsts = first_integers(value.affine(channel, gain), step, range(levels.start + 1, levels.stop))
+    first = first_squares if value.is_root(channel) else first_integers
+    firsts = first(value.affine(channel, gain), step, range(levels.start + 1, levels.stop))
     return clipped(firsts, low, high), factors, (low, high)
 
 

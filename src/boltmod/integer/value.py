@@ -32,6 +32,7 @@ class Value:
         root: One a channel; other than 1 behind batch normalisation.
         offset: One a channel.
         clamped: Whether what is below zero counts as zero.
+        rooted: Channels of which all this is the square; none if empty.
     """
 
     terms: tuple[Term, ...]
@@ -40,6 +41,7 @@ class Value:
     root: Fractions
     offset: Fractions
     clamped: bool = False
+    rooted: tuple[bool, ...] = ()
 
     @classmethod
     def plain(cls, terms: tuple[Term, ...], shape: tuple[int, ...]) -> Value:
@@ -65,7 +67,17 @@ class Value:
     @property
     def is_scaled_only(self) -> bool:
         """Whether integer zero is zero and nothing but gains stands before the integers."""
-        return not (self.is_normalised or any(self.shift) or any(self.offset) or self.clamped)
+        return not (
+            self.is_normalised
+            or any(self.shift)
+            or any(self.offset)
+            or self.clamped
+            or any(self.rooted)
+        )
+
+    def is_root(self, channel: int) -> bool:
+        """Whether a channel is the square root of what its integers are worth."""
+        return bool(self.rooted) and self.rooted[channel]
 
     def affine(self, channel: int, gain: Fraction) -> Affine:
         """What an integer of a channel is worth if it has this gain."""

@@ -10,7 +10,7 @@ github.com/fastmachinelearning/qonnx; the order of operations is that of `qonnx.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,12 @@ _NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constan
 Array = NDArray[Any]
 
 
-def lower(model: Model) -> onnx.ModelProto:
+def lower(model: Model, others: Mapping[str, Lowering] | None = None) -> onnx.ModelProto:
     """Rewrite a network in standard ONNX operators with an open batch dimension.
 
     Args:
         model: The network.
+        others: How to write some of QONNX's operators otherwise, by their names.
 
     Returns:
         A network of the same input and output names whose constant parts, the quantisation of the
@@ -56,13 +57,22 @@ def lower(model: Model) -> onnx.ModelProto:
     qonnx_version = max(
         (o.version for o in proto.opset_import if o.domain == QONNX_DOMAIN), default=1
     )
-    graph = _Graph.of(proto)
+    graph = Lowered.of(proto)
     for node in proto.graph.node:
         if node.domain in ("", "ai.onnx"):
             graph.take(node)
         else:
-            _lowering(node)(graph, node, qonnx_version)
+            _lowering(node, others or {})(graph, node, qonnx_version)
     return graph.finish(proto)
+
+
+def constants_of(proto: onnx.ModelProto) -> dict[str, Array]:
+    """Return all that does not depend on the frame, by name, but for what a quantiser makes."""
+    graph = Lowered.of(proto)
+    for node in proto.graph.node:
+        if node.domain in ("", "ai.onnx"):
+            graph.take(node)
+    return graph.constants
 
 
 def _with_recent_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -78,7 +88,7 @@ def _with_recent_opset(proto: onnx.ModelProto) -> onnx.ModelProto:
         ) from None
 
 
-class _Graph:
+class Lowered:
     """The lowered network while it grows: its nodes, and what is known to be constant."""
 
     def __init__(self, constants: dict[str, Array], opset: int) -> None:
@@ -88,20 +98,21 @@ class _Graph:
         self._n_made = 0
 
     @classmethod
-    def of(cls, proto: onnx.ModelProto) -> _Graph:
+    def of(cls, proto: onnx.ModelProto) -> Lowered:
+        """Begin with a network's constants."""
         opset = next(o.version for o in proto.opset_import if o.domain in ("", "ai.onnx"))
         weights = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
         return cls(weights, opset)
 
     def constant(self, value: ArrayLike) -> str:
         """Store a float32 constant; its name."""
-        name = self._name("constant")
+        name = self.name("constant")
         self.constants[name] = np.asarray(value, np.float32)
         return name
 
     def apply(self, operator: str, *inputs: str, output: str | None = None) -> str:
         """Add one standard operator; the name of its result."""
-        output = output or self._name(operator)
+        output = output or self.name(operator)
         self.take(onnx.helper.make_node(operator, list(inputs), [output], name=f"{output}_node"))
         return output
 
@@ -153,18 +164,20 @@ class _Graph:
             return node
         opened = onnx.NodeProto()
         opened.CopyFrom(node)
-        opened.input[1] = self._name("shape")
+        opened.input[1] = self.name("shape")
         self.constants[opened.input[1]] = np.concatenate([[0], shape[1:]]).astype(np.int64)
         kept = [a for a in node.attribute if a.name != "allowzero"]
         del opened.attribute[:]
         opened.attribute.extend(kept)
         return opened
 
-    def _name(self, stem: str) -> str:
+    def name(self, stem: str) -> str:
+        """Return a name that nothing else has."""
         self._n_made += 1
         return f"boltmod_{stem.lower()}_{self._n_made}"
 
     def finish(self, proto: onnx.ModelProto) -> onnx.ModelProto:
+        """Return the network, its inputs and outputs those of the one it is made from."""
         graph = onnx.GraphProto(name=proto.graph.name or "network")
         graph.input.extend(
             _with_batch(value) for value in proto.graph.input if value.name not in self.constants
@@ -197,9 +210,10 @@ def _with_batch(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
     return opened
 
 
-def _lowering(node: onnx.NodeProto) -> Callable[[_Graph, onnx.NodeProto, int], None]:
-    if node.domain in QONNX_DOMAINS and node.op_type in _LOWERINGS:
-        return _LOWERINGS[node.op_type]
+def _lowering(node: onnx.NodeProto, others: Mapping[str, Lowering]) -> Lowering:
+    ways = {**_LOWERINGS, **others}
+    if node.domain in QONNX_DOMAINS and node.op_type in ways:
+        return ways[node.op_type]
     if node.domain == "com.microsoft":
         raise UnsupportedOperatorError(
             f"operator must be a standard one, not ONNX Runtime's own {node.op_type} "
@@ -213,11 +227,11 @@ def _lowering(node: onnx.NodeProto) -> Callable[[_Graph, onnx.NodeProto, int], N
     )
 
 
-def _lower_quant(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+def _lower_quant(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
     """Quant: (round(clip(x / scale + zero_point)) − zero_point) · scale."""
     x, scale, zero_point, bit_width = node.input
-    attributes = _attributes(node, signed=1, narrow=0, rounding_mode="ROUND")
-    n_bits = _known(graph, node, bit_width, "bit width")
+    attributes = quant_attributes(node, signed=1, narrow=0, rounding_mode="ROUND")
+    n_bits = known(graph, node, bit_width, "bit width")
     offset = _unless_zero(graph, zero_point)
     y = graph.apply("Div", x, scale)
     if offset:
@@ -225,40 +239,40 @@ def _lower_quant(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
     if attributes["signed"] and np.all(n_bits == 1):
         y = _bipolar(graph, y)
     else:
-        y = _clip(graph, y, *_integer_range(n_bits, **attributes))
+        y = _clip(graph, y, *integer_range(n_bits, **attributes))
         y = _round(graph, node, y, attributes["rounding_mode"])
     if offset:
         y = graph.apply("Sub", y, offset)
     graph.apply("Mul", y, scale, output=node.output[0])
 
 
-def _lower_bipolar_quant(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+def _lower_bipolar_quant(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
     """BipolarQuant: +scale from zero up, −scale below."""
     graph.apply("Mul", _bipolar(graph, node.input[0]), node.input[1], output=node.output[0])
 
 
-def _lower_trunc(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
+def _lower_trunc(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
     """Trunc: drop the least significant bits of a quantised value."""
-    attributes = _attributes(node, signed=1, narrow=0, rounding_mode="FLOOR")
+    attributes = quant_attributes(node, signed=1, narrow=0, rounding_mode="FLOOR")
     x, scale, zero_point, in_bits = node.input[:4]
     offset = _unless_zero(graph, zero_point)
     y = graph.apply("Div", x, scale)
     if offset:
         y = graph.apply("Add", y, offset)
     y = graph.apply("Round", y)
-    out_bits = _known(graph, node, node.input[-1], "output bit width")
+    out_bits = known(graph, node, node.input[-1], "output bit width")
     if version >= 2:
-        ratio = _known(graph, node, node.input[4], "output scale") / _known(
+        ratio = known(graph, node, node.input[4], "output scale") / known(
             graph, node, scale, "scale"
         )
         step: Array = 2 ** np.round(np.log2(ratio))
         out_scale = node.input[4]
     else:
-        step = 2.0 ** (_known(graph, node, in_bits, "input bit width") - out_bits)
+        step = 2.0 ** (known(graph, node, in_bits, "input bit width") - out_bits)
         out_scale = scale
     y = graph.apply("Div", y, graph.constant(step))
     if version >= 2:
-        y = _clip(graph, y, *_integer_range(out_bits, **attributes))
+        y = _clip(graph, y, *integer_range(out_bits, **attributes))
     y = _round(graph, node, y, attributes["rounding_mode"])
     if offset:
         shift = graph.constants[offset] / (step if version >= 2 else 1)
@@ -266,7 +280,10 @@ def _lower_trunc(graph: _Graph, node: onnx.NodeProto, version: int) -> None:
     graph.apply("Mul", y, out_scale, output=node.output[0])
 
 
-_LOWERINGS: dict[str, Callable[[_Graph, onnx.NodeProto, int], None]] = {
+Lowering = Callable[[Lowered, onnx.NodeProto, int], None]
+"""Writes one operator in standard ones; the number is QONNX's version."""
+
+_LOWERINGS: dict[str, Lowering] = {
     "Quant": _lower_quant,
     "IntQuant": _lower_quant,
     "BipolarQuant": _lower_bipolar_quant,
@@ -274,14 +291,16 @@ _LOWERINGS: dict[str, Callable[[_Graph, onnx.NodeProto, int], None]] = {
 }
 
 
-def _attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:
+def quant_attributes(node: onnx.NodeProto, **defaults: Any) -> dict[str, Any]:
+    """Return a quantiser's attributes, texts decoded, over what holds where one is missing."""
     found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     if isinstance(found.get("rounding_mode"), bytes):
         found["rounding_mode"] = found["rounding_mode"].decode()
     return {name: found.get(name, default) for name, default in defaults.items()}
 
 
-def _known(graph: _Graph, node: onnx.NodeProto, name: str, meaning: str) -> Array:
+def known(graph: Lowered, node: onnx.NodeProto, name: str, meaning: str) -> Array:
+    """Return a constant by its name."""
     if name not in graph.constants:
         raise UnsupportedOperatorError(
             f"{meaning} must be a constant, not computed while the network runs "
@@ -290,13 +309,13 @@ def _known(graph: _Graph, node: onnx.NodeProto, name: str, meaning: str) -> Arra
     return graph.constants[name]
 
 
-def _unless_zero(graph: _Graph, zero_point: str) -> str | None:
+def _unless_zero(graph: Lowered, zero_point: str) -> str | None:
     """The zero point's name, or None where adding it changes nothing."""
     value = graph.constants.get(zero_point)
     return None if value is not None and not np.any(value) else zero_point
 
 
-def _integer_range(
+def integer_range(
     n_bits: Array, signed: int, narrow: int, rounding_mode: str
 ) -> tuple[Array, Array]:
     """Smallest and largest integer of a bit width; a narrow range gives one end up."""
@@ -306,7 +325,7 @@ def _integer_range(
     return 0 * bits, 2**bits - 1 - narrow
 
 
-def _clip(graph: _Graph, x: str, low: Array, high: Array) -> str:
+def _clip(graph: Lowered, x: str, low: Array, high: Array) -> str:
     bounds = (graph.constant(low.squeeze()), graph.constant(high.squeeze()))
     if low.size == 1:
         return graph.apply("Clip", x, *bounds)
@@ -314,12 +333,12 @@ def _clip(graph: _Graph, x: str, low: Array, high: Array) -> str:
     return graph.apply("Max", graph.apply("Min", x, bounds[1]), bounds[0])
 
 
-def _bipolar(graph: _Graph, x: str) -> str:
+def _bipolar(graph: Lowered, x: str) -> str:
     zero, one, minus_one = (graph.constant(v) for v in (0, 1, -1))
     return graph.apply("Where", graph.apply("GreaterOrEqual", x, zero), one, minus_one)
 
 
-def _round(graph: _Graph, node: onnx.NodeProto, x: str, mode: str) -> str:
+def _round(graph: Lowered, node: onnx.NodeProto, x: str, mode: str) -> str:
     mode = mode.upper()
     if mode in ("ROUND", "HALF_EVEN"):
         return graph.apply("Round", x)

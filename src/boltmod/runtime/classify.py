@@ -44,6 +44,7 @@ class Classification(Sequence[Label]):
         rate_hz: Samples of the recording a second; None if nobody knows.
         centre_hz: Radio frequency of the middle of its band; None if nobody knows.
         notes: What had to be assumed, in words.
+        engine: What ran the network, `integer` or `onnxruntime`.
 
     Example:
         >>> import boltmod, numpy as np
@@ -58,6 +59,7 @@ class Classification(Sequence[Label]):
     rate_hz: float | None = None
     centre_hz: float | None = None
     notes: tuple[str, ...] = ()
+    engine: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -129,7 +131,7 @@ def classify(
         from boltmod.runtime.cut.whole_band import WholeBand
 
         label_all(WholeBand(), recording, classifier, (kept,))
-        return _result(recording, kept.labels)
+        return replace(_result(recording, kept.labels), engine=str(classifier.engine))
     from boltmod.runtime.cut.listener import Listener
 
     listener = Listener(constraints)
@@ -137,7 +139,8 @@ def classify(
     verdicts = tallies.verdicts(listener.signals)
     by_number = {each.number: each for each in listener.signals}
     labels = [_placed(each, by_number[each.signal or 0], recording) for each in kept.labels]
-    return _result(recording, labels, [FoundSignal.of(each, recording) for each in verdicts])
+    found = _result(recording, labels, [FoundSignal.of(each, recording) for each in verdicts])
+    return replace(found, engine=str(classifier.engine))
 
 
 def counted_in_samples(recording: Known) -> Known:

@@ -26,6 +26,11 @@ class EngineName(StrEnum):
     ONNXRUNTIME = "onnxruntime"
     """The network's operators in float32, one by one."""
 
+    @property
+    def words(self) -> str:
+        """What to call it in a sentence."""
+        return "ONNX Runtime" if self is EngineName.ONNXRUNTIME else f"the {self} engine"
+
 
 def integer_engine(model: Model, name: str) -> Engine | None:
     """Return the engine that shall run a model; None for ONNX Runtime.

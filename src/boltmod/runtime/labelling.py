@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,28 +43,40 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
     samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
     planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
     shares = classifier.probabilities(planes, scale=False)
+    best = shares.argmax(1)
+    probabilities = shares[np.arange(len(shares)), best].tolist()
+    names = classifier.classes
     return [
-        _label(windows, place, classifier.classes, None if is_constant[place] else row)
-        for place, row in enumerate(shares)
+        _label(windows, place, None)
+        if is_constant[place]
+        else _label(windows, place, _Answer(names[number], probability, shares[place]))
+        for place, (number, probability) in enumerate(
+            zip(best.tolist(), probabilities, strict=True)
+        )
     ]
 
 
-def _label(
-    windows: Windows, number: int, classes: tuple[str, ...], shares: NDArray[np.float32] | None
-) -> Label:
-    best = None if shares is None else int(shares.argmax())
+class _Answer(NamedTuple):
+    """What the network says of a window."""
+
+    class_name: str
+    probability: float
+    shares: NDArray[np.float32]
+
+
+def _label(windows: Windows, number: int, answer: _Answer | None) -> Label:
     start = windows.starts[number]
     place = windows.places[number] if windows.places else None
     return Label(
         sample_start=start,
         sample_count=windows.count,
         time_s=None if windows.rate_hz is None else start / windows.rate_hz,
-        class_name=None if best is None else classes[best],
-        probability=None if shares is None or best is None else float(shares[best]),
+        class_name=None if answer is None else answer.class_name,
+        probability=None if answer is None else answer.probability,
         signal=None if windows.signal is None else windows.signal.number,
         snr_db=None if place is None else place.snr_db,
         centre_hz=None if place is None else place.centre_hz,
         bandwidth_hz=None if place is None else place.bandwidth_hz,
         n_dropped=windows.n_dropped,
-        shares=shares,
+        shares=None if answer is None else answer.shares,
     )

@@ -31,6 +31,9 @@ from boltmod.runtime.framing import scale_planes
 _BATCH_SIZE = 16
 """Frames run at once: activations of a batch stay within the processor's caches."""
 
+_ENGINE_BATCH_SIZE = 64
+"""The integer engine works frame by frame: a batch is what one call and one thread take."""
+
 Floats = NDArray[np.float32]
 
 
@@ -111,7 +114,8 @@ class Classifier:
             iq_planes = scale_planes(iq_planes, self.model.metadata.input_scaling)
         if not len(iq_planes):
             return np.empty((0, len(self.classes)), np.float32)
-        batches = list(_batches(iq_planes))
+        size = _BATCH_SIZE if self._integer is None else _ENGINE_BATCH_SIZE
+        batches = list(_batches(iq_planes, size))
         if self._n_threads == 1 or len(batches) == 1:
             return np.concatenate([self._run(batch) for batch in batches])
         with ThreadPoolExecutor(self._n_threads) as pool:
@@ -192,6 +196,6 @@ def _as_they_stand(frames: ArrayLike) -> Floats:
     return iq_planes
 
 
-def _batches(iq_planes: Floats) -> Iterator[Floats]:
-    for start in range(0, len(iq_planes), _BATCH_SIZE):
-        yield np.ascontiguousarray(iq_planes[start : start + _BATCH_SIZE])
+def _batches(iq_planes: Floats, size: int) -> Iterator[Floats]:
+    for start in range(0, len(iq_planes), size):
+        yield np.ascontiguousarray(iq_planes[start : start + size])

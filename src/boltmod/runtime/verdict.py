@@ -72,14 +72,18 @@ class Tally:
         """Windows that were given a class."""
         return self.by_class.total()
 
-    def add(self, class_name: str, probabilities: NDArray[np.float32]) -> None:
-        """Count one window in."""
-        self.by_class[class_name] += 1
+    def add(self, class_names: Sequence[str], probabilities: NDArray[np.float32]) -> None:
+        """Count windows in.
+
+        Args:
+            class_names: What each was called, (n,), n >= 1.
+            probabilities: (n, n_classes).
+        """
+        self.by_class.update(class_names)
         new = probabilities.astype(np.float64)
         # The floor keeps one window that is something else from deciding against all others.
-        logs = np.log(new + _FLOOR)
-        self.shares = new if self.shares is None else self.shares + new
-        self.log_shares = logs if self.log_shares is None else self.log_shares + logs
+        self.shares = _with(self.shares, new)
+        self.log_shares = _with(self.log_shares, np.log(new + _FLOOR))
 
     def decision(self) -> tuple[str | None, float | None]:
         """The class that makes all windows most probable together, and its mean probability."""
@@ -132,6 +136,12 @@ def by_waveform(signal: Signal) -> str | None:
     return None
 
 
+def _with(total: NDArray[np.float64] | None, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add rows to a sum one after the other, so that it is the same however many come at once."""
+    before = rows if total is None else np.concatenate([total[np.newaxis], rows])
+    return np.asarray(np.add.accumulate(before)[-1])
+
+
 class Tallies:
     """A sink that counts: a tally a signal, and one for the band as it is.
 
@@ -151,11 +161,15 @@ class Tallies:
         """Count windows in."""
         tally = self.of(None if windows.signal is None else windows.signal.number)
         tally.n_quiet += windows.n_quiet
-        for each in labels:
-            if each.class_name is None or each.shares is None:
-                tally.n_constant += 1
-            else:
-                tally.add(each.class_name, each.shares)
+        known = [
+            (each.class_name, each.shares)
+            for each in labels
+            if each.class_name is not None and each.shares is not None
+        ]
+        tally.n_constant += len(labels) - len(known)
+        if known:
+            names, shares = zip(*known, strict=True)
+            tally.add(names, np.stack(shares))
 
     def verdicts(self, signals: Sequence[Signal]) -> list[Verdict]:
         """What each signal is."""

@@ -101,6 +101,9 @@ def classify(  # noqa: PLR0913 (the command's options)
         float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
     ] = None,
     threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
+    ] = "auto",
     cluster: Annotated[
         str | None,
         typer.Option(
@@ -148,6 +151,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         is_live=live,
         timeout_s=timeout,
         threads=threads,
+        engine=engine,
         as_json=as_json,
     )
     if is_many(recordings, output, cluster):
@@ -185,7 +189,7 @@ def answer(request: Request) -> None:
     from boltmod.runtime.labelling import label_all
     from boltmod.runtime.session import Classifier
 
-    classifier = Classifier(request.model_path, request.threads)
+    classifier = Classifier(request.model_path, request.threads, request.engine)
     with ExitStack() as stack:
         if request.is_stream:
             live = _open_stream(request)

@@ -43,7 +43,8 @@ class Job:
         live: LiveRecording | None = None,
     ) -> None:
         self.request, self.recording, self.live = request, recording, live
-        self.author = classifier.model.name
+        self.engine = classifier.engine
+        self.author = f"{classifier.model.name} in {self.engine.words}"
         self.tallies = Tallies(classifier.classes)
         self.pictured: dict[int, Samples] = {}
         self.waterfall: Waterfall | None = None
@@ -97,6 +98,7 @@ class Job:
         return {
             "input": request.source,
             "model": str(request.model_path),
+            "engine": str(self.engine),
             "rate_hz": self.recording.rate_hz,
             "centre_hz": self.recording.centre_hz,
             "notes": list(self.recording.notes),

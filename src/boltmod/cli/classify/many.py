@@ -17,7 +17,7 @@ from rich.table import Table
 from boltmod.cli.classify.request import Request
 from boltmod.cli.classify.summary import hertz
 from boltmod.cli.terminal import emit, stderr, stdout
-from boltmod.errors import DataFormatError
+from boltmod.errors import ConfigError, DataFormatError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +80,7 @@ def _search(request: Request) -> Search:
 def _terms(request: Request, search: Search) -> dict[str, object]:
     """What the rows depend on besides the files."""
     model = hashlib.sha256(request.model_path.read_bytes()).hexdigest()
-    return {"model": model, "search": asdict(search)}
+    return {"model": model, "search": asdict(search), "engine": request.engine}
 
 
 def _all_rows(
@@ -113,6 +113,11 @@ def _surveys(
     if not paths:
         return
     if cluster is not None:
+        if request.engine != "auto":
+            raise ConfigError(
+                "engine must be left out on a cluster, whose machines take what they have: "
+                "leave --engine or --cluster out"
+            )
         from boltmod.cluster.ray_cluster import RayCluster
 
         with RayCluster(cluster) as ray:
@@ -122,7 +127,8 @@ def _surveys(
     from boltmod.runtime.session import Classifier
     from boltmod.runtime.survey import survey
 
-    classifier = Classifier(request.model_path, request.threads)
+    classifier = Classifier(request.model_path, request.threads, request.engine)
+    stderr.print(f"classified by {classifier.engine.words}")
     for path in paths:
         yield path, survey(classifier, search, path)
 

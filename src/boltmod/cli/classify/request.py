@@ -38,6 +38,7 @@ class Request:
         is_live: Whether a pipe's windows may be dropped.
         timeout_s: Silence that ends a stream.
         threads: Processors to use.
+        engine: What runs the network.
         as_json: JSON on standard output.
         wav: What has been read of a WAV file in a pipe.
     """
@@ -60,6 +61,7 @@ class Request:
     is_live: bool = False
     timeout_s: float | None = None
     threads: int | None = None
+    engine: str = "auto"
     as_json: bool = False
     wav: Beginning | None = None
 

@@ -35,7 +35,10 @@ def _tell_band(job: Job) -> None:
     if (live is None and job.request.as_json) or (live is not None and not live.n_seen):
         return
     parts = [f"{n:,} {name or table.NO_SIGNAL}" for name, n in seen.most_common()]
-    stderr.print(f"{seen.total():,} windows: {', '.join(parts)}", markup=False)
+    by = f"by {job.engine.words}"
+    stderr.print(
+        f"{seen.total():,} windows: {', '.join(parts)}; {by}", markup=False, soft_wrap=True
+    )
     if live is not None and live.n_dropped:
         stderr.print(
             f"{live.n_dropped:,} more windows dropped, {live.n_dropped / live.n_seen:.1%} of "
@@ -60,6 +63,7 @@ def _tell_signals(job: Job) -> None:
             for verdict in verdicts:
                 for line in explained(verdict):
                     stdout.print(line, markup=False, highlight=False, soft_wrap=True)
+        stderr.print(f"classified by {job.engine.words}")
     else:
         stderr.print("no signal found: give --offset and --bandwidth, or use --channel none")
     if job.listener.carriers:

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from boltmod.errors import ShapeError
 from boltmod.integer.engine import library
-from boltmod.integer.engine.tables import Tables, tables
+from boltmod.integer.engine.tables import KINDS, Tables, tables
 from boltmod.integer.form import Floats, Program
 
 _LINE = 64
 """Bytes of a cache line, from which vectors are read at once."""
+
+
+_HAS_QUADS = "avx512vnni"
+"""The width whose processors multiply four pairs of 8 bits in a lane of 32."""
 
 
 class _Plan(ctypes.Structure):
@@ -35,18 +39,24 @@ class Engine:
 
     Args:
         program: The network.
+        width: Vectors to take, one of `library.load().widths`; the widest if None.
+
+    Attributes:
+        by_quads: Whether some of its products are of 8 bits, four to a lane.
 
     Raises:
         UnsupportedOperatorError: The kernel cannot run it.
         ToolNotFoundError: There is no kernel and no compiler.
+        ConfigError: The processor has no such width.
     """
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, width: str | None = None) -> None:
         self.program = program
-        self._tables = tables(program)
+        kernel = library.load()
+        self._run = kernel.run(width)
+        self._tables = tables(program, by_quads=kernel.chosen(width) == _HAS_QUADS)
+        self.by_quads = bool((self._tables.ops["kind"] == KINDS["quads"]).any())
         self._plan = _plan(self._tables, len(program.classes))
-        self._run = library.load().boltmod_run
-        self._run.restype = None
         self._own = threading.local()
 
     def scores(self, iq_planes: Floats) -> NDArray[np.int32]:

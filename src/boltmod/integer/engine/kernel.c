@@ -12,17 +12,53 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512BW__) || defined(__AVX2__)
+#ifdef __SSE4_1__
 #include <immintrin.h>
 #endif
 
+#ifdef _WIN32
+#define EXPORTED __declspec(dllexport)
+#else
+#define EXPORTED __attribute__((visibility("default")))
+#endif
+#ifndef RUN /* each width of vectors has its own; widths.py compiles them into one library */
+#define RUN boltmod_run
+#endif
+
 #define LANES 32
-typedef int16_t v16 __attribute__((vector_size(2 * LANES)));
-typedef int16_t u16 __attribute__((vector_size(2 * LANES), aligned(2)));
-typedef int32_t v32 __attribute__((vector_size(2 * LANES)));
-typedef int32_t u32 __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
-typedef int16_t h16 __attribute__((vector_size(LANES), aligned(2)));
+#define MOST 2048 /* samples of a row */
 #define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+/* Bytes of the processor's vectors, and rows' vectors summed at once: as many as the registers
+ * hold beside a weight. */
+#if defined(__AVX512BW__)
+#define WIDE 64
+#define MOST_VECTORS 8
+#elif defined(__AVX2__)
+#define WIDE 32
+#define MOST_VECTORS 4
+#elif defined(__SSE4_1__)
+#define WIDE 16
+#define MOST_VECTORS 2
+#else
+#define WIDE 16
+#define MOST_VECTORS 4
+#endif
+#define N_PARTS (2 * LANES / WIDE)
+typedef int16_t part16 __attribute__((vector_size(WIDE)));
+typedef int16_t loose16 __attribute__((vector_size(WIDE), aligned(2))); /* anywhere in a row */
+typedef int32_t part32 __attribute__((vector_size(WIDE)));
+typedef int16_t half16 __attribute__((vector_size(WIDE / 2)));
+
+/* LANES samples of a row, in the processor's vectors. */
+typedef struct {
+    part16 of[N_PARTS];
+} v16;
 
 /* Where a tensor lies: bytes to its first value, values from row to row, whether it has 32 bits. */
 typedef struct {
@@ -33,17 +69,19 @@ typedef struct {
 /* How one channel's sum becomes a level; tables.py: Level. */
 typedef struct {
     int32_t kind;           /* by floats, or exact by multiply and shift: fine alone, or both; by
-                               halves is fine alone with a shift of 16 or more */
+                               halves is fine alone with a shift of 16 or more; or by counting all
+                               thresholds, or by a table of all levels from that of `fine` on: both
+                               are 32 bits of data from `thresholds` on */
     int32_t coarse, fine;   /* (coarse * 2^15 + fine) * x + addend >> shift */
     int32_t addend, shift;
     float scale[2], offset, slack; /* levels above the lowest by floats, and how far they may be off */
     int32_t coefficients, thresholds; /* where the exact ones begin */
 } level;
 
-enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES };
+enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
-       COPY, PHASES };
+       COPY, PHASES, PACK, QUADS };
 
 typedef struct {
     int32_t kind, n_sources, y, x[2], a[8];
@@ -94,7 +132,6 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 #ifdef __AVX512BW__
 #define HALF __m512i
 #define op_(name) _mm512_##name
-#define N_PARTS 1
 #define FLOATS __m512
 #define any_greater(a, b) (int)_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define size_of(a) _mm512_abs_ps(a)
@@ -105,15 +142,21 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 #elif defined(__AVX2__)
 #define HALF __m256i
 #define op_(name) _mm256_##name
-#define N_PARTS 2
 #define FLOATS __m256
 #define any_greater(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ))
 #define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define ODD_FROM(even, odd) _mm256_blend_epi16(even, odd, 0xAA)
+#elif defined(__SSE4_1__)
+#define HALF __m128i
+#define op_(name) _mm_##name
+#define FLOATS __m128
+#define any_greater(a, b) _mm_movemask_ps(_mm_cmpgt_ps(a, b))
+#define size_of(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
+#define ODD_FROM(even, odd) _mm_blend_epi16(even, odd, 0xAA)
 #endif
 #ifdef __FMA__ /* only where estimates are compared with their slack */
 #define FUSED(a, b, c) op_(fmadd_ps)(a, b, c)
-#elif defined(N_PARTS)
+#elif defined(HALF)
 #define FUSED(a, b, c) op_(add_ps)(op_(mul_ps)(a, b), c)
 #endif
 #ifndef PRODUCT_SUM
@@ -124,7 +167,7 @@ static int32_t exactly(const plan *p, const level *l, int two, int n, int32_t k,
 INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
 {
     v16 y;
-#ifdef N_PARTS
+#ifdef HALF
     HALF x[N_PARTS];
     memcpy(x, &a, sizeof a);
     const HALF fine = op_(set1_epi32)(l->fine & 0xFFFF), addend = op_(set1_epi32)(l->addend);
@@ -158,10 +201,13 @@ INLINE v16 shifted16(const level *l, v16 a, int lowest, int highest)
     memcpy(&y, x, sizeof y);
 #else
     const int32_t factor = l->coarse * 32768 + l->fine;
+    int16_t x[LANES];
+    memcpy(x, &a, sizeof a);
     for (int i = 0; i < LANES; i++) {
-        const int32_t v = (factor * a[i] + l->addend) >> l->shift;
-        y[i] = (int16_t)(v < lowest ? lowest : v > highest ? highest : v);
+        const int32_t v = (factor * x[i] + l->addend) >> l->shift;
+        x[i] = (int16_t)(v < lowest ? lowest : v > highest ? highest : v);
     }
+    memcpy(&y, x, sizeof y);
 #endif
     return y;
 }
@@ -205,7 +251,7 @@ INLINE void levels32(const plan *p, const level *l, int two, const int32_t *a, c
     if (__builtin_expect(near, 0)) decide(p, l, two, a, b, n, lowest, LANES, y);
 }
 
-#ifdef N_PARTS
+#ifdef HALF
 /* The same of sums of 16 bits; says whether some are not sure. */
 INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, int *near)
 {
@@ -242,40 +288,48 @@ INLINE v16 levels16(const level *l, int two, v16 a, v16 b, int n, int lowest, in
 }
 #endif
 
+INLINE void widen(int32_t *y, v16 x)
+{
+    int16_t each[LANES];
+    memcpy(each, &x, sizeof x);
+    for (int i = 0; i < LANES; i++) y[i] = each[i];
+}
+
 INLINE void settle16(const plan *p, const level *l, int two, v16 a, v16 b, int n, int lowest,
                      int16_t *y)
 {
     if (!two && l->kind != BY_FLOATS) {
-        *(u16 *)y = shifted16(l, a, lowest, lowest + n);
+        const v16 found = shifted16(l, a, lowest, lowest + n);
+        memcpy(y, &found, sizeof found);
         return;
     }
     int32_t x0[LANES], x1[LANES], levels[LANES];
-#ifdef N_PARTS
+#ifdef HALF
     int near = 0;
     const v16 sure = levels16(l, two, a, b, n, lowest, &near);
-    *(u16 *)y = sure;
+    memcpy(y, &sure, sizeof sure);
     if (__builtin_expect(!near, 1)) return;
-    for (int i = 0; i < LANES; i++) x0[i] = a[i];
-    for (int i = 0; i < LANES; i++) x1[i] = b[i];
-    for (int i = 0; i < LANES; i++) levels[i] = sure[i];
+    widen(x0, a);
+    widen(x1, b);
+    widen(levels, sure);
     decide(p, l, two, x0, x1, n, lowest, LANES, levels);
 #else
-    for (int i = 0; i < LANES; i++) x0[i] = a[i];
-    for (int i = 0; i < LANES; i++) x1[i] = b[i];
+    widen(x0, a);
+    widen(x1, b);
     levels32(p, l, two, x0, x1, n, lowest, levels);
 #endif
     for (int i = 0; i < LANES; i++) y[i] = (int16_t)levels[i];
 }
 
 /* LANES times n_vectors sums of products in 16 bits; a weight comes twice in its 32 bits. */
-INLINE void sums16(v16 *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
+INLINE void sums16(part16 *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
                    int n_terms, const int n_vectors)
 {
-    for (int j = 0; j < n_vectors; j++) sum[j] = (v16){0};
+    for (int j = 0; j < N_PARTS * n_vectors; j++) sum[j] = (part16){0};
     for (int i = 0; i < n_terms; i++) {
-        const int16_t *at = x + offset[i];
-        const v16 w = (v16)((v32){0} + weight[i]);
-        for (int j = 0; j < n_vectors; j++) sum[j] += w * *(const u16 *)(at + j * LANES);
+        const loose16 *at = (const loose16 *)(x + offset[i]);
+        const part16 w = (part16)((part32){0} + weight[i]);
+        for (int j = 0; j < N_PARTS * n_vectors; j++) sum[j] += w * at[j];
     }
 }
 
@@ -284,7 +338,7 @@ INLINE void sums16(v16 *sum, const int16_t *x, const int32_t *offset, const int3
 INLINE void sums32(int32_t *sum, const int16_t *x, const int32_t *offset, const int32_t *weight,
                    int n_terms, const int n_vectors)
 {
-#ifdef N_PARTS
+#ifdef HALF
     HALF total[2 * N_PARTS * n_vectors];
     for (int j = 0; j < 2 * N_PARTS * n_vectors; j++) total[j] = op_(set1_epi32)(0);
     for (int i = 0; i < n_terms; i += 2) {
@@ -311,7 +365,7 @@ INLINE void sums32(int32_t *sum, const int16_t *x, const int32_t *offset, const 
 
 INLINE void narrow32(int16_t *y, const int32_t *levels)
 {
-#ifdef N_PARTS
+#ifdef HALF
     HALF x[2 * N_PARTS];
     memcpy(x, levels, sizeof x);
     for (int i = 0; i < N_PARTS; i++) {
@@ -329,6 +383,123 @@ INLINE void settle32(const plan *p, const level *l, int two, const int32_t *a, c
     int32_t levels[LANES];
     levels32(p, l, two, a, b, n, lowest, levels);
     narrow32(y, levels);
+}
+
+/* Sums of products of 8 bits, four to a lane, in the samples' order, of several outputs whose terms
+ * lie at the same places. Terms: what to begin with, then offsets, then as many times four weights.
+ * Where the processor has no such products, tables.py does not ask for them; the plain way says
+ * what they are. */
+INLINE void sums8(int32_t *sum, const int32_t *x, const int32_t *data, const int32_t *first,
+                  const int n_outputs, const int n_vectors)
+{
+    const int n_terms = (first[1] - first[0] - 1) / 2;
+    const int32_t *offset = data + first[0] + 1;
+#ifdef __AVX512VNNI__
+    HALF total[16], part[16];
+    UNROLLED for (int o = 0; o < n_outputs; o++)
+        UNROLLED for (int j = 0; j < 2 * n_vectors; j++)
+            total[2 * n_vectors * o + j] = _mm512_set1_epi32(data[first[o]]);
+    for (int i = 0; i < n_terms; i++) {
+        const int32_t *at = x + offset[i];
+        UNROLLED for (int j = 0; j < 2 * n_vectors; j++) part[j] = _mm512_loadu_si512(at + 16 * j);
+        UNROLLED for (int o = 0; o < n_outputs; o++) {
+            const HALF w = _mm512_set1_epi32(data[first[o] + 1 + n_terms + i]);
+            UNROLLED for (int j = 0; j < 2 * n_vectors; j++)
+                total[2 * n_vectors * o + j] =
+                    _mm512_dpbusd_epi32(total[2 * n_vectors * o + j], part[j], w);
+        }
+    }
+    memcpy(sum, total, sizeof *total * 2 * (size_t)(n_vectors * n_outputs));
+#else
+    for (int o = 0; o < n_outputs; o++, sum += LANES * n_vectors) {
+        for (int j = 0; j < LANES * n_vectors; j++) sum[j] = data[first[o]];
+        for (int i = 0; i < n_terms; i++)
+            for (int j = 0; j < LANES * n_vectors; j++) {
+                const uint8_t *sample = (const uint8_t *)(x + offset[i] + j);
+                const int8_t *w = (const int8_t *)(data + first[o] + 1 + n_terms + i);
+                for (int k = 0; k < 4; k++) sum[j] += sample[k] * w[k];
+            }
+    }
+#endif
+}
+
+/* As `stretch`, of samples in quads. */
+INLINE void stretch8(const plan *p, const op *o, char *w, int c, int t, int two,
+                     const int n_outputs, const int n_vectors)
+{
+    const tensor *y = p->tensors + o->y;
+    const level *l = (const level *)(p->data + o->a[2]) + c;
+    const int n = o->a[3], lowest = o->a[4];
+    int32_t s[2][8 * LANES];
+    for (int i = 0; i < 1 + two; i++)
+        sums8(s[i], AT(int32_t, w, p->tensors + o->x[i], 0) + t, p->data, p->data + o->a[i] + c,
+              n_outputs, n_vectors);
+    for (int j = 0; j < n_outputs * n_vectors; j++) {
+        const int32_t *a = s[0] + j * LANES, *b = s[two] + j * LANES;
+        int16_t *to = AT(int16_t, w, y, c + j / n_vectors) + t + j % n_vectors * LANES;
+        int32_t levels[LANES];
+        levels32(p, l + j / n_vectors, two, a, b, n, lowest, levels);
+        for (int i = 0; i < LANES; i++) to[i] = (int16_t)levels[i];
+    }
+}
+
+/* So many outputs' rows from channel c on. */
+INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, const int n_outputs)
+{
+    const tensor *y = p->tensors + o->y;
+    int t = 0;
+    while (t < y->length) {
+        const int left = (y->length - t + LANES - 1) / LANES;
+        if (n_outputs == 1 && left >= 8) {
+            stretch8(p, o, w, c, t, two, 1, 8);
+            t += 8 * LANES;
+        } else if (n_outputs <= 2 && left >= 4) {
+            stretch8(p, o, w, c, t, two, n_outputs < 2 ? 1 : 2, 4);
+            t += 4 * LANES;
+        } else if (left >= 2) {
+            stretch8(p, o, w, c, t, two, n_outputs, 2);
+            t += 2 * LANES;
+        } else {
+            stretch8(p, o, w, c, t, two, n_outputs, 1);
+            t += LANES;
+        }
+    }
+    for (int i = c; t > y->length && i < c + n_outputs; i++)
+        memset(AT(int16_t, w, y, i) + y->length, 0, 2 * (size_t)(t - y->length));
+}
+
+/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, whether all
+ * outputs' terms lie at the same places. */
+static void quads(const plan *p, const op *o, char *w)
+{
+    const tensor *y = p->tensors + o->y;
+    const int is_short = y->length <= 2 * LANES;
+    int c = 0;
+    for (; o->a[5] && is_short && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
+    for (; o->a[5] && c + 2 <= y->channels; c += 2) quads_rows(p, o, w, c, 0, 2);
+    for (; c < y->channels; c++) quads_rows(p, o, w, c, o->n_sources == 2, 1);
+}
+
+/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative. */
+static void pack(const plan *p, const op *o, char *w)
+{
+    const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
+    static const int16_t nothing[MOST];
+    const int length = (x->length + LANES - 1) / LANES * LANES;
+    const int32_t none = o->a[0] * 0x01010101;
+    for (int c = 0; c < y->channels; c++) {
+        const int16_t *from[4];
+        int32_t *to = AT(int32_t, w, y, c);
+        for (int k = 0; k < 4; k++)
+            from[k] = 4 * c + k < x->channels ? AT(int16_t, w, x, 4 * c + k) : nothing;
+        for (int t = 0; t < length; t++)
+            to[t] = from[0][t] + (from[1][t] << 8) + (from[2][t] << 16)
+                    + (int32_t)((uint32_t)from[3][t] << 24) + none;
+        if (none) {
+            for (int t = 1; t <= LANES; t++) to[-t] = none;
+            for (int t = 0; t < LANES; t++) to[length + t] = none;
+        }
+    }
 }
 
 /* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide. */
@@ -349,29 +520,66 @@ INLINE void stretch(const plan *p, const op *o, const level *l, const int16_t *c
                      y + j * LANES);
     } else {
         v16 s0[8], s1[4];
-        sums16(s0, x[0], t0, t0 + n0 / 2, n0 / 2, n_vectors);
-        if (two) sums16(s1, x[1], t1, t1 + n1 / 2, n1 / 2, n_vectors);
+        sums16((part16 *)s0, x[0], t0, t0 + n0 / 2, n0 / 2, n_vectors);
+        if (two) sums16((part16 *)s1, x[1], t1, t1 + n1 / 2, n1 / 2, n_vectors);
         for (int j = 0; j < n_vectors; j++)
-            settle16(p, l, two, s0[j], two ? s1[j] : (v16){0}, n, lowest, y + j * LANES);
+            settle16(p, l, two, s0[j], two ? s1[j] : s0[j], n, lowest, y + j * LANES);
     }
 }
 
+#ifdef __AVX512BW__
+INLINE HALF every_second(void)
+{
+    int16_t even[LANES];
+    HALF y;
+    for (int i = 0; i < LANES; i++) even[i] = (int16_t)(2 * i);
+    memcpy(&y, even, sizeof y);
+    return y;
+}
+#endif
+
+/* A row's samples by turns; behind its end are zeros, as many as make whole vectors, and stay. */
+static void split(const int16_t *from, int16_t *even, int16_t *odd, int length)
+{
+#ifdef __AVX512BW__
+    const HALF evens = every_second(), odds = _mm512_add_epi16(evens, _mm512_set1_epi16(1));
+    for (int t = 0; t < length; t += LANES) {
+        const HALF a = _mm512_loadu_si512(from + 2 * t);
+        const HALF b = _mm512_loadu_si512(from + 2 * t + LANES);
+        _mm512_storeu_si512(even + t, _mm512_permutex2var_epi16(a, evens, b));
+        _mm512_storeu_si512(odd + t, _mm512_permutex2var_epi16(a, odds, b));
+    }
+#else
+    for (int t = 0; t < length; t += WIDE / 4) {
+        part32 pairs;
+        memcpy(&pairs, from + 2 * t, sizeof pairs);
+        const half16 first = __builtin_convertvector(pairs, half16);
+        const half16 second = __builtin_convertvector(pairs >> 16, half16);
+        memcpy(even + t, &first, sizeof first);
+        memcpy(odd + t, &second, sizeof second);
+    }
+#endif
+}
+
+/* a[6]: whether the rows are written by turns, for strides of two; then a[7] is their length. */
 INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
 {
     const tensor *y = p->tensors + o->y;
     const level *levels = (const level *)(p->data + o->a[2]);
     const int32_t *terms[2] = {p->data + o->a[0], p->data + o->a[1]};
-    for (int c = 0; c < y->channels; c++) {
-        int16_t *to = AT(int16_t, w, y, c);
+    const int by_turns = o->a[6], length = by_turns ? o->a[7] : y->length;
+    int16_t row[MOST + 3 * LANES];
+    for (int c = 0; c < y->channels >> by_turns; c++) {
+        int16_t *to = by_turns ? row : AT(int16_t, w, y, c);
         int t = 0;
-        while (t < y->length) {
-            const int left = (y->length - t + LANES - 1) / LANES * LANES;
+        while (t < length) {
+            const int left = (length - t + LANES - 1) / LANES * LANES;
             const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0) + t,
                                    AT(int16_t, w, p->tensors + o->x[1], 0) + t};
-            if (!two && left >= 8 * LANES) {
+            if (MOST_VECTORS >= 8 && !two && left >= 8 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 8);
                 t += 8 * LANES;
-            } else if (left >= 4 * LANES) {
+            } else if (MOST_VECTORS >= 4 && left >= 4 * LANES) {
                 stretch(p, o, levels + c, x, terms, c, two, to + t, 4);
                 t += 4 * LANES;
             } else if (left >= 2 * LANES) {
@@ -382,7 +590,12 @@ INLINE void convolve_rows(const plan *p, const op *o, char *w, const int two)
                 t += LANES;
             }
         }
-        if (t > y->length) memset(to + y->length, 0, 2 * (size_t)(t - y->length));
+        if (by_turns) {
+            memset(row + length, 0, 2 * (size_t)(t - length + 2 * LANES));
+            split(row, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
+        } else if (t > length) {
+            memset(to + length, 0, 2 * (size_t)(t - length));
+        }
     }
 }
 
@@ -446,7 +659,6 @@ static void dense(const plan *p, const op *o, char *w)
     }
 }
 
-#define MOST 2048 /* samples of a row */
 
 /* a: levels, thresholds a channel, lowest, whether rows. */
 static void requantise(const plan *p, const op *o, char *w)
@@ -457,23 +669,47 @@ static void requantise(const plan *p, const op *o, char *w)
     int32_t a[MOST], b[MOST], to[MOST];
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
-        if (l->kind != BY_FLOATS && y->length == 1 && !y->wide) {
+        const int by_product = l->kind != BY_FLOATS && l->kind < BY_COUNT;
+        if (by_product && y->length == 1 && !y->wide) {
             const int32_t v = ((l->coarse * 32768 + l->fine) *
                                (x->wide ? *AT(int32_t, w, x, c) : *AT(int16_t, w, x, c)) +
                                l->addend) >> l->shift;
             *AT(int16_t, w, y, c) = (int16_t)(v < lowest ? lowest : v > lowest + n ? lowest + n : v);
             continue;
         }
-        if (l->kind != BY_FLOATS && !x->wide && !y->wide && y->length % LANES == 0) {
+        if (by_product && !x->wide && !y->wide && y->length % LANES == 0) {
             const int16_t *from = AT(int16_t, w, x, c);
             int16_t *level_row = AT(int16_t, w, y, c);
-            for (int t = 0; t < y->length; t += LANES)
-                *(u16 *)(level_row + t) =
-                    shifted16(l, *(const u16 *)(from + t), lowest, lowest + n);
+            for (int t = 0; t < y->length; t += LANES) {
+                v16 sums;
+                memcpy(&sums, from + t, sizeof sums);
+                sums = shifted16(l, sums, lowest, lowest + n);
+                memcpy(level_row + t, &sums, sizeof sums);
+            }
             continue;
         }
         get_row(a, w, x, c);
-        if (l->kind != BY_FLOATS) {
+        if (l->kind == BY_COUNT) {
+            for (int t = y->length; t % LANES; t++) a[t] = 0;
+            for (int t = 0; t < y->length; t += LANES) {
+                int32_t count[LANES];
+                for (int i = 0; i < LANES; i++) count[i] = lowest;
+                for (int k = 0; k < n; k++) {
+                    const int32_t threshold = p->data[l->thresholds + k];
+                    for (int i = 0; i < LANES; i++) count[i] += a[t + i] >= threshold;
+                }
+                memcpy(to + t, count, sizeof count);
+            }
+            put_row(to, w, y, c);
+            continue;
+        }
+        if (l->kind == BY_TABLE) {
+            const int32_t *table = p->data + l->thresholds - l->fine;
+            for (int t = 0; t < y->length; t++) to[t] = table[a[t]];
+            put_row(to, w, y, c);
+            continue;
+        }
+        if (by_product) {
             const int32_t factor = l->coarse * 32768 + l->fine;
             for (int t = 0; t < y->length; t++) {
                 const int32_t v = (factor * a[t] + l->addend) >> l->shift;
@@ -485,7 +721,8 @@ static void requantise(const plan *p, const op *o, char *w)
         get_row(b, w, two ? x1 : x, c);
         for (int t = y->length; t % LANES; t++) a[t] = b[t] = 0;
         if (y->length == 1) {
-            to[0] = lowest + exactly(p, l, two, n, n / 2, a[0], b[0]);
+            const int32_t guess = (int32_t)estimate(l, two, a[0], b[0], n) - 1;
+            to[0] = lowest + exactly(p, l, two, n, guess < 0 ? 0 : guess > n ? n : guess, a[0], b[0]);
         } else {
             for (int t = 0; t < y->length; t += LANES)
                 levels32(p, l, two, a + t, b + t, n, lowest, to + t);
@@ -572,8 +809,21 @@ static void maximum(const plan *p, const op *o, char *w)
         }
         if (!x->wide && !y->wide && y->length == 1) {
             const int16_t *from = AT(int16_t, w, x, c);
-            int16_t most = from[0];
-            for (int t = 1; t < kernel; t++) most = from[t] > most ? from[t] : most;
+            int16_t most = from[0], each[WIDE / 2];
+            int t = 0;
+            if (kernel >= WIDE / 2) {
+                part16 largest;
+                memcpy(&largest, from, sizeof largest);
+                for (t = WIDE / 2; t + WIDE / 2 <= kernel; t += WIDE / 2) {
+                    part16 part;
+                    memcpy(&part, from + t, sizeof part);
+                    const part16 more = part > largest;
+                    largest = (part & more) | (largest & ~more);
+                }
+                memcpy(each, &largest, sizeof each);
+                for (int i = 0; i < WIDE / 2; i++) most = each[i] > most ? each[i] : most;
+            }
+            for (; t < kernel; t++) most = from[t] > most ? from[t] : most;
             *AT(int16_t, w, y, c) = most;
             continue;
         }
@@ -710,12 +960,7 @@ static void phases(const plan *p, const op *o, char *w)
     for (int c = 0; c < x->channels; c++) {
         const int16_t *from = AT(int16_t, w, x, c);
         if (stride == 2) {
-            int16_t *even = AT(int16_t, w, y, 2 * c), *odd = AT(int16_t, w, y, 2 * c + 1);
-            for (int t = 0; t < y->length; t += LANES / 2) { /* behind the end are zeros, and stay */
-                const v32 pairs = *(const u32 *)(from + 2 * t);
-                *(h16 *)(even + t) = __builtin_convertvector(pairs, h16);
-                *(h16 *)(odd + t) = __builtin_convertvector(pairs >> 16, h16);
-            }
+            split(from, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
             continue;
         }
         for (int r = 0; r < stride; r++) {
@@ -740,12 +985,14 @@ static void take(const plan *p, const op *o, char *w, const float *iq)
     case CHOOSE: choose(p, o, w); break;
     case LEVEL: divide(p, o, w); break;
     case COPY: copy(p, o, w); break;
+    case PACK: pack(p, o, w); break;
+    case QUADS: quads(p, o, w); break;
     default: phases(p, o, w); break;
     }
 }
 
 /* Scores of frames, (n_frames, 2, length) float32; the workspace begins as zeros. */
-void boltmod_run(const plan *p, char *workspace, const float *iq, int64_t n_frames, int32_t *scores)
+EXPORTED void RUN(const plan *p, char *workspace, const float *iq, int64_t n_frames, int32_t *scores)
 {
     const tensor *last = p->tensors + p->scores;
     const int64_t frame = 2 * (int64_t)p->tensors[p->input].length;

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
-from boltmod.integer.form import Program, Step
+from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, find_one
 
 LANES = 32
@@ -22,6 +22,9 @@ _MARGIN = 32
 _FARTHEST_VIEW = 12
 """Samples by which a shifted tensor may be another pointer to the same rows."""
 
+_PACKING = 2
+"""Instructions that pack 32 samples of a row by fours, about."""
+
 _MOST_SAMPLES = 2048 - LANES
 """Of a row in the kernel's scratch."""
 
@@ -29,7 +32,7 @@ KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
-        "instant", "choose", "level", "copy", "phases",
+        "instant", "choose", "level", "copy", "phases", "pack", "quads",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -42,8 +45,14 @@ LEVEL = np.dtype([("kind", "<i4"), ("coarse", "<i4"), ("fine", "<i4"), ("addend"
                   ("shift", "<i4"), ("scale", "<f4", 2), ("offset", "<f4"), ("slack", "<f4"),
                   ("coefficients", "<i4"), ("thresholds", "<i4")])  # fmt: skip
 
-_BY_FINE, _BY_BOTH, _BY_HALVES = 1, 2, 3
-"""Kinds of levels that are exact; the others are by floats."""
+_MOST_SLACK = 0.2
+"""Of a line, in levels: where it is farther off, counting all thresholds is faster."""
+
+_LONGEST_TABLE = 2048
+"""Levels of a channel that are kept as they are, where nothing shorter is exact."""
+
+_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE = 1, 2, 3, 4, 5
+"""Kinds of levels that are exact by themselves; the others are by floats."""
 
 _HALF = 16
 """Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
@@ -92,6 +101,7 @@ class Tables:
 @dataclass
 class _Making:
     program: Program
+    by_quads: bool
     tensors: list[tuple[int, ...]] = field(default_factory=list)
     ops: list[Any] = field(default_factory=list)
     data: list[NDArray[np.int32]] = field(default_factory=list)
@@ -172,13 +182,17 @@ def is_wide(step: Step) -> bool:
     return low < -(2**15) or high >= 2**15
 
 
-def tables(program: Program) -> Tables:
+def tables(program: Program, by_quads: bool = False) -> Tables:
     """Return the kernel's tables of a program.
+
+    Args:
+        program: The network.
+        by_quads: Whether the processor multiplies four pairs of 8 bits in a lane of 32.
 
     Raises:
         UnsupportedOperatorError: The kernel cannot run it.
     """
-    making = _Making(program)
+    making = _Making(program, by_quads)
     for step in program.steps:
         if not _is_fused(program, step):
             _WRITERS[type(step)](making, step)
@@ -260,7 +274,7 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     fused = [_is_fused(m.program, each) for each in sources]
     n_levels = step.thresholds.shape[1]
     if not any(fused):
-        at = m.put(_levels(m, step, sources, False), LEVEL)
+        at = m.put(_levels(m, step, sources, False, fused=False), LEVEL)
         numbers = tuple(m.number(name) for name in step.sources)
         m.op("requantise", m.room_for(step), numbers, at, n_levels, step.lowest)
         return
@@ -268,13 +282,33 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
         raise _too_much(step.name, "a sum of convolutions and others")
     wide = any(is_wide(each) for each in sources)
     inputs = [_input(m, each) for each in sources]  # type: ignore[arg-type]
+    if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
+        _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
+        return
     terms = [
         _terms(m, each, rows, wide)  # type: ignore[arg-type]
         for each, rows in zip(sources, inputs, strict=True)
     ]
     at = m.put(_levels(m, step, sources, wide), LEVEL)
     facts = (terms[0], terms[-1], at, n_levels, step.lowest, int(wide))
+    if _is_read_by_twos(m, step):
+        length = -(-step.shape[1] // 2)
+        number = m.room(_phased(step.name, 2), (2 * step.shape[0], length), False)
+        m.op("convolve", number, tuple(inputs), *facts, 1, step.shape[1])
+        return
     m.op("convolve", m.room_for(step), tuple(inputs), *facts)
+
+
+def _phased(name: str, stride: int) -> str:
+    """Return what a tensor is called whose rows hold a tensor's samples by turns."""
+    return f"{name} by {stride}"
+
+
+def _is_read_by_twos(m: _Making, step: Step) -> bool:
+    """Whether nothing but convolutions of stride two reads a tensor: it need not lie in order."""
+    readers = m.program.consumers(step.name)
+    fused = all(isinstance(each, form.Convolve) and _is_fused(m.program, each) for each in readers)
+    return fused and {each.stride for each in readers} == {2}  # type: ignore[attr-defined]
 
 
 def _input(m: _Making, step: form.Convolve) -> int:
@@ -284,7 +318,7 @@ def _input(m: _Making, step: form.Convolve) -> int:
         raise _too_much(step.name, "input of 32 bits or a bias")
     if step.stride == 1:
         return m.number(name)
-    phased = f"{name} by {step.stride}"
+    phased = _phased(name, step.stride)
     if phased not in m.rows:
         channels, length = m.program[name].shape
         number = m.room(phased, (channels * step.stride, -(-length // step.stride)), False)
@@ -315,7 +349,87 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
     return m.put(np.array(begins) + at)
 
 
-def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) -> Any:
+def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
+    """Return each output's weights by fours, by where in the packed rows their samples begin."""
+    n_outputs, n_inputs, _ = step.weights.shape
+    found = []
+    for output in range(n_outputs):
+        base = output // (n_outputs // step.groups) * n_inputs
+        channel, tap = np.nonzero(step.weights[output])
+        shift, phase = np.divmod(tap - step.pad, step.stride)
+        packed, place = np.divmod((base + channel) * step.stride + phase, 4)
+        quads: dict[int, Integers] = {}
+        weights = step.weights[output, channel, tap]
+        for offset, k, weight in zip(packed * row + shift, place, weights, strict=True):
+            quads.setdefault(int(offset), np.zeros(4, np.int64))[k] += weight
+        found.append(dict(sorted(quads.items())))
+    return found
+
+
+def _eighths(source: Step) -> int | None:
+    """What to add to a tensor so that it is 0 to 255; None where nothing makes it so."""
+    low, high = source.range
+    if low >= 0 and high < 2**8:
+        return 0
+    return 2**7 if low >= -(2**7) and high < 2**7 else None
+
+
+def _pays(m: _Making, sources: list[form.Convolve], inputs: list[int]) -> bool:
+    """Whether convolutions can be taken by fours, and are fewer instructions so.
+
+    Sums of 16 bits are not: their levels take half the time of those of 32.
+    """
+    if not any(map(is_wide, sources)):
+        return False
+    one_by_one = by_fours = 0
+    for step, number in zip(sources, inputs, strict=True):
+        source = m.program[step.sources[0]]
+        if _eighths(source) is None or step.weights.min() < -(2**7) or step.weights.max() >= 2**7:
+            return False
+        n_vectors = -(-step.shape[1] // LANES)
+        one_by_one += n_vectors * step.n_terms  # two sums of two products each for 32 samples
+        by_fours += 2 * n_vectors * sum(len(each) for each in _quads(step, 1 << 20))
+        rows = m.tensors[number][3]
+        by_fours += _PACKING * rows * -(-source.shape[1] // LANES)
+    return by_fours < one_by_one
+
+
+def _by_quads(
+    m: _Making, step: form.Requantise, sources: list[form.Convolve], inputs: list[int]
+) -> None:
+    packed, begins, at_one_place = [], [], True
+    for each, number in zip(sources, inputs, strict=True):
+        added = _eighths(m.program[each.sources[0]])
+        assert added is not None
+        rows, length = m.tensors[number][3:]
+        name = f"tensor {number} by fours"
+        if name not in m.rows:
+            m.op("pack", m.room(name, (-(-rows // 4), length), True), (number,), added)
+        packed.append(m.number(name))
+        words, first = list[int](), [0]
+        found = _quads(each, m.tensors[packed[-1]][1])
+        at_one_place = all(list(quads) == list(found[0]) for quads in found)
+        for quads in found:
+            words.append(-added * int(sum(weights.sum() for weights in quads.values())))
+            words += quads
+            words += [_as_word(weights) for weights in quads.values()]
+            first.append(len(words))
+        at = m.put(np.array(words, np.int64).astype(np.uint32).view(np.int32))
+        begins.append(m.put(np.array(first) + at))
+    levels = m.put(_levels(m, step, list(sources), True), LEVEL)
+    same = int(len(sources) == 1 and at_one_place)
+    facts = (begins[0], begins[-1], levels, step.thresholds.shape[1], step.lowest, same)
+    m.op("quads", m.room_for(step), tuple(packed), *facts)
+
+
+def _as_word(weights: Integers) -> int:
+    """Four integers of 8 bits in one of 32, the first one lowest."""
+    return int((weights & 0xFF) @ (1 << 8 * np.arange(4)))
+
+
+def _levels(
+    m: _Making, step: form.Requantise, sources: list[Step], wide: bool, fused: bool = True
+) -> Any:
     """Each channel's way to its level: exact as it is, or bounded and with thresholds."""
     records = np.zeros(step.shape[0], LEVEL)
     for channel, record in enumerate(records):
@@ -327,6 +441,15 @@ def _levels(m: _Making, step: form.Requantise, sources: list[Step], wide: bool) 
             _write_product(record, found, int(stairs.sizes[0]))
             continue
         line = by_floats(stairs)
+        low, high = (int(each) for each in reach[0])
+        if not fused and len(reach) == 1 and high - low < _LONGEST_TABLE:
+            sums = coefficients[0] * np.arange(low, high + 1)
+            levels = step.lowest + np.searchsorted(stairs.thresholds, sums, side="right")
+            record["kind"], record["fine"], record["thresholds"] = _BY_TABLE, low, m.put(levels)
+            continue
+        if line.slack > _MOST_SLACK and not fused and coefficients.tolist() == [1]:
+            record["kind"], record["thresholds"] = _BY_COUNT, m.put(stairs.thresholds)
+            continue
         record["scale"][: len(sources)] = line.factors
         record["offset"], record["slack"] = line.addend, line.slack
         record["coefficients"] = m.put_exact(coefficients)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TextIO
 
 from boltmod.runtime.label import Label
@@ -19,11 +20,11 @@ class CsvRows:
     """
 
     def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
-        self._file, self._columns = file, columns
+        self._file, self._values = file, attrgetter(*columns)
         self._table = csv.writer(file, lineterminator="\n")
         self._table.writerow(columns)
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Write a row for each."""
-        self._table.writerows(list(each.row(self._columns).values()) for each in labels)
+        self._table.writerows(map(self._values, labels))
         self._file.flush()
