@@ -109,7 +109,7 @@ def test_names_that_need_no_network(evidence, name):
 def test_the_three_most_probable_classes_are_kept():
     tally = Tally(("a", "b", "c", "d"))
     for shares in ([0.5, 0.3, 0.15, 0.05], [0.1, 0.6, 0.2, 0.1]):
-        tally.add("ab"[shares[1] > 0.5], np.array(shares, np.float32))
+        tally.add(["ab"[shares[1] > 0.5]], np.array([shares], np.float32))
     top = tally.verdict(signal_of(Evidence())).top_classes
     assert list(top) == ["b", "a", "c"]
     assert list(top.values()) == pytest.approx([0.45, 0.3, 0.175])
