@@ -25,7 +25,7 @@ from boltmod.cli.app import app
 from boltmod.evaluation.frames import EVALUATION_SEED, from_snr, twin_frames
 from boltmod.evaluation.metrics import Batch, Evaluation, LogitsFn, evaluate
 from boltmod.model import shipped
-from boltmod.modulation import CLASSES_AND_UNKNOWN
+from boltmod.modulation import FIELD_CLASSES
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import FIELD, TWIN
 
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def measured(logits: LogitsFn, batches: Iterator[Batch]) -> Evaluation:
-    return evaluate(logits, batches, data="", classes=CLASSES_AND_UNKNOWN)
+    return evaluate(logits, batches, data="", classes=FIELD_CLASSES)
 
 
 def show(name: str, found: Evaluation) -> None:

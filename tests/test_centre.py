@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boltmod.runtime.cut.signal import Signal
-from boltmod.runtime.framing import LARGEST_OFFSET_RAD, centred, filled, mean_frequency
+from boltmod.framing import LARGEST_OFFSET_RAD, centred, filled, mean_frequency
 from boltmod.runtime.verdict import Tally
 from boltmod.signal.profile import FIELD
 

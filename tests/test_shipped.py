@@ -20,7 +20,7 @@ from boltmod.evaluation.frames import twin_frames
 from boltmod.evaluation.metrics import evaluate
 from boltmod.model import shipped
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, UNKNOWN_ID
+from boltmod.modulation import CLASSES, FIELD_CLASSES, UNKNOWN_ID
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import FIELD
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_the_network_is_small_and_says_where_it_comes_from() -> None:
     assert shipped.path_of("field").stat().st_size < 200_000
     model = load(shipped.path_of("field"))
-    assert model.classes == CLASSES_AND_UNKNOWN
+    assert model.classes == FIELD_CLASSES
     assert model.metadata.provenance["recipe"] == read_recipe(ROOT / "recipes" / "field.toml").name
     assert 0.5 < float(model.metadata.provenance["temperature"]) < 2
 

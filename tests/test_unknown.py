@@ -14,7 +14,7 @@ from boltmod.config import DataSection, MixPart, Recipe
 from boltmod.data.source import MixedSource, open_source
 from boltmod.errors import ConfigError
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, UNKNOWN_ID, Modulation
+from boltmod.modulation import CLASSES, FIELD_CLASSES, UNKNOWN_ID, Modulation
 from boltmod.nn import registry
 from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.run import run
@@ -207,7 +207,7 @@ def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_25_classes(tmp_path
     outcome = run(recipe, tmp_path / "run", watcher, watcher.notify)
     assert outcome.data == "field 1 and unknown, seed 2020, 1 frame a cell"
     model = load(RunFolder(tmp_path / "run").model)
-    assert model.classes == CLASSES_AND_UNKNOWN
+    assert model.classes == FIELD_CLASSES
     assert float(model.metadata.provenance["temperature"]) > 0
     assert model.metadata.provenance["trained_on"] == "profiles twin 2 and field 1"
     assert not any(node.metadata_props or node.doc_string for node in model.proto.graph.node)
@@ -226,7 +226,7 @@ def test_a_network_and_its_frames_agree_on_unknown(tmp_path: Path) -> None:
 
 def test_a_field_network_answers_for_25_classes() -> None:
     config = registry.parse("fieldnet", {"unknown": True, "quantised": False})
-    assert config.classes == CLASSES_AND_UNKNOWN == (*CLASSES, "unknown")
+    assert config.classes == FIELD_CLASSES == (*CLASSES, "unknown")
     network = registry.build(config).eval()
     assert network(torch.randn(3, 2, 1024)).shape == (3, 25)
 

@@ -28,8 +28,9 @@ class MixPart(Section):
         parameters: Changes to that profile's parameters, by name.
         share: How many of the frames; only the parts' proportions matter.
         minimum_snr: Lowest SNR label of this part; the data's or the phase's if not given.
-        unknown: Share of this part's frames that are none of the 24 classes. The network then has
-            a 25th output.
+        unknown: Share of this part's frames that are none of the 24 classes, but unknown or one of
+            those that have a name beside them (`modulation.NAMED_BESIDE`). The network then has an
+            output for each.
     """
 
     profile: str = "twin"

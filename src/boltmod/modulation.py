@@ -82,12 +82,19 @@ CLASSES: tuple[str, ...] = tuple(m.label for m in Modulation)
 N_CLASSES = len(CLASSES)
 
 UNKNOWN = "unknown"
-"""What is none of the 24 classes: another modulation, several signals, or noise alone."""
+"""What has no name here: another modulation, or several signals."""
 
 UNKNOWN_ID = N_CLASSES
 """Its class id, where a network knows it."""
 
-CLASSES_AND_UNKNOWN = (*CLASSES, UNKNOWN)
+NAMED_BESIDE = ("2FSK", "4FSK", "AFSK", "OFDM", "LoRa chirp", "carrier", "noise")
+"""What a receiver hears that is none of the 24 classes and has a name nevertheless.
+
+2FSK with GFSK; AFSK is two tones on an FM carrier; a LoRa chirp is any chirp spread spectrum.
+"""
+
+FIELD_CLASSES = (*CLASSES, UNKNOWN, *NAMED_BESIDE)
+"""The classes of a network for the field; the first 24 are RadioML's."""
 
 MISLEADING_ORDER = (
     "32PSK", "16APSK", "32QAM", "FM", "GMSK", "32APSK", "OQPSK", "8ASK", "BPSK", "8PSK",

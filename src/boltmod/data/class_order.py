@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from boltmod.errors import DataFormatError
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, MISLEADING_ORDER
+from boltmod.modulation import CLASSES, FIELD_CLASSES, MISLEADING_ORDER
 
 EXPLANATION = (
     "they stand in the order of the data set's own classes.txt, which its labels do not follow: "
@@ -32,18 +32,18 @@ def columns(names: Sequence[str]) -> list[int]:
     nothing moves.
 
     Args:
-        names: The 24 class names of some model or list, in its order, or these and `unknown`.
+        names: The 24 class names of some model or list, in its order, or these, `unknown` and what else has a name in the field.
 
     Returns:
-        24 indices, or 25: `names[columns(names)[label]]` is the name of that label.
+        24 indices, or 32: `names[columns(names)[label]]` is the name of that label.
 
     Raises:
         DataFormatError: The names are not those of the 24 classes.
     """
     if is_misleading(names):
         return list(range(len(CLASSES)))
-    if sorted(names) == sorted(CLASSES_AND_UNKNOWN):
-        return [list(names).index(name) for name in CLASSES_AND_UNKNOWN]
+    if sorted(names) == sorted(FIELD_CLASSES):
+        return [list(names).index(name) for name in FIELD_CLASSES]
     if sorted(names) != sorted(CLASSES):
         strange = [name for name in names if name not in CLASSES]
         shown = ", ".join(strange[:3]) or f"{len(names)} of them"

@@ -21,7 +21,7 @@ from boltmod.data.memory import Memory
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.split import official_split
 from boltmod.errors import ConfigError
-from boltmod.modulation import N_CLASSES, SNR_LABELS, UNKNOWN_ID
+from boltmod.modulation import FIELD_CLASSES, N_CLASSES, SNR_LABELS
 from boltmod.signal.draws import BLOCK
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import Profile, profile_from
@@ -126,6 +126,11 @@ class TwinSource:
         return Frames(frames, class_ids, snr_labels)
 
 
+_BESIDE = np.arange(N_CLASSES, len(FIELD_CLASSES))
+_BESIDE_SHARES = (0.16, 0.22, 0.12, 0.12, 0.10, 0.08, 0.08, 0.12)
+"""How often each class beside the 24 is drawn: what is on the air more often, more often."""
+
+
 @dataclass(frozen=True)
 class Part:
     """Some of the frames of a `MixedSource`.
@@ -145,7 +150,8 @@ class Part:
     def labels(self, n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Class ids and SNR labels of n frames."""
         class_ids = rng.integers(0, N_CLASSES, n)
-        class_ids[rng.random(n) < self.unknown] = UNKNOWN_ID
+        beside = rng.random(n) < self.unknown
+        class_ids[beside] = rng.choice(_BESIDE, int(beside.sum()), p=_BESIDE_SHARES)
         grid = [snr for snr in SNR_LABELS if snr >= self.minimum_snr]
         return torch.from_numpy(class_ids), torch.from_numpy(rng.choice(grid, n))
 

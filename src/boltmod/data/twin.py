@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from boltmod.errors import ConfigError
-from boltmod.modulation import N_CLASSES, SNR_LABELS
+from boltmod.modulation import FIELD_CLASSES, N_CLASSES, SNR_LABELS
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import TWIN, Profile
 
@@ -47,7 +47,7 @@ def twin_cells(
         frames_per_cell: Frames of each (class, SNR) pair; the real data set has 4096.
         seed: The data set's seed.
         profile: What the classes look like.
-        unknown: Whether what is none of the 24 classes follows as a 25th.
+        unknown: Whether the others of `FIELD_CLASSES` follow the 24 classes.
         first: Position of the first frame.
         stop: Position after the last frame; the whole file's end if None.
         batch: Frames at a time; a multiple of 64 is fastest.
@@ -59,7 +59,7 @@ def twin_cells(
         name, value = ("batch", batch) if batch < 1 else ("frames_per_cell", frames_per_cell)
         msg = f"{name} must be 1 or more, not {value}; give a positive count"
         raise ConfigError(msg)
-    size = n_frames(frames_per_cell, N_CLASSES + unknown)
+    size = n_frames(frames_per_cell, len(FIELD_CLASSES) if unknown else N_CLASSES)
     end = size if stop is None else stop
     if not 0 <= first <= end <= size:
         msg = f"first and stop must be 0 <= first <= stop <= {size}, not {first} and {end}"

@@ -21,7 +21,7 @@ from boltmod.data.split import official_split
 from boltmod.data.threads import one_thread
 from boltmod.errors import DataFormatError, ShapeError
 from boltmod.evaluation.metrics import Batch
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN, N_CLASSES, SNR_LABELS
+from boltmod.modulation import CLASSES, FIELD_CLASSES, N_CLASSES, SNR_LABELS
 from boltmod.runtime.frames import as_planes
 from boltmod.signal.profile import PROFILES, TWIN, Profile
 
@@ -195,10 +195,11 @@ def twin_frames(
         frames_per_cell: Frames of each (class, SNR) pair.
         seed: The generator's.
         profile: The signal model.
-        unknown: Whether what is none of the 24 classes follows as a 25th.
+        unknown: Whether the others of `FIELD_CLASSES` follow the 24 classes.
     """
-    n_frames = (N_CLASSES + unknown) * len(SNR_LABELS) * frames_per_cell
-    known = f"{profile.title}{' and unknown' if unknown else ''}"
+    n_classes = len(FIELD_CLASSES) if unknown else N_CLASSES
+    n_frames = n_classes * len(SNR_LABELS) * frames_per_cell
+    known = f"{profile.title}{' and what is beside the 24' if unknown else ''}"
     words = f"{known}, seed {seed}, {_count(frames_per_cell)} a cell"
     return Frames(_drawn(frames_per_cell, seed, profile, unknown), n_frames, words, profile.title)
 

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.framing import centred, filled
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.cut import Cut
-from boltmod.runtime.framing import centred, filled, scale
+from boltmod.runtime.framing import scale
 from boltmod.runtime.label import Label
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink.sink import Sink

@@ -88,11 +88,56 @@ def receive(
     noise = fir(draws.noise, white / white.square().sum(1, keepdim=True).sqrt())
     bandwidth = receiver_bandwidth(draws, shape)
     noisy = fir(planes + std[:, None, None] * noise, low_pass(bandwidth))[:, :, MARGIN:]
+    noisy = strike(noisy, draws, shape)
+    noisy = step_gain(noisy, draws, shape)
     gain = torch.exp(draws.within("iq_gain_db", shape) * (math.log(10) / 40))[:, None]
     skew = draws.within("iq_phase", shape)[:, None]
     i, q = noisy[:, 0], noisy[:, 1]
     imbalanced = torch.stack([i * gain, (q * skew.cos() + i * skew.sin()) / gain], 1)
-    return imbalanced + shape.dc_std * draws.leak[:, :, None]
+    received = clip(imbalanced + shape.dc_std * draws.leak[:, :, None], draws, shape)
+    if max(shape.squelched) <= 0:
+        return received
+    open_until = 1 - draws.within("squelched", shape).clamp_min(0)
+    return received * gate(torch.zeros_like(open_until), open_until, FRAME_LENGTH)[:, None]
+
+
+def clip(
+    planes: Float[Tensor, "n 2 time"], draws: Draws, shape: Channel
+) -> Float[Tensor, "n 2 time"]:
+    """I and Q of a receiver that is driven too hard."""
+    if max(shape.overload_db) <= 0:
+        return planes
+    over = draws.within("overload_db", shape).clamp_min(0)
+    most = planes.abs().amax((1, 2)) * torch.exp(over * (-math.log(10) / 20))
+    return torch.maximum(torch.minimum(planes, most[:, None, None]), -most[:, None, None])
+
+
+def step_gain(
+    planes: Float[Tensor, "n 2 time"], draws: Draws, shape: Channel
+) -> Float[Tensor, "n 2 time"]:
+    """A receiver's gain changes once, somewhere in the frame."""
+    if shape.gain_step_db == (0, 0):
+        return planes
+    step = torch.exp(draws.within("gain_step_db", shape) * (math.log(10) / 20))
+    time = torch.arange(planes.shape[-1], device=planes.device) / planes.shape[-1]
+    return planes * torch.where(time >= draws.place[:, None], step[:, None], 1.0)[:, None]
+
+
+def strike(
+    planes: Float[Tensor, "n 2 time"], draws: Draws, shape: Channel
+) -> Float[Tensor, "n 2 time"]:
+    """Single strong samples, as ignitions and switches make them; where the noise peaks."""
+    if max(shape.impulses) < 1:
+        return planes
+    count = draws.within("impulses", shape).long().clamp_min(0)
+    noise = draws.noise[:, :, -planes.shape[-1] :].square().sum(1)
+    ranked = noise.topk(max(1, int(max(shape.impulses))), dim=1)
+    hit = torch.arange(ranked.indices.shape[1], device=planes.device) < count[:, None]
+    level = planes.square().sum(1).mean(1).sqrt() * 10 ** (shape.impulse_db / 20)
+    phase = 2 * torch.pi * draws.phase[:, None] * ranked.values
+    struck = torch.stack([phase.cos(), phase.sin()], 1) * (hit * level[:, None])[:, None]
+    index = ranked.indices[:, None].expand(-1, 2, -1)
+    return planes.scatter_add(2, index, struck)
 
 
 def receiver_bandwidth(draws: Draws, shape: Channel) -> Float[Tensor, " n"]:

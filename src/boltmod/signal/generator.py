@@ -13,11 +13,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from boltmod.errors import ConfigError, ShapeError
-from boltmod.modulation import FRAME_LENGTH, UNKNOWN_ID
-from boltmod.signal import analog, channel, noise, unknown
+from boltmod import framing
+from boltmod.modulation import CLASSES, FIELD_CLASSES, FRAME_LENGTH, UNKNOWN_ID
+from boltmod.signal import analog, channel, noise
 from boltmod.signal.draws import Draws, draw, source_window
 from boltmod.signal.labels import Labels, as_labels
 from boltmod.signal.modulators import Parts, groups
+from boltmod.signal.others import kinds, numbers
+from boltmod.signal.others.voice import VOICES
 from boltmod.signal.profile import TWIN, Profile, profile_from
 
 _CHUNK = {"cpu": 512, "cuda": 16384}
@@ -77,11 +80,7 @@ def generate(
         part = slice(start, stop)
         hiss = bool(torch.isin(ids[part], hissing).any())
         draws = draw(seed, first, stop - start, profile, where, hiss=hiss)
-        known = ids[part] != UNKNOWN_ID
-        if known.all():
-            _make(ids[part], labels[part], draws, profile, frames[part])
-        else:
-            _make_mixed(ids[part], labels[part], draws, profile, frames[part], (seed, first))
+        _make_mixed(ids[part], labels[part], draws, profile, frames[part], (seed, first))
         start = stop
     return frames
 
@@ -96,8 +95,9 @@ def _check(class_ids: Tensor, snr_labels: Tensor, seed: int, first_frame: int) -
     if class_ids.is_floating_point() or class_ids.is_complex():
         msg = f"class_ids must be integers, not {class_ids.dtype}; convert them to int64"
         raise ConfigError(msg)
-    for value in class_ids[(class_ids < 0) | (class_ids > UNKNOWN_ID)][:1].tolist():
-        msg = f"class_ids must be 0 to {UNKNOWN_ID}, not {value}; see boltmod.modulation.CLASSES"
+    last = len(FIELD_CLASSES) - 1
+    for value in class_ids[(class_ids < 0) | (class_ids > last)][:1].tolist():
+        msg = f"class_ids must be 0 to {last}, not {value}; see boltmod.modulation.FIELD_CLASSES"
         raise ConfigError(msg)
     for value in snr_labels[~torch.isfinite(snr_labels)][:1].tolist():
         msg = f"snr_labels must be finite, not {value}; the data set's are -20 to 30"
@@ -138,18 +138,29 @@ def _make_mixed(
     out: Float[Tensor, "n 2 1024"],
     origin: tuple[int, int],
 ) -> None:
-    """Writes frames of which some are none of the 24 classes; origin: seed and first index."""
+    """Writes frames of which some are not as RadioML has them; origin: seed and first index."""
+    may_be_voice = torch.zeros_like(ids, dtype=torch.bool)
+    if profile.analog.on_air:
+        voices = [CLASSES.index(name) for name in VOICES]
+        may_be_voice = torch.isin(ids, torch.tensor(voices, device=ids.device))
+    other = (may_be_voice | (ids >= UNKNOWN_ID)).nonzero()[:, 0]
+    if not len(other):
+        _make(ids, labels, draws, profile, out)
+        return
     seed, first = origin
-    rows = (ids != UNKNOWN_ID).nonzero()[:, 0]
-    if len(rows):
-        made = torch.empty(len(rows), *out.shape[1:], device=out.device)
-        _make(ids[rows], labels[rows], draws.of(rows), profile, made)
-        out.index_copy_(0, rows, made)
-    rows = (ids == UNKNOWN_ID).nonzero()[:, 0]
-    std = noise.amplitude(noise.snr_db_of_label(labels[rows], profile.noise))
-    signal = unknown.modulate(unknown.draw(seed, first + rows, profile, out.device), profile)
-    transmit = _impaired if profile.channel.impaired else _clean
-    out.index_copy_(0, rows, transmit(signal, draws.of(rows), std, profile))
+    drawn = numbers.draw(seed, first + other, profile, out.device)
+    is_other = drawn.chances.under("on the air", profile.analog.on_air) | (ids[other] >= UNKNOWN_ID)
+    drawn, other = drawn.of(is_other.nonzero()[:, 0]), other[is_other]
+    rest = torch.ones_like(ids, dtype=torch.bool).index_fill(0, other, False).nonzero()[:, 0]
+    if len(rest):
+        made = torch.empty(len(rest), *out.shape[1:], device=out.device)
+        _make(ids[rest], labels[rest], draws.of(rest), profile, made)
+        out.index_copy_(0, rest, made)
+    if len(other):
+        std = noise.amplitude(noise.snr_db_of_label(labels[other], profile.noise))
+        signal = kinds.modulate(ids[other], drawn, profile)
+        transmit = _impaired if profile.channel.impaired else _clean
+        out.index_copy_(0, other, transmit(signal, draws.of(other), std, profile))
 
 
 def _clean(
@@ -174,6 +185,15 @@ def _impaired(
     shape = profile.channel
     received = channel.propagate(signal[0], draws, shape)
     noisy = channel.receive(received, std, draws, shape)
+    if profile.framed:
+        noisy = _framed(noisy)
     scale = noise.scale(noisy, noisy[:, :, :0], std, draws.rest, 0)
     gain = torch.exp(draws.within("gain_db", shape).double() * (math.log(10) / 20)).float()
     return noisy.mul_((scale * gain)[:, None, None])
+
+
+def _framed(planes: Float[Tensor, "n 2 1024"]) -> Float[Tensor, "n 2 1024"]:
+    """As the runtime makes the windows of a recording, before a network sees them."""
+    windows = torch.view_as_complex(planes.transpose(1, 2).contiguous())
+    near = torch.from_numpy(framing.centred(windows.cpu().numpy())).to(planes.device)
+    return torch.stack([near.real, near.imag], 1)

@@ -27,7 +27,8 @@ def _linear(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:
     how = None
     if profile.linear.keying.varied:
         how = keying.manner(ids, draws.manners, profile.linear.keying)
-    return linear.modulate(ids, symbols, draws.timing, rolloff, profile.linear, window, how)
+    parts = linear.modulate(ids, symbols, draws.timing, rolloff, profile.linear, window, how)
+    return parts if how is None else (keying.pull(parts[0], how), parts[1])
 
 
 def _gmsk(ids: Int64[Tensor, " n"], draws: Draws, profile: Profile) -> Parts:

@@ -132,11 +132,28 @@ class Keying(Section):
     residual: tuple[float, float] = parameter(
         (0.0, 0.0), unit="amplitude of OOK's off over its on", low=0, high=0.9, source=ASSUMED
     )
+    pulses: float = parameter(
+        0.0, unit="share of the OOK frames with rectangular pulses", low=0, high=1,
+        source=ASSUMED + ": pulse width, pulse position, Manchester, in packets",
+    )  # fmt: skip
+    duty: tuple[float, float] = parameter(
+        (0.03, 0.5), unit="share of a packet's time that it is on", low=0.01, high=0.9,
+        source=ASSUMED,
+    )  # fmt: skip
+    pulling: float = parameter(
+        0.0, unit="share of the OOK frames with rectangular pulses", low=0, high=1,
+        source=ASSUMED + ": an oscillator pulled by its own power stage",
+    )  # fmt: skip
+    pulled: float = parameter(
+        0.1, unit="cycles/sample at most", low=0, high=0.4,
+        source=ASSUMED + ": 3 to 15 kHz in a channel of 50 to 200 kHz",
+    )  # fmt: skip
 
     @property
     def varied(self) -> bool:
         """Whether anything is keyed otherwise."""
-        return self != Keying(longest_symbol=self.longest_symbol)
+        shares = (self.rectangular_ask, self.rectangular_psk, self.periodic, *self.residual)
+        return any(share > 0 for share in shares)
 
 
 @dataclass(frozen=True)
@@ -215,6 +232,10 @@ class Analog(Section):
         Message(high=2e-3), depth=0.14, carrier_frequency=1 / 32, leak_std=0.05
     )
     fm: FrequencyModulation = FrequencyModulation(Message(high=3e-4))
+    on_air: float = parameter(
+        0.0, unit="share of the analog frames", low=0, high=1,
+        source=ASSUMED + ": a voice, music or a tone as stations send it (`signal.others.voice`)",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -270,6 +291,25 @@ class Channel(Section):
         (0.0, 0.0), unit="rad", low=-0.5, high=0.5, source=ASSUMED
     )
     dc_std: float = parameter(0.0, unit="of the rms", low=0, high=1, source=ASSUMED)
+    overload_db: tuple[float, float] = parameter(
+        (-60.0, -60.0), unit="dB that the strongest sample lies above where I and Q clip; "
+        "below 0 nothing clips", low=-60, high=40, source=ASSUMED + ": a receiver driven too hard",
+    )  # fmt: skip
+    gain_step_db: tuple[float, float] = parameter(
+        (0.0, 0.0), unit="dB, once in a frame", low=-40, high=40,
+        source=ASSUMED + ": automatic gain control",
+    )  # fmt: skip
+    impulses: tuple[float, float] = parameter(
+        (0.0, 0.0), unit="strong samples a frame", low=-100, high=100,
+        source=ASSUMED + ": ignition and switching noise; below 1 there are none",
+    )  # fmt: skip
+    impulse_db: float = parameter(
+        20.0, unit="dB above the frame's mean power", low=-20, high=60, source=ASSUMED
+    )
+    squelched: tuple[float, float] = parameter(
+        (0.0, 0.0), unit="share of the frame at its end that is exactly zero; below 0 is 0",
+        low=-10, high=0.9, source=ASSUMED + ": a squelch that closes, a recorder's gap",
+    )  # fmt: skip
     gain_db: tuple[float, float] = parameter(
         (0.0, 0.0), unit="dB", low=-60, high=60, source=ASSUMED
     )
@@ -311,6 +351,8 @@ class Profile(Section):
     channel: Channel = field(default_factory=Channel)
     noise: Noise = field(default_factory=Noise)
     normalisation_samples: int = parameter(2048, unit="samples", low=1024, high=2048, source=FITTED)
+    framed: bool = False
+    """Whether a frame is made alike as `boltmod.framing` does it, before a network sees it."""
 
     @property
     def title(self) -> str:
@@ -363,12 +405,16 @@ TEXTBOOK = Profile(
 FIELD = replace(
     TEXTBOOK,
     name="field",
+    version=2,
+    analog=replace(TEXTBOOK.analog, on_air=0.6),
+    framed=True,
     linear=Linear(
         Pulse(exponent=1.0, rolloff=(0.1, 0.9), span_symbols=16),
         Constellations(oqpsk="diagonal"),
         Keying(
-            rectangular_ask=0.6, rectangular_psk=0.25, slow=0.6, periodic=0.1, residual=(0.0, 0.3)
-        ),
+            rectangular_ask=0.7, rectangular_psk=0.25, slow=0.5, periodic=0.1, residual=(0.0, 0.3),
+            pulses=0.6, pulling=0.3,
+        ),  # fmt: skip
     ),
     channel=Channel(
         carrier_offset_std=0.0,
@@ -386,6 +432,8 @@ FIELD = replace(
         iq_gain_db=(-0.5, 0.5),
         iq_phase=(-0.05, 0.05),
         dc_std=0.02,
+        overload_db=(-40.0, 4.0),
+        impulses=(-40.0, 4.0),
         gain_db=(-6.0, 6.0),
     ),
 )
