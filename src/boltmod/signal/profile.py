@@ -145,8 +145,8 @@ class Keying(Section):
         source=ASSUMED + ": an oscillator pulled by its own power stage",
     )  # fmt: skip
     pulled: float = parameter(
-        0.1, unit="cycles/sample at most", low=0, high=0.4,
-        source=ASSUMED + ": 3 to 15 kHz in a channel of 50 to 200 kHz",
+        0.25, unit="cycles/sample at most", low=0, high=0.4,
+        source=ASSUMED + ": 3 to 15 kHz in a channel of 50 to 100 kHz",
     )  # fmt: skip
 
     @property
