@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from boltmod.runtime.cut.signal import Signal
 from boltmod.framing import LARGEST_OFFSET_RAD, centred, filled, mean_frequency
+from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.verdict import Tally
 from boltmod.signal.profile import FIELD
 

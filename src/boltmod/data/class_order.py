@@ -32,7 +32,8 @@ def columns(names: Sequence[str]) -> list[int]:
     nothing moves.
 
     Args:
-        names: The 24 class names of some model or list, in its order, or these, `unknown` and what else has a name in the field.
+        names: The 24 class names of some model or list, in its order, or these, `unknown`
+            and what else has a name in the field.
 
     Returns:
         24 indices, or 32: `names[columns(names)[label]]` is the name of that label.

@@ -165,7 +165,9 @@ class FieldNet(nn.Module):
         power = magnitude.square().clamp_max(_LOUDEST)
         mean = _mean(power)
         varying = power - mean[:, :, None]
-        found += [_mean(varying[:, :, lag:] * varying[:, :, :-lag]) for lag in self.config.power_lags]
+        found += [
+            _mean(varying[:, :, lag:] * varying[:, :, :-lag]) for lag in self.config.power_lags
+        ]
         found += [_mean(magnitude), _mean(power.square()), _mean(power.square() * power)]
         return torch.cat(found, 1)
 

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from boltmod.errors import ConfigError, ShapeError
 from boltmod import framing
+from boltmod.errors import ConfigError, ShapeError
 from boltmod.modulation import CLASSES, FIELD_CLASSES, FRAME_LENGTH, UNKNOWN_ID
 from boltmod.signal import analog, channel, noise
 from boltmod.signal.draws import Draws, draw, source_window

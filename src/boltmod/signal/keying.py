@@ -1,5 +1,4 @@
-"""How simple transmitters key: pulses without shaping, long symbols, patterns, pauses, an off that
-leaks, a carrier that pulls.
+"""How simple transmitters key: unshaped pulses, patterns, pauses, leaks, a carrier that pulls.
 
 Remote controls, sensors and beacons switch a carrier on and off, or turn its phase, without any
 filter, in pulses and gaps much longer than the shortest, and send preambles before their data.
@@ -102,7 +101,7 @@ def manner(
         torch.where(periodic, period, 0),
         torch.where(ook, chances.between("residual", *keying.residual), 0.0),
         pulses,
-        torch.where(pulls, chances.between("pulled", -1, 1) * keying.pulled, 0.0),
+        torch.where(pulls, chances.between("pulled", -1.0, 1.0) * keying.pulled, 0.0),
         chances.log_between("settling", 4.0, 400.0),
     )
 
@@ -180,12 +179,12 @@ def _durations(
     off = off + last * pulses.pause[rows][:, None]
     first = pulses.manchester[rows][:, None] & (bits == 1)
     # A Manchester 1 is off first: its pulse begins half a bit late.
-    late = torch.where(first, on, 0.0)
-    begin = (on + off).cumsum(1) - (on + off) + late
+    begin = (on + off).cumsum(1) - (on + off) + torch.where(first, on, 0.0)
     # A pulse of the first packet, or of the second, begins near the middle of the frame.
     reach = (2 * n_bits).clamp_max(k // 2)
     chosen = (random_bytes[:, :1] * reach / 256).long()
-    begin = begin - begin.gather(1, chosen) + k / 2 - random_bytes[:, 1:2] / 256 * on.gather(1, chosen)
+    late = random_bytes[:, 1:2] / 256 * on.gather(1, chosen)
+    begin = begin - begin.gather(1, chosen) + k / 2 - late
     end = begin + on
     time = torch.arange(k, device=bits.device).float()[None].expand(len(rows), -1).contiguous()
     n_begun = torch.searchsorted(begin.contiguous(), time, right=True)

@@ -412,9 +412,14 @@ FIELD = replace(
         Pulse(exponent=1.0, rolloff=(0.1, 0.9), span_symbols=16),
         Constellations(oqpsk="diagonal"),
         Keying(
-            rectangular_ask=0.7, rectangular_psk=0.25, slow=0.5, periodic=0.1, residual=(0.0, 0.3),
-            pulses=0.6, pulling=0.3,
-        ),  # fmt: skip
+            rectangular_ask=0.7,
+            rectangular_psk=0.25,
+            slow=0.5,
+            periodic=0.1,
+            residual=(0.0, 0.3),
+            pulses=0.6,
+            pulling=0.3,
+        ),
     ),
     channel=Channel(
         carrier_offset_std=0.0,
