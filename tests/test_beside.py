@@ -220,7 +220,7 @@ def test_a_pulled_carrier_settles() -> None:
 def receiver(**channel: object) -> Profile:
     clean = {
         "selection": 100, "receiver_bandwidth": 1, "occupied": 1, "dc_std": 0, "n_paths": 1,
-        "rice_factor_db": 60, "overload_db": -60, "impulses": -100,
+        "rice_factor_db": 60, "overload_db": -60, "impulses": -100, "carrier_offset": 0,
     }  # fmt: skip
     return profile_from("field", {"channel": clean | channel})
 
@@ -415,10 +415,10 @@ def test_a_line_stands_out_at_the_power_that_the_constellation_has() -> None:
         [network.lines(frames)[:, 7 * k + 4 : 7 * k + 7] for k in range(n_lags)], 1
     ).mean(1)
     squared, fourth, eighth = loud.view(4, 32, 3).mean(1).unbind(1)
-    assert squared[0] > 0.9
-    assert squared[1:].max() < 0.4
-    assert fourth[1] > 0.7
-    assert fourth[2] < 0.4
+    # A phasor is a little shorter than one, so a line of the squares reaches two thirds.
+    assert squared[0] > 0.6
+    assert squared[1:].max() < 0.3
+    assert fourth[1] > 2 * fourth[2]
     assert eighth[2] > 1.5 * eighth[3]
 
 
