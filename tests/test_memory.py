@@ -60,6 +60,19 @@ def test_nothing_is_drawn_twice() -> None:
     assert source.drawn == 2 * N_STEPS
 
 
+def test_after_an_interruption_every_batch_is_drawn_once_and_in_order() -> None:
+    source = Counted(opened(None))
+    memory = Memory(2, seed=5)
+    rest = [ids for _, ids in memory.batches(source, "same", 3, 1)]
+    assert source.drawn == N_STEPS
+    whole = [ids for _, ids in opened(Memory(2, seed=5)).batches(3)]
+    assert all(torch.equal(a, b) for a, b in zip(rest, whole[1:], strict=True))
+    list(memory.batches(source, "same", 0, 2))
+    assert source.drawn == N_STEPS + 2
+    list(memory.batches(source, "same", 2, 0))
+    assert source.drawn == 2 * N_STEPS
+
+
 def test_a_teacher_is_asked_once_for_each_batch() -> None:
     memory = Memory(1, seed=5)
     asked: list[str] = []

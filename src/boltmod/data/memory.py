@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _STEPS_OF_ONE = 2048.0
@@ -32,6 +33,36 @@ class _Source(Protocol):
     def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
+@dataclass(frozen=True)
+class _Epoch:
+    """The frames of one epoch, in one piece: what is kept bit by bit leaves the heap in holes.
+
+    Args:
+        frames: Small integers, (steps, batch, 2, 1024).
+        class_ids: Their classes, (steps, batch).
+        known: Which steps have been drawn, (steps,).
+    """
+
+    frames: Tensor
+    class_ids: Tensor
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def like(cls, n_steps: int, iq_planes: Tensor, class_ids: Tensor) -> _Epoch:
+        """Room for as many batches like this one."""
+        return cls(
+            torch.empty((n_steps, *iq_planes.shape), dtype=torch.int16, device=iq_planes.device),
+            class_ids.new_empty((n_steps, *class_ids.shape)),
+            np.zeros(n_steps, np.bool_),
+        )
+
+    def keep(self, step: int, iq_planes: Tensor, class_ids: Tensor) -> None:
+        """Note a step's batch."""
+        self.frames[step] = (iq_planes * _STEPS_OF_ONE).round_().clamp_(-32768, 32767)
+        self.class_ids[step] = class_ids
+        self.known[step] = True
+
+
 @dataclass
 class Memory:
     """Batches of the first epochs; later epochs see them again, in another order.
@@ -47,7 +78,7 @@ class Memory:
     epochs: int
     seed: int
     _kind: object = None
-    _batches: dict[Place, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _epochs: dict[int, _Epoch] = field(default_factory=dict)
     _teacher: str = ""
     _answers: dict[Place, Tensor] = field(default_factory=dict)
 
@@ -70,19 +101,39 @@ class Memory:
             first_step: Its first step.
         """
         if kind != self._kind:
-            self._kind, self._batches, self._answers = kind, {}, {}
+            self._kind, self._epochs, self._answers = kind, {}, {}
         n_steps = source.frames_per_epoch // source.batch_size
+        if epoch < self.epochs:
+            drawn = self._drawn(source, epoch, n_steps, first_step)
+        for kept, step in self.places(epoch, n_steps)[first_step:]:
+            if not self._knows(kept, step):
+                if epoch < self.epochs:
+                    next(drawn)
+                else:
+                    # After an interruption: its batches are asked for in another order than the
+                    # source's, which would draw some again and again.
+                    for _ in self._drawn(source, kept, n_steps, 0):
+                        pass
+            whole = self._epochs[kept]
+            yield whole.frames[step].float().div_(_STEPS_OF_ONE), whole.class_ids[step]
+
+    def _knows(self, epoch: int, step: int) -> bool:
+        return epoch in self._epochs and bool(self._epochs[epoch].known[step])
+
+    def _drawn(self, source: _Source, epoch: int, n_steps: int, first_step: int) -> Iterator[int]:
+        """Draw and keep, one by one, the steps of an epoch that are not known."""
         drawn: Iterator[tuple[Tensor, Tensor]] | None = None
-        next_drawn: Place | None = None
-        for place in self.places(epoch, n_steps)[first_step:]:
-            if place not in self._batches:
-                if drawn is None or place != next_drawn:
-                    drawn = source.batches(*place)
-                iq_planes, class_ids = next(drawn)
-                next_drawn = (place[0], place[1] + 1)
-                self._batches[place] = (_small(iq_planes), class_ids)
-            small, class_ids = self._batches[place]
-            yield small.float().div_(_STEPS_OF_ONE), class_ids
+        for step in range(first_step, n_steps):
+            if self._knows(epoch, step):
+                drawn = None
+                continue
+            if drawn is None:
+                drawn = source.batches(epoch, step)
+            iq_planes, class_ids = next(drawn)
+            if epoch not in self._epochs:
+                self._epochs[epoch] = _Epoch.like(n_steps, iq_planes, class_ids)
+            self._epochs[epoch].keep(step, iq_planes, class_ids)
+            yield step
 
     def answer(self, teacher: str, place: Place, ask: Callable[[], Tensor]) -> Tensor:
         """Return a teacher's scores of a batch, asked once.
@@ -97,7 +148,3 @@ class Memory:
         if place not in self._answers:
             self._answers[place] = ask()
         return self._answers[place]
-
-
-def _small(iq_planes: Tensor) -> Tensor:
-    return (iq_planes * _STEPS_OF_ONE).round_().clamp_(-32768, 32767).to(torch.int16)
