@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError, DataFormatError, ShapeError
-from boltmod.modulation import CLASSES, CLASSES_AND_UNKNOWN
+from boltmod.modulation import CLASSES, FIELD_CLASSES
 from boltmod.recording.arrays import ArrayRecording
 from boltmod.recording.opening import open_recording
 from boltmod.runtime.classify import classify
@@ -145,7 +145,7 @@ def test_records_are_frozen_and_plain(samples):
     with pytest.raises(dataclasses.FrozenInstanceError):
         result[0].class_name = "BPSK"
     row = dataclasses.asdict(result[0])
-    assert row["shares"].argmax() == CLASSES_AND_UNKNOWN.index(row["class_name"])
+    assert row["shares"].argmax() == FIELD_CLASSES.index(row["class_name"])
     assert all(not dataclasses.is_dataclass(value) for value in row.values())
     assert all(
         not isinstance(value, dict | tuple)

@@ -22,7 +22,7 @@ from boltmod.evaluation.frames import (
 )
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.model.onnx_file import Model
-from boltmod.modulation import CLASSES_AND_UNKNOWN, UNKNOWN
+from boltmod.modulation import FIELD_CLASSES, UNKNOWN
 from boltmod.runtime.session import Classifier
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def measured(
         classes, order = frames.classes, list(range(len(frames.classes)))
     else:
         order = columns(classifier.classes)
-        classes = CLASSES_AND_UNKNOWN[: len(order)]
+        classes = FIELD_CLASSES[: len(order)]
     done = 0
 
     def count(n_frames: int) -> None:

@@ -87,7 +87,7 @@ def open_frames(
     Args:
         data: The file, or `twin`, `textbook` or `field`.
         choice: Which of its frames.
-        unknown: Whether what is none of the 24 classes follows as a 25th, of a profile.
+        unknown: Whether the others of `FIELD_CLASSES` follow the 24 classes, of a profile.
 
     Raises:
         DataFormatError: The file is not in RadioML's layout.
@@ -114,8 +114,8 @@ def array_frames(arrays: Arrays, names: tuple[str, ...]) -> Frames:
         ShapeError: There are not as many labels as frames.
         DataFormatError: A label is none of the classes.
     """
-    is_known = is_misleading(names) or set(names) in (set(CLASSES), set(CLASSES_AND_UNKNOWN))
-    classes = CLASSES_AND_UNKNOWN[: len(names)] if is_known else names
+    is_known = is_misleading(names) or set(names) in (set(CLASSES), set(FIELD_CLASSES))
+    classes = FIELD_CLASSES[: len(names)] if is_known else names
     iq_planes = as_planes(arrays[0])
     n_frames = len(iq_planes)
     class_ids = class_numbers(arrays[1], classes)

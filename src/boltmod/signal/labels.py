@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from boltmod.errors import ConfigError
-from boltmod.modulation import CLASSES_AND_UNKNOWN
+from boltmod.modulation import FIELD_CLASSES
 
 Labels = Tensor | NDArray[Any] | Sequence[str] | Sequence[int] | Sequence[float] | str | int | float
 """One label a frame, or one."""
@@ -38,9 +38,9 @@ def _numbers(class_ids: Labels) -> NDArray[Any]:
     if given.dtype.kind not in "US":
         return given
     for name in given.ravel().tolist():
-        if name not in CLASSES_AND_UNKNOWN:
+        if name not in FIELD_CLASSES:
             raise ConfigError(
-                f"class_ids must be numbers or among {', '.join(CLASSES_AND_UNKNOWN)}, not {name!r}"
+                f"class_ids must be numbers or among {', '.join(FIELD_CLASSES)}, not {name!r}"
             )
-    names = [CLASSES_AND_UNKNOWN.index(name) for name in given.ravel().tolist()]
+    names = [FIELD_CLASSES.index(name) for name in given.ravel().tolist()]
     return np.array(names, np.int64).reshape(given.shape)

@@ -65,4 +65,5 @@ def filtered(
     noise: Float[Tensor, "n time"], gain: Float[Tensor, "n time"]
 ) -> Float[Tensor, "n time"]:
     """A real process through a filter, given by its gain at `torch.fft.fftfreq`."""
-    return torch.fft.ifft(torch.fft.fft(noise) * gain).real
+    result: Tensor = torch.fft.ifft(torch.fft.fft(noise) * gain).real
+    return result
