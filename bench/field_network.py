@@ -97,7 +97,7 @@ def show(name: str, found: Evaluation) -> None:
     n_high, n_right_high, n_beside = high.sum(), np.trace(high), high[:, 24:].sum()
     print(f"{name}: {n_right / n:.4f} of the 24 classes' {n:,} frames are right")
     print(
-        f"  from +10 dB {n_right_high / n_high:.4f}, {n_beside / n_high:.4f} called what is beside them"
+        f"  from +10 dB {n_right_high / n_high:.4f}, {n_beside / n_high:.4f} called what is beside"
     )
     print(
         "  by class from +10 dB: "
