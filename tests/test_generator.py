@@ -77,12 +77,12 @@ def test_snr_labels_off_the_grid_are_taken() -> None:
     ("class_ids", "snr_labels", "seed", "first", "error", "message"),
     [
         (
-            torch.tensor([25]),
+            torch.tensor([32]),
             torch.tensor([0]),
             0,
             0,
             ConfigError,
-            "class_ids must be 0 to 24, not 25; see boltmod.modulation.CLASSES",
+            "class_ids must be 0 to 31, not 32; see boltmod.modulation.FIELD_CLASSES",
         ),
         (
             torch.tensor([0.0]),

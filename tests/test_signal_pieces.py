@@ -323,8 +323,9 @@ def test_overrides_reach_every_depth() -> None:
             "twin",
             {"channel.gain": 1},
             "profile parameter must be one of carrier_offset, carrier_offset_std, dc_std, gain_db, "
-            "iq_gain_db, iq_phase, n_paths, noise_colour, occupied, path_decay, phase_noise_std, "
-            "receiver_bandwidth, rice_factor_db, samples_per_symbol, selection, timing_drift, not "
+            "gain_step_db, impulse_db, impulses, iq_gain_db, iq_phase, n_paths, noise_colour, "
+            "occupied, overload_db, path_decay, phase_noise_std, receiver_bandwidth, "
+            "rice_factor_db, samples_per_symbol, selection, squelched, timing_drift, not "
             "'channel.gain'; boltmod.signal.profile.parameters lists them all",
         ),
         (
