@@ -25,7 +25,7 @@ TWO_TONES = frozenset({"2FSK", "GFSK", "2FSK/GFSK"})
 MSK_LIKE = TWO_TONES | {"GMSK"}
 FOUR_TONES = frozenset({"4FSK"})
 CARRIER = frozenset({"carrier", "bare carrier"})
-CHIRPS = frozenset({"chirp", "LoRa", "CSS", "chirp spread spectrum"})
+CHIRPS = frozenset({"LoRa chirp"})
 VOICE_FM = frozenset({"FM", "NFM", "WFM"})
 
 BPSK = np.array([1, -1], np.complex128)

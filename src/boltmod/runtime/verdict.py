@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.label import Label
+from boltmod.runtime.waveform import Waveform
 from boltmod.runtime.window import Windows
 
 CARRIER = "carrier"
@@ -66,6 +67,7 @@ class Tally:
     n_quiet: int = 0
     shares: NDArray[np.float64] | None = None
     log_shares: NDArray[np.float64] | None = None
+    waveform: Waveform = field(default_factory=Waveform)
 
     @property
     def n_windows(self) -> int:
@@ -95,7 +97,7 @@ class Tally:
     def verdict(self, signal: Signal) -> Verdict:
         """Decide what the signal is over all its windows."""
         name, probability = self.decision()
-        told = by_waveform(signal)
+        told = by_waveform(signal) or self.waveform.told(name, signal)
         if told is not None:
             name, probability = told, None if told == CARRIER else _CLOCKED
         return Verdict(
@@ -167,6 +169,8 @@ class Tallies:
             if each.class_name is not None and each.shares is not None
         ]
         tally.n_constant += len(labels) - len(known)
+        if windows.signal is not None and known:
+            tally.waveform.add(windows.samples)
         if known:
             names, shares = zip(*known, strict=True)
             tally.add(names, np.stack(shares))

@@ -1,0 +1,81 @@
+"""What samples show without a network: sidebands alike, two levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import signal as sp
+
+import boltmod
+from boltmod.runtime.cut.signal import Evidence, Signal
+from boltmod.runtime.waveform import Waveform, level_spread, likeness
+
+RATE_HZ = 48_000.0
+
+
+def voice(n: int, seed: int) -> np.ndarray:
+    """Noise of 100 Hz to 4 kHz, peak 1."""
+    taps = sp.firwin(513, [100, 4000], pass_zero=False, fs=RATE_HZ)
+    noise = np.random.default_rng(seed).standard_normal(n + 512)
+    made = np.convolve(noise, taps, "valid")
+    return np.asarray(made / np.abs(made).max())
+
+
+def on_air(envelope: np.ndarray, snr_db: float = 40.0) -> np.ndarray:
+    """On a carrier 5 kHz above the middle, with noise."""
+    rng = np.random.default_rng(9)
+    noise = rng.standard_normal(len(envelope)) + 1j * rng.standard_normal(len(envelope))
+    level = np.sqrt(np.mean(np.abs(envelope) ** 2) / 2) * 10 ** (-snr_db / 20)
+    turn = np.exp(2j * np.pi * (5000 / RATE_HZ * np.arange(len(envelope)) + 0.1))
+    return np.asarray(envelope * turn + level * noise, np.complex64)
+
+
+@pytest.mark.parametrize("depth", [0.3, 0.6, 0.9])
+def test_a_voice_with_a_carrier_is_am(depth: float) -> None:
+    found = boltmod.classify(on_air(1 + depth * voice(96_000, 1)), rate_hz=RATE_HZ)
+    assert [each.class_name for each in found.signals] == ["AM-DSB-WC"]
+
+
+def test_a_voice_on_both_sidebands_is_am_without_carrier() -> None:
+    found = boltmod.classify(on_air(voice(96_000, 2)), rate_hz=RATE_HZ)
+    assert [each.class_name for each in found.signals] == ["AM-DSB-SC"]
+
+
+def test_two_sidebands_are_alike_and_one_is_not() -> None:
+    message = voice(20 * 1024, 3)
+    both = (1 + 0.5 * message).reshape(20, 1024) * np.exp(0.7j)
+    one = (1 + 0.5 * sp.hilbert(message)).reshape(20, 1024)
+    assert likeness(both.astype(np.complex64)).min() > 0.99
+    assert likeness(one.astype(np.complex64)).mean() < 0.4
+
+
+@pytest.mark.parametrize(("n_levels", "is_two"), [(2, True), (4, False)])
+def test_levels_are_counted(n_levels: int, is_two: bool) -> None:
+    rng = np.random.default_rng(4)
+    symbols = 0.5 + rng.integers(0, n_levels, (10, 128)) / (n_levels - 1) / 2
+    noise = 0.02 * rng.standard_normal((10, 1024))
+    windows = np.repeat(symbols, 8, axis=1) + noise
+    assert (level_spread(windows.astype(np.complex64)).mean() < 0.1) == is_two
+
+
+def seen(**evidence: object) -> Signal:
+    return Signal(
+        1, 0.0, 1e4, 0.0, 1, 1e3, symbol_rate_is_sure=bool(evidence), snr_db=30.0, spans=(),
+        evidence=Evidence(**evidence),  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_only_what_is_in_doubt_is_told_otherwise() -> None:
+    waveform = Waveform()
+    assert waveform.told("4ASK", seen()) is None
+    waveform.add((1 + 0.5 * voice(4096, 5)).reshape(4, 1024).astype(np.complex64))
+    assert waveform.told("AM-SSB-WC", seen()) == "AM-DSB-WC"
+    assert waveform.told("OOK", seen()) is None
+    assert waveform.told("4ASK", seen(clock="its power")) is None
+
+
+def test_keying_of_partial_depth_is_on_off_keying() -> None:
+    waveform = Waveform()
+    levels = np.repeat(np.random.default_rng(6).integers(1, 3, (4, 128)), 8, axis=1)
+    waveform.add(levels.astype(np.complex64))
+    assert waveform.told("BPSK", seen(keying="amplitude", is_clocked=True)) == "OOK"
