@@ -30,10 +30,13 @@ def on_air(envelope: np.ndarray, snr_db: float = 40.0) -> np.ndarray:
     return np.asarray(envelope * turn + level * noise, np.complex64)
 
 
-@pytest.mark.parametrize("depth", [0.3, 0.6, 0.9])
-def test_a_voice_with_a_carrier_is_am(depth: float) -> None:
-    found = boltmod.classify(on_air(1 + depth * voice(96_000, 1)), rate_hz=RATE_HZ)
+@pytest.mark.parametrize("snr_db", [30.0, 60.0])
+@pytest.mark.parametrize("depth", [0.3, 0.9])
+def test_a_voice_with_a_carrier_is_am(depth: float, snr_db: float) -> None:
+    samples = on_air(1 + depth * voice(96_000, 1), snr_db)
+    found = boltmod.classify(samples, rate_hz=RATE_HZ)
     assert [each.class_name for each in found.signals] == ["AM-DSB-WC"]
+    assert found.signals[0].bandwidth_hz == pytest.approx(8000, rel=0.05)
 
 
 def test_a_voice_on_both_sidebands_is_am_without_carrier() -> None:

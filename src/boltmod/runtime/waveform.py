@@ -21,6 +21,8 @@ _ALIKE = 0.5
 """Of 1, how alike sidebands are above which they carry one message; of one alone it is 0 to 0.3."""
 _TWO_LEVELS = 0.1
 """Distance of half of the samples from their level, over that of the levels: 0.25 for four."""
+_LEAST_SHARE = 0.1
+"""Of the samples, at least, at either level: fewer are a burst's edge, or noise."""
 _CLEAR_DB = 12.0
 """SNR from which either can be seen: noise is proper, and spreads levels."""
 _DOUBTED = ("4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC", "AM-DSB-SC", "carrier")
@@ -83,6 +85,8 @@ def likeness(windows: Samples) -> NDArray[np.float64]:
 def level_spread(windows: Samples) -> NDArray[np.float64]:
     """How far half of the samples lie from the nearer of two amplitudes, over their distance, (n,).
 
+    1 where hardly any are at one of the two.
+
     Args:
         windows: (n, time) complex64.
     """
@@ -97,4 +101,6 @@ def level_spread(windows: Samples) -> NDArray[np.float64]:
         middle = (levels[0] + levels[1]) / 2
     away = np.minimum(np.abs(amplitude - levels[0]), np.abs(amplitude - levels[1]))
     distance = np.maximum((levels[0] - levels[1])[:, 0], np.finfo(np.float32).tiny)
-    return np.asarray(np.median(away, axis=1) / distance, np.float64)
+    share = upper.mean(axis=1)
+    has_both = (share > _LEAST_SHARE) & (share < 1 - _LEAST_SHARE)
+    return np.where(has_both, np.median(away, axis=1) / distance, 1.0)

@@ -34,6 +34,8 @@ class Thresholds:
             the band.
         rows: Rows that are averaged before the quantile (count).
         filled_db: Bins further below the noise (dB) are beyond the receiver's filters.
+        line_bins: Width of a median that a line, spread by window and mean over 13, does not
+            change (bins): a strong carrier is no receiver's passband.
         steady_db: Less gain (dB) is the uncertainty of the measurement.
         broad_bins: Width of a median that lines do not change (bins).
         kurtosis: Distance of the fourth moment from 2, that of Gaussian noise, at most (ratio); its
@@ -46,6 +48,7 @@ class Thresholds:
     quiet_bins: float = 0.15
     rows: int = 5
     filled_db: float = 55.0
+    line_bins: int = 27
     steady_db: float = 2.0
     broad_bins: int = 15
     kurtosis: float = 0.15
@@ -125,7 +128,7 @@ def _quiet(mean: Floats, n_rows: int, seen: Spectrogram) -> Floats:
 
 
 def _filled(shape: Floats) -> Flags:
-    broad = ndimage.median_filter(shape, 9, mode="wrap")
+    broad = ndimage.median_filter(shape, THRESHOLDS.line_bins, mode="wrap")
     return np.asarray(shape > broad.max() * 10 ** (-THRESHOLDS.filled_db / 10), np.bool_)
 
 
