@@ -140,8 +140,8 @@ def test_labels_that_do_not_fit_are_refused(classifier, frames):
     planes, _ = frames
     with pytest.raises(DataFormatError, match=r"^classes must be OOK, .* not 'WFM': name the mod"):
         evaluate(classifier, (planes[:2], ["OOK", "WFM"]))
-    with pytest.raises(DataFormatError, match=r"or numbers from 0 to 24, not 25: "):
-        evaluate(classifier, (planes[:2], [3, 25]))
+    with pytest.raises(DataFormatError, match=r"or numbers from 0 to 31, not 32: "):
+        evaluate(classifier, (planes[:2], [3, 32]))
     with pytest.raises(ShapeError) as error:
         evaluate(classifier, (planes, [1, 2]))
     assert str(error.value) == (

@@ -92,8 +92,8 @@ def load(path: Path | str) -> Model:
 
     Example:
         >>> import boltmod
-        >>> boltmod.load_model("field").classes[-1]
-        'unknown'
+        >>> boltmod.load_model("field").classes[24:26]
+        ('unknown', '2FSK')
     """
     path = shipped.find(Path(path))
     try:

@@ -36,6 +36,7 @@ class Thresholds:
         filled_db: Bins further below the noise (dB) are beyond the receiver's filters.
         line_bins: Width of a median that a line, spread by window and mean over 13, does not
             change (bins): a strong carrier is no receiver's passband.
+        narrow_bins: Width of the median where there is nothing but a line (bins).
         steady_db: Less gain (dB) is the uncertainty of the measurement.
         broad_bins: Width of a median that lines do not change (bins).
         kurtosis: Distance of the fourth moment from 2, that of Gaussian noise, at most (ratio); its
@@ -49,6 +50,7 @@ class Thresholds:
     rows: int = 5
     filled_db: float = 55.0
     line_bins: int = 27
+    narrow_bins: int = 9
     steady_db: float = 2.0
     broad_bins: int = 15
     kurtosis: float = 0.15
@@ -57,6 +59,8 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+_ROUNDING = 1e-10
+"""Power of what is but rounding, over a line's."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,13 @@ def _quiet(mean: Floats, n_rows: int, seen: Spectrogram) -> Floats:
 
 
 def _filled(shape: Floats) -> Flags:
-    broad = ndimage.median_filter(shape, THRESHOLDS.line_bins, mode="wrap")
-    return np.asarray(shape > broad.max() * 10 ** (-THRESHOLDS.filled_db / 10), np.bool_)
+    broad, narrow = (
+        float(ndimage.median_filter(shape, width, mode="wrap").max())
+        for width in (THRESHOLDS.line_bins, THRESHOLDS.narrow_bins)
+    )
+    # Where a line is all that there is, what is left of it is arithmetic's own error.
+    loudest = broad if broad > narrow * _ROUNDING else narrow
+    return np.asarray(shape > loudest * 10 ** (-THRESHOLDS.filled_db / 10), np.bool_)
 
 
 def _gain(power: Floats, shape: Floats, filled: Flags) -> Floats:
