@@ -144,7 +144,8 @@ def score(capture: Capture, verdicts: list[Verdict]) -> tuple[Score, list[str]]:
             continue
         one = _judged(best if is_found else None, truth)
         result.add(one)
-        if one.centred < 1 or one.rates_right < one.rates or one.sure_right < one.sure:
+        is_right = one.centred and one.labels_right and one.rates_right == one.rates
+        if not is_right or one.sure_right < one.sure:
             wrong.append(
                 f"{'/'.join(sorted(truth.labels))} at {truth.centre_hz:.0f} Hz, "
                 f"{truth.bandwidth_hz:.0f} wide, {truth.symbol_rate_hz or 0:.1f} Bd: "

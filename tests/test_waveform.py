@@ -77,6 +77,13 @@ def test_only_what_is_in_doubt_is_told_otherwise() -> None:
     assert waveform.told("4ASK", seen(clock="its power")) is None
 
 
+def test_a_squared_line_and_a_clock_are_bpsk() -> None:
+    weak = Signal(1, 0.0, 1e4, 0.0, 2, 1e3, symbol_rate_is_sure=True, snr_db=2.0, spans=())
+    assert Waveform().told("256QAM", weak) == "BPSK"
+    assert Waveform().told("QPSK", weak) is None
+    assert Waveform().told("256QAM", seen()) is None
+
+
 def test_keying_of_partial_depth_is_on_off_keying() -> None:
     waveform = Waveform()
     levels = np.repeat(np.random.default_rng(6).integers(1, 3, (4, 128)), 8, axis=1)

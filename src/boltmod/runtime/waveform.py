@@ -25,6 +25,12 @@ _LEAST_SHARE = 0.1
 """Of the samples, at least, at either level: fewer are a burst's edge, or noise."""
 _CLEAR_DB = 12.0
 """SNR from which either can be seen: noise is proper, and spreads levels."""
+_NO_SQUARED_LINE = (
+    "unknown", "noise", "16PSK", "32PSK", "32APSK", "64APSK", "128APSK", "32QAM", "64QAM", "128QAM",
+    "256QAM",
+)  # fmt: skip
+"""What a network takes a weak signal for, and what has no line in its square; of what has a clock
+and one, binary phase-shift keying alone is likely."""
 _DOUBTED = ("4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC", "AM-DSB-SC", "carrier")
 """What a network takes a message on both sidebands for: many levels, one sideband (of which
 RadioML's own have two), or, where the depth is small, nothing but the carrier."""
@@ -52,19 +58,22 @@ class Waveform:
             signal: The signal.
         """
         evidence = signal.evidence
+        if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
+            return "BPSK"
         if not self.n or signal.snr_db is None or signal.snr_db < _CLEAR_DB:
             return None
+        is_two = self.spread / self.n < _TWO_LEVELS
         if evidence.is_clocked and evidence.keying == "amplitude":
             # Two amplitudes, the lower not zero, are on-off keying of partial depth.
-            return "OOK" if self.spread / self.n < _TWO_LEVELS else None
-        if signal.symbol_rate_is_sure or name not in _DOUBTED:
+            return "OOK" if is_two else None
+        if name not in _DOUBTED or self.alike / self.n < _ALIKE:
             return None
-        if self.alike / self.n < _ALIKE:
-            return None
+        if is_two and signal.carrier_order == 1:
+            return "OOK"
         # Nothing keeps a clock, and both sidebands are one message's: analog, on either side of a
-        # carrier or without, if not of two levels.
-        if self.spread / self.n < _TWO_LEVELS:
-            return "OOK" if signal.carrier_order == 1 else None
+        # carrier or without.
+        if is_two or signal.symbol_rate_is_sure:
+            return None
         return {1: "AM-DSB-WC", 2: "AM-DSB-SC"}.get(signal.carrier_order)
 
 
