@@ -99,17 +99,19 @@ def level_spread(windows: Samples) -> NDArray[np.float64]:
     Args:
         windows: (n, time) complex64.
     """
-    amplitude = np.abs(windows)
-    middle = (amplitude.max(axis=1) + amplitude.min(axis=1))[:, np.newaxis] / 2
+    amplitude = np.sort(np.abs(windows), axis=1)
+    rows, length = np.arange(len(amplitude)), amplitude.shape[1]
+    middle = (amplitude[:, -1] + amplitude[:, 0]) / 2
     for _ in range(3):
-        upper = amplitude >= middle
-        levels = [
-            np.nanmedian(np.where(side, amplitude, np.nan), axis=1, keepdims=True)
-            for side in (upper, ~upper)
-        ]
-        middle = (levels[0] + levels[1]) / 2
-    away = np.minimum(np.abs(amplitude - levels[0]), np.abs(amplitude - levels[1]))
-    distance = np.maximum((levels[0] - levels[1])[:, 0], np.finfo(np.float32).tiny)
-    share = upper.mean(axis=1)
+        n_lower = (amplitude < middle[:, np.newaxis]).sum(axis=1)
+        lower = amplitude[rows, np.maximum(n_lower - 1, 0) // 2]
+        lower = (lower + amplitude[rows, n_lower // 2]) / 2
+        upper = amplitude[rows, (n_lower + length - 1) // 2]
+        upper = (upper + amplitude[rows, (n_lower + length) // 2]) / 2
+        middle = (upper + lower) / 2
+    levels = np.stack([upper, lower], 1)[:, :, np.newaxis]
+    away = np.abs(amplitude[:, np.newaxis] - levels).min(axis=1)
+    distance = np.maximum(upper - lower, np.finfo(np.float32).tiny)
+    share = 1 - n_lower / length
     has_both = (share > _LEAST_SHARE) & (share < 1 - _LEAST_SHARE)
     return np.where(has_both, np.median(away, axis=1) / distance, 1.0)
