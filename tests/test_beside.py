@@ -398,7 +398,7 @@ def test_magnitude_and_lagged_product_do_not_turn_with_the_carrier() -> None:
     network = registry.build(registry.parse("fieldnet", {"quantised": False}))
     z = torch.randn(2, 1024, dtype=torch.complex64)
     planes = [
-        network.planes(torch.stack([turned.real, turned.imag], 1))
+        network.planes(network.received(torch.stack([turned.real, turned.imag], 1)))
         for turned in (z, z * np.exp(0.7j))
     ]
     assert torch.allclose(planes[0][:, 2:], planes[1][:, 2:], atol=1e-3)
@@ -410,10 +410,9 @@ def test_a_line_stands_out_at_the_power_that_the_constellation_has() -> None:
     ids = torch.tensor([Modulation[name].index for name in ("BPSK", "QPSK", "PSK8", "QAM64")])
     frames = generate(ids.repeat_interleave(32), torch.full((128,), 30), 2, profile=TWIN)
     n_lags = len(network.config.line_lags)
+    found = network.lines(network.received(frames))
     # Of the samples near symbols: the second, fourth and eighth power at each lag.
-    loud = torch.stack(
-        [network.lines(frames)[:, 7 * k + 4 : 7 * k + 7] for k in range(n_lags)], 1
-    ).mean(1)
+    loud = torch.stack([found[:, 7 * k + 4 : 7 * k + 7] for k in range(n_lags)], 1).mean(1)
     squared, fourth, eighth = loud.view(4, 32, 3).mean(1).unbind(1)
     # A phasor is a little shorter than one, so a line of the squares reaches two thirds.
     assert squared[0] > 0.6

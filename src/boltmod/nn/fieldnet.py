@@ -48,6 +48,10 @@ those above 1.05 in full."""
 _FEW = 0.02
 
 
+Received = tuple[Float[Tensor, "b 2 u"], Float[Tensor, "b 1 u"], Float[Tensor, "b 2 u"]]
+"""Pooled samples, their magnitude, and their phase as a phasor."""
+
+
 @dataclass(frozen=True)
 class FieldNetConfig(NetworkConfig):
     """The shape of a FieldNet.
@@ -138,17 +142,17 @@ class FieldNet(nn.Module):
             config.hidden_units, len(config.classes), weight_bit_width=bits.weight
         )
 
-    def planes(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 9 u"]:
+    def planes(self, received: Received) -> Float[Tensor, "b 9 u"]:
         """Return what the convolutions see, see `N_PLANES`."""
-        x, magnitude, phase = self._received(iq_planes)
+        x, magnitude, phase = received
         turn = self.phase_act(_lagged(phase, self.config.turn_lag))
         fourth = self.phase_act(_squared(self.phase_act(_squared(turn))))
         product = _lagged(x, self.config.lag)
         return torch.cat([x, magnitude, product, _PHASE_GAIN * turn, _PHASE_GAIN * fourth], 1)
 
-    def lines(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b lines"]:
+    def lines(self, received: Received) -> Float[Tensor, "b lines"]:
         """Return strengths of lines, correlations of the power, and moments."""
-        _, magnitude, phase = self._received(iq_planes)
+        _, magnitude, phase = received
         powers = [phase]
         while len(powers) < POWERS:
             powers.append(self.phase_act(_squared(powers[-1])))
@@ -173,19 +177,18 @@ class FieldNet(nn.Module):
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
         """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24 or 32)."""
-        x = self.convs(self.input_act(self.planes(iq_planes)))
+        received = self.received(iq_planes)
+        x = self.convs(self.input_act(self.planes(received)))
         # A maximum over a window as long as the signal: the challenge's cost tool knows this
         # operator, and not the global maximum.
         highest = nn.functional.max_pool1d(x, x.shape[-1], stride=1).flatten(1)
-        lines = self.of_lines(self.line_act(self.line_norm(self.lines(iq_planes))))
+        lines = self.of_lines(self.line_act(self.line_norm(self.lines(received))))
         joined = self.joined_act(torch.cat([_mean(x), highest, lines], 1))
         scores: Tensor = self.dense(self.hidden(joined))
         return scores
 
-    def _received(
-        self, iq_planes: Float[Tensor, "b 2 t"]
-    ) -> tuple[Float[Tensor, "b 2 u"], Float[Tensor, "b 1 u"], Float[Tensor, "b 2 u"]]:
-        """The pooled samples, their magnitude and their phase as a phasor."""
+    def received(self, iq_planes: Float[Tensor, "b 2 t"]) -> Received:
+        """Return what planes and lines are made of."""
         x = self.sample_act(self.pool(iq_planes))
         magnitude = (x[:, 0:1].square() + x[:, 1:2].square() + _SMALLEST).sqrt()
         return x, magnitude, self.phase_act(x / (magnitude + _SILENCE))
