@@ -1,8 +1,8 @@
-"""The package's build hook: the wheel holds the integer engine's kernel, compiled.
+"""The package's build hook: the wheel holds what is written in C, compiled.
 
-Without a C compiler the wheel is made without it; such an install compiles the kernel at first use,
-or runs networks in ONNX Runtime. BOLTMOD_KERNEL=required makes that an error, for releases. An
-editable install has none either: its kernel follows the source.
+Without a C compiler the wheel is made without it; such an install compiles the kernels at first
+use, or does without. BOLTMOD_KERNEL=required makes that an error, for releases. An editable install
+has none either: its kernels follow the source.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
-_ENGINE = "integer/engine"
-
-
 class KernelHook(BuildHookInterface[Any]):
-    """Compiles the kernel into the wheel."""
+    """Compiles the kernels into the wheel."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the kernel and have it included, and the wheel's tag name its platform."""
+        """Compile the kernels and have them included, and the wheel's tag name its platform."""
         if self.target_name != "wheel" or version == "editable":
             return
         self._folder = tempfile.TemporaryDirectory()
-        compiling = _compiling(Path(self.root) / "src" / "boltmod" / _ENGINE / "compiling.py")
-        library = Path(self._folder.name) / compiling.LIBRARY_NAME
-        try:
-            compiling.compile_library(library)
-        except compiling.NoKernelError as error:
-            if os.environ.get("BOLTMOD_KERNEL") == "required":
-                raise
-            self.app.display_warning(f"boltmod is built without its integer engine: {error}")
-            return
-        build_data["force_include"][str(library)] = f"boltmod/{_ENGINE}/{library.name}"
+        source = Path(self.root) / "src"
+        compiling = _compiling(source / "boltmod" / "native" / "compiling.py")
+        for kernel in compiling.KERNELS:
+            library = Path(self._folder.name) / kernel.library.name
+            try:
+                compiling.compile_library(kernel, library)
+            except compiling.NoKernelError as error:
+                if os.environ.get("BOLTMOD_KERNEL") == "required":
+                    raise
+                self.app.display_warning(f"boltmod is built without its {kernel.name}: {error}")
+                return
+            place = kernel.library.relative_to(source.resolve()).as_posix()
+            build_data["force_include"][str(library)] = place
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform()}"
 
@@ -56,6 +56,7 @@ def _compiling(path: Path) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look their annotations up
     spec.loader.exec_module(module)
     return module
 

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.nn import quantizers, quick_steps
+from boltmod.nn import conv_norm_act, quantizers, quick_steps
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,12 @@ class ConvNormAct(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
         """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
+        if self.training and conv_norm_act.is_possible(self.conv, x):
+            act = quantizers.plain_act(self.act, x)
+            if act is not None:
+                assert isinstance(self.conv, nn.Conv1d)
+                weight = quantizers.used_weight(self.conv)
+                return conv_norm_act.conv_norm_act(x, self.conv, weight, self.norm, *act)
         y: Tensor = self.act(self.norm(self.conv(x)))
         return y
 

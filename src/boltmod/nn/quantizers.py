@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
 from boltmod.nn import quick_steps
+from boltmod.nn.conv_norm_act import Steps
 
 with warnings.catch_warnings():
     # Brevitas reaches into torch interfaces that announce their own end.
@@ -92,13 +93,43 @@ def _is_quick(layer: Any, x: Any) -> bool:
     )
 
 
+def plain_act(layer: nn.Module, x: Tensor) -> tuple[Tensor | None, Steps | None] | None:
+    """Return step and range of an activation that is a ReLU, or rounds, and nothing else.
+
+    Args:
+        layer: The activation.
+        x: What it is given while training.
+
+    Returns:
+        No step and no range for a ReLU; None for any other activation.
+    """
+    if type(layer) is nn.ReLU:
+        return None, None
+    if isinstance(layer, _QuantReLU) and _is_quick(layer, x):
+        return _steps(layer, x)
+    return None
+
+
+def used_weight(layer: nn.Conv1d) -> Tensor:
+    """Return the weights that a layer convolves with, quantised if it quantises them."""
+    if not isinstance(layer, _QuantConv1d):
+        return layer.weight
+    weight = layer.quant_weight()
+    found: Tensor = getattr(weight, "value", weight)
+    return found
+
+
 def _quick_act(layer: Any, x: Tensor) -> Tensor:
+    scale, steps = _steps(layer, x)
+    return quick_steps.fake_quantise(x, scale, steps.lowest, steps.highest)
+
+
+def _steps(layer: Any, x: Tensor) -> tuple[Tensor, Steps]:
     quantiser = layer.act_quant.fused_activation_quant_proxy.tensor_quant
     width = quantiser.msb_clamp_bit_width_impl()
     scale = quantiser.scaling_impl(x, quantiser.int_scaling_impl(width))
     lowest = int(quantiser.int_quant.min_int(width))
-    highest = int(quantiser.int_quant.max_int(width))
-    return quick_steps.fake_quantise(x, scale, lowest, highest)
+    return scale, Steps(lowest, int(quantiser.int_quant.max_int(width)))
 
 
 _SMALLEST_RANGE = 1e-6

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.errors import ShapeError
-from boltmod.integer.engine import library
 from boltmod.integer.engine.tables import KINDS, Tables, tables
 from boltmod.integer.form import Floats, Program
+from boltmod.native import library
+from boltmod.native.compiling import ENGINE
 
 _LINE = 64
 """Bytes of a cache line, from which vectors are read at once."""
@@ -39,7 +40,7 @@ class Engine:
 
     Args:
         program: The network.
-        width: Vectors to take, one of `library.load().widths`; the widest if None.
+        width: Vectors to take, one of `library.load(ENGINE).widths`; the widest if None.
 
     Attributes:
         by_quads: Whether some of its products are of 8 bits, four to a lane.
@@ -52,8 +53,8 @@ class Engine:
 
     def __init__(self, program: Program, width: str | None = None) -> None:
         self.program = program
-        kernel = library.load()
-        self._run = kernel.run(width)
+        kernel = library.load(ENGINE)
+        self._run = kernel.function("run", width)
         self._tables = tables(program, by_quads=kernel.chosen(width) == _HAS_QUADS)
         self.by_quads = bool((self._tables.ops["kind"] == KINDS["quads"]).any())
         self._plan = _plan(self._tables, len(program.classes))

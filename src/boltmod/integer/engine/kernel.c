@@ -21,9 +21,12 @@
 #else
 #define EXPORTED __attribute__((visibility("default")))
 #endif
-#ifndef RUN /* each width of vectors has its own; widths.py compiles them into one library */
-#define RUN boltmod_run
+#ifndef WIDTH_NAME /* each width of vectors has its own; native/compiling.py joins them */
+#define WIDTH_NAME plain
 #endif
+#define JOINED(a, b) a##_##b
+#define NAMED(a, b) JOINED(a, b)
+#define RUN NAMED(boltmod_run, WIDTH_NAME)
 
 #define LANES 32
 #define MOST 2048 /* samples of a row */

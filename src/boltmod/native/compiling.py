@@ -1,4 +1,4 @@
-"""The kernel's library: kernel.c compiled once for each width of vectors, all in one file.
+"""A kernel's library: its C compiled once for each width of vectors, all in one file.
 
 The package's build hook (hatch_build.py) and the first use of an install without a library both
 come here, so that there is one way to make it. Only the standard library is imported: when the
@@ -14,16 +14,67 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 IS_WINDOWS = sys.platform == "win32"
 
-LIBRARY_NAME = "kernel.dll" if IS_WINDOWS else "kernel.so"
-"""The library's file name."""
+SUFFIX = ".dll" if IS_WINDOWS else ".so"
+"""Of a library's file name."""
 
-FLAGS = ("-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+FLAGS = ("-O3", "-std=gnu11", "-fno-math-errno", "-fno-trapping-math",
           "-Wno-psabi", *(() if IS_WINDOWS else ("-fPIC", "-fvisibility=hidden")))  # fmt: skip
-"""No contraction: the one product of floats that must round once does."""
+"""Of every kernel."""
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+_CHOOSER = Path(__file__).parent / "widths.c"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A C file of the package, compiled once for each width of vectors.
+
+    Args:
+        name: What it is called in messages and file names.
+        source: The file, beside which the library lies in a wheel.
+        flags: Its own, beside those of all.
+        otherwise: What helps whoever cannot have it.
+    """
+
+    name: str
+    source: Path
+    flags: tuple[str, ...]
+    otherwise: str
+
+    @property
+    def library(self) -> Path:
+        """Where a wheel holds its library."""
+        return self.source.with_suffix(SUFFIX)
+
+    def facts(self) -> str:
+        """What its library depends on: another text, another library."""
+        texts = [path.read_text(encoding="utf-8") for path in (self.source, _CHOOSER)]
+        return "\n".join([*texts, *FLAGS, *self.flags, repr(widths()), *_target()])
+
+
+ENGINE = Kernel(
+    "integer engine",
+    _PACKAGE / "integer" / "engine" / "kernel.c",
+    # No contraction: the one product of floats that must round once does.
+    ("-ffp-contract=off",),
+    "use --engine onnxruntime",
+)
+
+CONVOLUTION = Kernel(
+    "convolution",
+    _PACKAGE / "nn" / "convolution.c",
+    ("-ffp-contract=fast",),
+    "train without it, more slowly",
+)
+
+KERNELS = (ENGINE, CONVOLUTION)
+"""All that a wheel holds."""
 
 _LIBRARIES = () if IS_WINDOWS else ("-lm",)
 """For processors that do not round by an instruction."""
@@ -47,35 +98,23 @@ class NoKernelError(Exception):
     """The kernel cannot be compiled; the text says why."""
 
 
-def sources() -> tuple[Path, Path]:
-    """Return the kernel and what chooses among its widths."""
-    folder = Path(__file__).parent
-    return folder / "kernel.c", folder / "widths.c"
-
-
-def facts() -> str:
-    """What a library depends on: another text, another library."""
-    texts = [path.read_text(encoding="utf-8") for path in sources()]
-    return "\n".join([*texts, *FLAGS, repr(widths()), *_target()])
-
-
-def compile_library(path: Path) -> None:
-    """Compile the library.
+def compile_library(kernel: Kernel, path: Path) -> None:
+    """Compile a kernel's library.
 
     Args:
+        kernel: The kernel.
         path: The file to make; its folder is there.
 
     Raises:
         NoKernelError: There is no C compiler, or it fails.
     """
     compiler = _compiler()
-    kernel, chooser = sources()
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         objects, reasons = list[Path](), list[str]()
         for name, flags in widths().items():
             made = Path(folder) / f"{name}.o"
-            command = [*compiler, *FLAGS, *_target(), *flags, f"-DRUN=boltmod_run_{name}", "-c",
-                       "-o", str(made), str(kernel)]  # fmt: skip
+            command = [*compiler, *FLAGS, *kernel.flags, *_target(), *flags, f"-DWIDTH_NAME={name}",
+                       "-c", "-o", str(made), str(kernel.source)]  # fmt: skip
             reason = _failure(command)
             if reason is None:
                 objects.append(made)
@@ -94,7 +133,7 @@ def compile_library(path: Path) -> None:
                 "-shared",
                 "-o",
                 str(made),
-                str(chooser),
+                str(_CHOOSER),
                 *map(str, objects),
                 *_LIBRARIES,
             ]

@@ -1,4 +1,4 @@
-"""The kernel as a shared library: the package's own, or compiled at first use."""
+"""A kernel as a shared library: the package's own, or compiled at first use."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from boltmod.errors import ConfigError, ToolNotFoundError
-from boltmod.integer.engine import compiling
+from boltmod.native import compiling
+from boltmod.native.compiling import Kernel
 
 WIDTH_VARIABLE = "BOLTMOD_WIDTH"
 """Environment variable that names the width of vectors to take."""
 
 
-class Kernel:
-    """The kernel's library.
+class Library:
+    """A kernel's library.
 
     Args:
-        path: Its file.
+        kernel: The kernel.
+        path: The library's file.
 
     Raises:
         OSError: It does not load.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, kernel: Kernel, path: Path) -> None:
+        self._kernel = kernel
         self._library = ctypes.CDLL(str(path))
         name_of = self._library.boltmod_width
         name_of.restype = ctypes.c_char_p
@@ -35,11 +38,11 @@ class Kernel:
         while name := name_of(len(self.widths)):
             self.widths += (name.decode(),)
 
-    def run(self, width: str | None = None) -> Any:
-        """Return the kernel's function for a width of vectors, as `chosen` has it."""
-        run = getattr(self._library, f"boltmod_run_{self.chosen(width)}")
-        run.restype = None
-        return run
+    def function(self, name: str, width: str | None = None) -> Any:
+        """Return one of the kernel's functions for a width of vectors, as `chosen` has it."""
+        function = getattr(self._library, f"boltmod_{name}_{self.chosen(width)}")
+        function.restype = None
+        return function
 
     def chosen(self, width: str | None = None) -> str:
         """Return the width of vectors that is taken.
@@ -53,8 +56,8 @@ class Kernel:
         """
         if not self.widths:
             raise ToolNotFoundError(
-                "the integer engine needs a processor with SSE4.1, and this has none: "
-                "use --engine onnxruntime"
+                f"the {self._kernel.name} needs a processor with SSE4.1, and this has none: "
+                f"{self._kernel.otherwise}"
             )
         width = width or os.environ.get(WIDTH_VARIABLE) or self.widths[0]
         if width not in self.widths:
@@ -66,39 +69,39 @@ class Kernel:
 
 
 @cache
-def load() -> Kernel:
-    """Return the kernel: the package's own, or, where it has none, compiled if it is not there yet.
+def load(kernel: Kernel) -> Library:
+    """Return a kernel's library: the package's own, or, where it has none, compiled at first use.
 
     Raises:
-        ToolNotFoundError: There is no kernel and no C compiler, or it fails.
+        ToolNotFoundError: There is no library and no C compiler, or it fails.
     """
-    own = compiling.sources()[0].parent / compiling.LIBRARY_NAME
     try:
-        path = own if own.exists() else _compiled()
+        path = kernel.library if kernel.library.exists() else _compiled(kernel)
     except (OSError, RuntimeError) as error:  # no home, a full or read-only disk
         raise ToolNotFoundError(
-            f"the integer engine needs a cache folder that can be written to, and has none "
-            f"({error}): set XDG_CACHE_HOME, or use --engine onnxruntime"
+            f"the {kernel.name} needs a cache folder that can be written to, and has none "
+            f"({error}): set XDG_CACHE_HOME, or {kernel.otherwise}"
         ) from None
     try:
-        return Kernel(path)
+        return Library(kernel, path)
     except (OSError, AttributeError) as error:
         raise ToolNotFoundError(
-            f"the engine at {path} must load, and does not ({error}): remove that file"
+            f"the {kernel.name} at {path} must load, and does not ({error}): remove that file"
         ) from None
 
 
-def _compiled() -> Path:
-    key = hashlib.sha256(compiling.facts().encode()).hexdigest()[:16]
-    path = _cache() / f"engine-{key}{Path(compiling.LIBRARY_NAME).suffix}"
+def _compiled(kernel: Kernel) -> Path:
+    key = hashlib.sha256(kernel.facts().encode()).hexdigest()[:16]
+    name = kernel.name.replace(" ", "-")
+    path = _cache() / f"{name}-{key}{compiling.SUFFIX}"
     if not path.exists():
         try:
-            compiling.compile_library(path)
+            compiling.compile_library(kernel, path)
         except compiling.NoKernelError as error:
             raise ToolNotFoundError(
-                "the integer engine needs its kernel, which this install lacks, or a C compiler "
+                f"the {kernel.name} needs its library, which this install lacks, or a C compiler "
                 f"to make it, and {error}: install gcc or clang, set CC to another compiler, "
-                "or use --engine onnxruntime"
+                f"or {kernel.otherwise}"
             ) from None
     return path
 

@@ -1,0 +1,1 @@
+"""What is written in C: compiled once, with the package or at first use, and loaded."""

@@ -1,0 +1,284 @@
+"""A convolution, batch normalisation and an activation as one step, and one step back.
+
+The mathematics is torch's. Each of the three, and each of their gradients, reads and writes whole
+tensors in torch, more than a processor's memory keeps up with; convolution.c does with a row of
+samples what is to be done while it is in the cache.
+
+Source: S. Ioffe, C. Szegedy, "Batch Normalization", ICML 2015, section 3 (the gradient); S. Esser
+et al., "Learned Step Size Quantization", ICLR 2020, equations 1-3 without the gradient's factor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from boltmod.errors import BoltmodError
+from boltmod.native import library
+from boltmod.native.compiling import CONVOLUTION
+
+_MULTIPLE = 16
+"""Lengths of rows that the kernel takes."""
+
+_MOST_INPUTS = 4096
+"""Numbers that one output is a sum of, at most: beyond, the library behind torch is faster."""
+
+
+class _Geometry(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("frames", "in_channels", "out_channels", "samples", "taps", "stride",
+                     "padding", "groups", "outputs")
+    )  # fmt: skip
+
+
+class _Activation(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_float) for name in ("step", "lowest", "highest", "floor", "ceiling")
+    )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a convolution without bias or dilation goes over its input.
+
+    Args:
+        stride: Samples between outputs.
+        padding: Zeros before and behind.
+        groups: Channel groups.
+    """
+
+    stride: int
+    padding: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What an activation rounds to: whole numbers of a step; without one it is a ReLU.
+
+    Args:
+        lowest: Smallest whole number.
+        highest: Largest.
+    """
+
+    lowest: int
+    highest: int
+
+
+def is_possible(conv: nn.Module, x: Tensor) -> bool:
+    """Tell whether the kernel takes a convolution of these samples, and is there."""
+    if not isinstance(conv, nn.Conv1d) or conv.bias is not None or conv.dilation[0] != 1:
+        return False
+    if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
+        return False
+    if not isinstance(conv.padding[0], int) or torch.get_num_threads() > 1:
+        return False
+    taps, stride, padding = conv.kernel_size[0], conv.stride[0], conv.padding[0]
+    samples = x.shape[2]
+    outputs = (samples + 2 * padding - taps) // stride + 1
+    is_whole = outputs > 0 and samples % _MULTIPLE == 0 and outputs % _MULTIPLE == 0
+    is_near = taps <= samples and padding < samples
+    few = (conv.in_channels + conv.out_channels) // conv.groups * taps <= _MOST_INPUTS
+    return is_whole and is_near and few and _kernel() is not None
+
+
+class ConvNormAct(torch.autograd.Function):
+    """The three as one; the batch's means and variances come beside the result."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0913
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        step: Tensor | None,
+        steps: Steps | None,
+        shape: Shape,
+        eps: float,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the result, and mean and variance of each of the convolution's channels.
+
+        Args:
+            ctx: Where the backward pass finds what it needs.
+            x: (batch, channels, time) float32.
+            weight: (outputs, channels / groups, taps).
+            gamma: Gain behind the normalisation, (outputs,).
+            beta: Offset behind it, (outputs,).
+            step: The activation's step, one number; None for a ReLU.
+            steps: Its range, with a step.
+            shape: The convolution's.
+            eps: What the normalisation adds to a variance.
+
+        Returns:
+            (batch, outputs, time / stride) float32, and twice (outputs,) float64.
+        """
+        kernel, x, weight = _functions(), x.contiguous(), weight.contiguous()
+        geometry = _geometry(x, weight, shape)
+        n_frames, channels, length = geometry.frames, geometry.out_channels, geometry.outputs
+        y, out = (x.new_empty((n_frames, channels, length)) for _ in range(2))
+        mean, squares = (x.new_empty(channels, dtype=torch.float64) for _ in range(2))
+        kernel.convolve(
+            ctypes.byref(geometry), *map(_at, (x, weight, y, mean, squares)), *_room(geometry)
+        )
+        variance = squares / (n_frames * length)
+        inverse = (variance + eps).rsqrt()
+        gain = gamma * inverse
+        gains, shifts = gain.float(), (beta - mean * gain).float()
+        act = _activation(step, steps)
+        kernel.activate(
+            *map(ctypes.c_int64, (n_frames, channels, length)), *map(_at, (y, gains, shifts)),
+            ctypes.byref(act), _at(out),
+        )  # fmt: skip
+        ctx.save_for_backward(x, weight, y, gains, shifts, mean, inverse, gain)
+        ctx.geometry, ctx.act = geometry, act
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of what `forward` takes."""
+        x, weight, y, gains, shifts, mean, inverse, gain = ctx.saved_tensors
+        kernel, geometry, act, grad = _functions(), ctx.geometry, ctx.act, grads[0].contiguous()
+        sums, moments = (torch.empty_like(mean) for _ in range(2))
+        of_step, means = ctypes.c_double(), mean.float()
+        kernel.gradient_sums(
+            *map(ctypes.c_int64, y.shape),
+            *map(_at, (y, grad, gains, shifts, means)), ctypes.byref(act),
+            *map(_at, (sums, moments)), ctypes.byref(of_step),
+        )  # fmt: skip
+        n = geometry.frames * geometry.outputs
+        slope = -gain * inverse.square() * moments / n
+        level = (-gain * sums / n - mean * slope).float()
+        slope = slope.float()
+        of_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        of_weight = weight.new_empty(weight.shape, dtype=torch.float64)
+        kernel.convolve_back(
+            ctypes.byref(geometry),
+            *map(_at, (x, weight, y, grad, gains, shifts, slope, level)),
+            ctypes.byref(act), _at(of_x), _at(of_weight), *_room(geometry),
+        )  # fmt: skip
+        scale = x.new_tensor(of_step.value) if act.step else None
+        of_gamma = (moments * inverse).float()
+        return of_x, of_weight.float(), of_gamma, sums.float(), scale, None, None, None
+
+
+def conv_norm_act(
+    x: Tensor,
+    conv: nn.Conv1d,
+    weight: Tensor,
+    norm: nn.BatchNorm1d,
+    step: Tensor | None,
+    steps: Steps | None,
+) -> Tensor:
+    """Convolve, normalise over the batch, activate; the normalisation's averages move as torch's.
+
+    Args:
+        x: (batch, channels, time); `is_possible` says whether it may be.
+        conv: The convolution.
+        weight: Its weights, quantised if they are.
+        norm: The normalisation, which is training.
+        step: The activation's step; None for a ReLU.
+        steps: Its range, with a step.
+
+    Returns:
+        (batch, outputs, time / stride).
+    """
+    assert isinstance(conv.padding[0], int)
+    shape = Shape(conv.stride[0], conv.padding[0], conv.groups)
+    out, mean, variance = ConvNormAct.apply(  # type: ignore[no-untyped-call]
+        x, weight, norm.weight, norm.bias, step, steps, shape, norm.eps
+    )
+    _move_averages(norm, mean, variance, out.shape[0] * out.shape[2])
+    result: Tensor = out
+    return result
+
+
+@torch.no_grad()
+def _move_averages(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: int) -> None:
+    if norm.num_batches_tracked is None or norm.running_mean is None or norm.running_var is None:
+        return
+    norm.num_batches_tracked.add_(1)
+    share = norm.momentum
+    if share is None:
+        share = 1.0 / float(norm.num_batches_tracked)
+    unbiased = variance * (n / max(1, n - 1))
+    norm.running_mean.mul_(1 - share).add_(mean.to(norm.running_mean.dtype), alpha=share)
+    norm.running_var.mul_(1 - share).add_(unbiased.to(norm.running_var.dtype), alpha=share)
+
+
+def _activation(step: Tensor | None, steps: Steps | None) -> _Activation:
+    if step is None or steps is None:
+        return _Activation(0.0, 0.0, 0.0, 0.0, inf)
+    size = float(step)
+    # What a ReLU before an unsigned quantiser holds back is held back here.
+    floor = 0.0 if steps.lowest == 0 else (steps.lowest - 0.5) * size
+    return _Activation(size, steps.lowest, steps.highest, floor, (steps.highest + 0.5) * size)
+
+
+def _geometry(x: Tensor, weight: Tensor, shape: Shape) -> _Geometry:
+    n_frames, in_channels, samples = x.shape
+    out_channels, _, taps = weight.shape
+    outputs = (samples + 2 * shape.padding - taps) // shape.stride + 1
+    return _Geometry(n_frames, in_channels, out_channels, samples, taps, shape.stride,
+                     shape.padding, shape.groups, outputs)  # fmt: skip
+
+
+def _room(geometry: _Geometry) -> Sequence[Any]:
+    """Return where the kernel keeps a group's rows, and the pointers to them."""
+    g = geometry
+    ins, outs = g.in_channels // g.groups, g.out_channels // g.groups
+    reach, phases = -(-g.taps // g.stride), min(g.stride, g.taps)
+    length = max(g.samples, g.outputs) + 8 * (reach + g.padding + 2 * _MULTIPLE)
+    n_floats = (ins * phases + outs + 1) * length + ins * outs * (g.taps + phases)
+    floats = torch.empty(n_floats)
+    pointers = (ctypes.c_void_p * (ins * g.taps + outs * reach))()
+    return _Kept(floats), pointers
+
+
+class _Kept(ctypes.c_void_p):
+    """A pointer to a tensor, which lives as long."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__(tensor.data_ptr())
+        self.tensor = tensor
+
+
+def _at(tensor: Tensor | None) -> ctypes.c_void_p:
+    """Return where a tensor's numbers are; whoever asks keeps it alive."""
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+@dataclass(frozen=True)
+class _Functions:
+    convolve: Any
+    activate: Any
+    gradient_sums: Any
+    convolve_back: Any
+
+
+@cache
+def _kernel() -> _Functions | None:
+    """Return the kernel's functions; None, said once, where it cannot be had."""
+    try:
+        kernel = library.load(CONVOLUTION)
+        names = ("convolve", "activate", "gradient_sums", "convolve_back")
+        return _Functions(*map(kernel.function, names))
+    except BoltmodError as error:
+        warnings.warn(f"training will be slower: {error}", stacklevel=2)
+        return None
+
+
+def _functions() -> _Functions:
+    kernel = _kernel()
+    assert kernel is not None
+    return kernel

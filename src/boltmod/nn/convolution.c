@@ -1,0 +1,419 @@
+/*
+ * A convolution, batch normalisation and an activation in two passes over memory, and their
+ * gradients in two more: what is done with a row of samples is done while it is in the cache.
+ *
+ * Tensors are float, (frames, channels, time), contiguous. Lengths of rows are multiples of
+ * MULTIPLE. A convolution's output is the sum of rows times weights, where a row is an input channel
+ * shifted by a tap; strides are taken apart into phases first, so that rows are always contiguous.
+ * The gradient of its input is such a sum of the output's gradient, the gradient of its weights are
+ * products of rows.
+ */
+#include <stdint.h>
+#include <string.h>
+
+#ifdef _WIN32
+#define EXPORTED __declspec(dllexport)
+#else
+#define EXPORTED __attribute__((visibility("default")))
+#endif
+#ifndef WIDTH_NAME /* each width of vectors has its own; native/compiling.py joins them */
+#define WIDTH_NAME plain
+#endif
+#define JOINED(a, b) a##_##b
+#define NAMED(a, b) JOINED(a, b)
+#define FUNCTION(name) EXPORTED void NAMED(boltmod_##name, WIDTH_NAME)
+
+/* Bytes of the processor's vectors; outputs, and vectors of each, that are summed at once: as many
+ * as the registers hold. ALONE is for one output. */
+#if defined(__AVX512F__)
+#define WIDE 64
+#define OUTPUTS 6
+#define VECTORS 4
+#define ALONE 8
+#elif defined(__AVX2__)
+#define WIDE 32
+#define OUTPUTS 4
+#define VECTORS 3
+#define ALONE 8
+#elif defined(__aarch64__)
+#define WIDE 16
+#define OUTPUTS 4
+#define VECTORS 6
+#define ALONE 8
+#else
+#define WIDE 16
+#define OUTPUTS 4
+#define VECTORS 3
+#define ALONE 8
+#endif
+#define LANES ((int64_t)(WIDE / sizeof(float)))
+#define MULTIPLE 16
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vec __attribute__((vector_size(WIDE)));
+typedef int32_t mask __attribute__((vector_size(WIDE)));
+typedef float loose __attribute__((vector_size(WIDE), aligned(4), may_alias));
+
+INLINE vec load(const float *p)
+{
+    return *(const loose *)p;
+}
+
+INLINE void store(float *p, vec v)
+{
+    *(loose *)p = v;
+}
+
+INLINE vec all(float x)
+{
+    return x - (vec){0}; /* x + 0 would not be x where x is -0, and be computed */
+}
+
+INLINE float sum_of(vec v)
+{
+    float sums[LANES];
+    memcpy(sums, &v, sizeof sums);
+    for (int64_t n = LANES / 2; n; n /= 2)
+        for (int64_t i = 0; i < n; i++) sums[i] += sums[i + n];
+    return sums[0];
+}
+
+/* Of a convolution; conv_norm_act.py has the same. */
+typedef struct {
+    int64_t frames, in_channels, out_channels, samples, taps, stride, padding, groups, outputs;
+} geometry;
+
+/* What follows the normalisation: y = round(clip(z / step, lowest, highest)) * step, or, where step
+ * is 0, a ReLU. Gradients pass where z lies between floor and ceiling. */
+typedef struct {
+    float step, lowest, highest, floor, ceiling;
+} activation;
+
+/* ---- rows times weights ---- */
+
+/* out[i][at ...] = sum over r of weights[i][r] * rows[r][at ...], `outputs` x `vectors` at once. */
+INLINE void mix_tile(float *out, int64_t out_stride, const float *weights, int64_t weight_stride,
+    const float *const *rows, int64_t n_rows, int64_t at, const int outputs, const int vectors)
+{
+    vec sums[8][8];
+    for (int i = 0; i < outputs; i++)
+        for (int j = 0; j < vectors; j++) sums[i][j] = all(0);
+    for (int64_t r = 0; r < n_rows; r++) {
+        const float *row = rows[r] + at;
+        vec x[8];
+        for (int j = 0; j < vectors; j++) x[j] = load(row + j * LANES);
+        for (int i = 0; i < outputs; i++) {
+            const vec weight = all(weights[i * weight_stride + r]);
+            for (int j = 0; j < vectors; j++) sums[i][j] += weight * x[j];
+        }
+    }
+    for (int i = 0; i < outputs; i++)
+        for (int j = 0; j < vectors; j++) store(out + i * out_stride + at + j * LANES, sums[i][j]);
+}
+
+INLINE void mix_outputs(float *out, int64_t out_stride, const float *weights, int64_t weight_stride,
+    const float *const *rows, int64_t n_rows, int64_t at, const int vectors, int64_t n_outputs)
+{
+    int64_t i = 0;
+    for (; i + OUTPUTS <= n_outputs; i += OUTPUTS)
+        mix_tile(out + i * out_stride, out_stride, weights + i * weight_stride, weight_stride, rows,
+            n_rows, at, OUTPUTS, vectors);
+    for (; i < n_outputs; i++)
+        mix_tile(out + i * out_stride, out_stride, weights + i * weight_stride, weight_stride, rows,
+            n_rows, at, 1, vectors);
+}
+
+/* The same for `length` samples and any number of outputs. */
+static void mix(float *out, int64_t out_stride, int64_t n_outputs, const float *weights,
+    int64_t weight_stride, const float *const *rows, int64_t n_rows, int64_t length)
+{
+    int64_t at = 0;
+    if (n_outputs == 1)
+        for (; at + ALONE * LANES <= length; at += ALONE * LANES)
+            mix_tile(out, out_stride, weights, weight_stride, rows, n_rows, at, 1, ALONE);
+    for (; at + VECTORS * LANES <= length; at += VECTORS * LANES)
+        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, VECTORS, n_outputs);
+    for (; at < length; at += LANES)
+        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, 1, n_outputs);
+}
+
+/* sums[i][r] += products of gradients[i] with rows[r], `outputs` x `n` at once. */
+INLINE void product_tile(double *sums, int64_t sum_stride, const float *gradient, int64_t stride,
+    const float *const *rows, int64_t length, const int outputs, const int n)
+{
+    vec total[8][8];
+    for (int i = 0; i < outputs; i++)
+        for (int r = 0; r < n; r++) total[i][r] = all(0);
+    for (int64_t at = 0; at < length; at += LANES) {
+        vec g[8];
+        for (int i = 0; i < outputs; i++) g[i] = load(gradient + i * stride + at);
+        for (int r = 0; r < n; r++) {
+            const vec x = load(rows[r] + at);
+            for (int i = 0; i < outputs; i++) total[i][r] += g[i] * x;
+        }
+    }
+    for (int i = 0; i < outputs; i++)
+        for (int r = 0; r < n; r++) sums[i * sum_stride + r] += sum_of(total[i][r]);
+}
+
+static void products(double *sums, int64_t n_outputs, const float *gradient, int64_t stride,
+    const float *const *rows, int64_t n_rows, int64_t length)
+{
+    int64_t i = 0;
+    for (; i + OUTPUTS <= n_outputs; i += OUTPUTS) {
+        double *of = sums + i * n_rows;
+        const float *g = gradient + i * stride;
+        int64_t r = 0;
+        for (; r + 3 <= n_rows; r += 3)
+            product_tile(of + r, n_rows, g, stride, rows + r, length, OUTPUTS, 3);
+        for (; r < n_rows; r++)
+            product_tile(of + r, n_rows, g, stride, rows + r, length, OUTPUTS, 1);
+    }
+    for (; i < n_outputs; i++) {
+        double *of = sums + i * n_rows;
+        const float *g = gradient + i * stride;
+        int64_t r = 0;
+        for (; r + 7 <= n_rows; r += 7)
+            product_tile(of + r, n_rows, g, stride, rows + r, length, 1, 7);
+        for (; r < n_rows; r++) product_tile(of + r, n_rows, g, stride, rows + r, length, 1, 1);
+    }
+}
+
+/* ---- rows of a convolution ---- */
+
+static int64_t ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* Floats between two phases of a channel: its rows reach `outputs` and the taps' shifts. */
+static int64_t phase_length(const geometry *g)
+{
+    return (g->outputs + ceil_div(g->taps, g->stride) + 2 * MULTIPLE) / MULTIPLE * MULTIPLE;
+}
+
+static int is_plain(const geometry *g)
+{
+    return g->taps == 1 && g->stride == 1 && g->padding == 0;
+}
+
+/* Sample stride * j + phase - padding of `row` for every j, zeros outside. */
+static void take_phase(float *to, const float *row, const geometry *g, int64_t phase)
+{
+    const int64_t length = phase_length(g), s = g->stride;
+    const int64_t first = phase - g->padding; /* the sample of j = 0 */
+    int64_t begin = first < 0 ? ceil_div(-first, s) : 0;
+    int64_t end = first < g->samples ? (g->samples - 1 - first) / s + 1 : 0;
+    if (end > length) end = length;
+    if (begin > end) begin = end;
+    memset(to, 0, (size_t)begin * sizeof *to);
+    memset(to + end, 0, (size_t)(length - end) * sizeof *to);
+    const float *from = row + first;
+    if (s == 1)
+        memcpy(to + begin, from + begin, (size_t)(end - begin) * sizeof *to);
+    else if (s == 2)
+        for (int64_t j = begin; j < end; j++) to[j] = from[2 * j];
+    else
+        for (int64_t j = begin; j < end; j++) to[j] = from[s * j];
+}
+
+/* Point `rows` at the shifted channels of one group of a frame; scratch holds them if they move. */
+static void input_rows(const float **rows, float *scratch, const float *x, const geometry *g)
+{
+    const int64_t channels = g->in_channels / g->groups, length = phase_length(g);
+    const int64_t phases = g->stride < g->taps ? g->stride : g->taps;
+    for (int64_t c = 0; c < channels; c++) {
+        const float *row = x + c * g->samples;
+        if (is_plain(g)) {
+            rows[c] = row;
+            continue;
+        }
+        float *own = scratch + c * phases * length;
+        for (int64_t phase = 0; phase < phases; phase++)
+            take_phase(own + phase * length, row, g, phase);
+        for (int64_t k = 0; k < g->taps; k++)
+            rows[c * g->taps + k] = own + k % g->stride * length + k / g->stride;
+    }
+}
+
+/* ---- passes ---- */
+
+/* Convolve, and find each output channel's mean and sum of squared distances from it. */
+FUNCTION(convolve)(const geometry *g, const float *x, const float *weights, float *y, double *mean,
+    double *squares, float *scratch, const float **rows)
+{
+    const int64_t ins = g->in_channels / g->groups, outs = g->out_channels / g->groups;
+    const int64_t n_rows = ins * g->taps, length = g->outputs;
+    memset(mean, 0, (size_t)g->out_channels * sizeof *mean);
+    memset(squares, 0, (size_t)g->out_channels * sizeof *squares);
+    for (int64_t f = 0; f < g->frames; f++)
+        for (int64_t group = 0; group < g->groups; group++) {
+            const float *in = x + (f * g->in_channels + group * ins) * g->samples;
+            float *out = y + (f * g->out_channels + group * outs) * length;
+            input_rows(rows, scratch, in, g);
+            mix(out, length, outs, weights + group * outs * n_rows, n_rows, rows, n_rows, length);
+            for (int64_t c = 0; c < outs; c++) {
+                const float *row = out + c * length;
+                vec sum = all(0), square = all(0);
+                for (int64_t t = 0; t < length; t += LANES) sum += load(row + t);
+                const float middle = sum_of(sum) / (float)length;
+                for (int64_t t = 0; t < length; t += LANES) {
+                    const vec away = load(row + t) - middle;
+                    square += away * away;
+                }
+                /* Chan, Golub, LeVeque 1979: means and squares of parts joined. */
+                const int64_t of = group * outs + c;
+                const double apart = middle - mean[of];
+                mean[of] += apart / (double)(f + 1);
+                squares[of] += sum_of(square)
+                    + apart * apart * (double)length * (double)f / (double)(f + 1);
+            }
+        }
+}
+
+INLINE vec select_(mask where, vec a, vec b)
+{
+    return (vec)(((mask)a & where) | ((mask)b & ~where));
+}
+
+INLINE vec rounded(vec v)
+{
+    /* To the nearest whole number, ties to the even one, as torch rounds: |v| < 2^22. */
+    const vec magic = all(12582912.0f);
+    return (v + magic) - magic;
+}
+
+INLINE vec act_of(vec z, const activation *act)
+{
+    if (act->step == 0) return select_(z > 0, z, all(0));
+    vec level = z / act->step;
+    level = select_(level > act->lowest, level, all(act->lowest));
+    level = select_(level < act->highest, level, all(act->highest));
+    return rounded(level) * act->step;
+}
+
+/* out = activation(gain * y + shift), a channel's gain and shift its own. */
+FUNCTION(activate)(int64_t frames, int64_t channels, int64_t length, const float *y,
+    const float *gain, const float *shift, const activation *act, float *out)
+{
+    const activation own = *act;
+    for (int64_t f = 0; f < frames; f++)
+        for (int64_t c = 0; c < channels; c++) {
+            const int64_t row = (f * channels + c) * length;
+            const vec by = all(gain[c]), plus = all(shift[c]);
+            for (int64_t t = 0; t < length; t += LANES)
+                store(out + row + t, act_of(load(y + row + t) * by + plus, &own));
+        }
+}
+
+INLINE vec passed(vec z, vec gradient, const activation *act)
+{
+    return (vec)((mask)gradient & (z > act->floor) & (z < act->ceiling));
+}
+
+/* Sums over a channel of the gradient behind the activation, and of that times y - mean; and the
+ * gradient of the activation's step. */
+FUNCTION(gradient_sums)(int64_t frames, int64_t channels, int64_t length, const float *y,
+    const float *gradient, const float *gain, const float *shift, const float *mean,
+    const activation *act, double *sums, double *products_with_y, double *of_step)
+{
+    const activation own = *act;
+    memset(sums, 0, (size_t)channels * sizeof *sums);
+    memset(products_with_y, 0, (size_t)channels * sizeof *products_with_y);
+    double steps = 0;
+    for (int64_t f = 0; f < frames; f++)
+        for (int64_t c = 0; c < channels; c++) {
+            const int64_t row = (f * channels + c) * length;
+            const vec by = all(gain[c]), plus = all(shift[c]), middle = all(mean[c]);
+            vec sum = all(0), product = all(0), step = all(0);
+            for (int64_t t = 0; t < length; t += LANES) {
+                const vec value = load(y + row + t), z = value * by + plus;
+                const vec whole = load(gradient + row + t), g = passed(z, whole, &own);
+                sum += g;
+                product += g * (value - middle);
+                if (own.step != 0) step += whole * act_of(z, &own) - g * z;
+            }
+            sums[c] += sum_of(sum);
+            products_with_y[c] += sum_of(product);
+            if (own.step != 0) steps += sum_of(step) / own.step;
+        }
+    *of_step = steps;
+}
+
+/* Gradients of the input (if of_x is not null) and the weights. That of the convolution's output is
+ * gain * g + slope * y + level, g the gradient behind the activation. */
+FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights, const float *y,
+    const float *gradient, const float *gain, const float *shift, const float *slope,
+    const float *level, const activation *act, float *of_x, double *of_weights, float *scratch,
+    const float **rows)
+{
+    const activation own = *act;
+    const int64_t ins = g->in_channels / g->groups, outs = g->out_channels / g->groups;
+    const int64_t n_rows = ins * g->taps, length = g->outputs, s = g->stride;
+    const int64_t reach = ceil_div(g->taps, s), phases = s < g->taps ? s : g->taps;
+    const int64_t before = (reach + MULTIPLE) / MULTIPLE * MULTIPLE;
+    /* Zeros before and behind what is there, for taps and phases that reach over the ends. */
+    const int64_t padded = before + (g->samples / s > length ? g->samples / s : length)
+        + g->padding / s + 2 * before + 2 * MULTIPLE;
+    float *own_rows = scratch, *turned = own_rows + ins * phases * phase_length(g);
+    float *dy = turned + ins * outs * (g->taps + phases), *phase_out = dy + outs * padded;
+    const float **back = rows + n_rows;
+    memset(of_weights, 0, (size_t)(g->out_channels * n_rows) * sizeof *of_weights);
+    memset(dy, 0, (size_t)(outs * padded) * sizeof *dy);
+    if (of_x && phases < s)
+        memset(of_x, 0, (size_t)(g->frames * g->in_channels * g->samples) * sizeof *of_x);
+    for (int64_t group = 0; group < g->groups; group++) {
+        const float *w = weights + group * outs * n_rows;
+        /* Weights by phase, input channel, output channel, tap of the phase. */
+        float *to = turned;
+        for (int64_t phase = 0; phase < phases; phase++)
+            for (int64_t i = 0; i < ins; i++)
+                for (int64_t o = 0; o < outs; o++)
+                    for (int64_t k = phase; k < g->taps; k += s)
+                        *to++ = w[o * n_rows + i * g->taps + k];
+        for (int64_t f = 0; f < g->frames; f++) {
+            const int64_t at = (f * g->out_channels + group * outs) * length;
+            for (int64_t o = 0; o < outs; o++) {
+                const int64_t c = group * outs + o;
+                const vec by = all(gain[c]), plus = all(shift[c]);
+                const vec tilt = all(slope[c]), base = all(level[c]);
+                for (int64_t t = 0; t < length; t += LANES) {
+                    const vec value = load(y + at + o * length + t);
+                    const vec whole = load(gradient + at + o * length + t);
+                    const vec passing = passed(value * by + plus, whole, &own);
+                    store(dy + o * padded + before + t, by * passing + tilt * value + base);
+                }
+            }
+            const int64_t in = (f * g->in_channels + group * ins) * g->samples;
+            input_rows(rows, own_rows, x + in, g);
+            products(of_weights + group * outs * n_rows, outs, dy + before, padded, rows, n_rows,
+                length);
+            if (!of_x) continue;
+            const float *by_phase = turned;
+            for (int64_t phase = 0; phase < phases; phase++) {
+                const int64_t taps = ceil_div(g->taps - phase, s);
+                /* Sample s * j + phase - padding, from the first j that is one, `n` of them. */
+                const int64_t first = ceil_div(g->padding - phase > 0 ? g->padding - phase : 0, s);
+                const int64_t sample = s * first + phase - g->padding;
+                const int64_t n = ceil_div(g->samples - sample, s);
+                for (int64_t o = 0; o < outs; o++)
+                    for (int64_t q = 0; q < taps; q++)
+                        back[o * taps + q] = dy + o * padded + before + first - q;
+                if (s == 1)
+                    mix(of_x + in, g->samples, ins, by_phase, outs * taps, back, outs * taps, n);
+                else
+                    for (int64_t i = 0; i < ins; i++) {
+                        const int64_t whole = ceil_div(n, MULTIPLE) * MULTIPLE;
+                        mix(phase_out, whole, 1, by_phase + i * outs * taps, outs * taps, back,
+                            outs * taps, whole);
+                        float *row = of_x + in + i * g->samples + sample;
+                        if (s == 2)
+                            for (int64_t j = 0; j < n; j++) row[2 * j] = phase_out[j];
+                        else
+                            for (int64_t j = 0; j < n; j++) row[s * j] = phase_out[j];
+                    }
+                by_phase += ins * outs * taps;
+            }
+        }
+    }
+}
