@@ -18,6 +18,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import platform_tags
 
+
 class KernelHook(BuildHookInterface[Any]):
     """Compiles the kernels into the wheel."""
 

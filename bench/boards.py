@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 
 from boltmod.integer.build import build
 from boltmod.integer.c import folder
-from boltmod.integer.engine import compiling
 from boltmod.integer.engine.tables import tables as make_tables
 from boltmod.integer.execute import execute
 from boltmod.integer.form import Integers, Program
 from boltmod.model import onnx_file
+from boltmod.native import compiling
 
 HERE = Path(__file__).parent / "boards"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
@@ -209,11 +209,10 @@ def on_a_board(
 
 def kernel_on(target: Target, program: Program, work: Path) -> bool | str:
     """Whether the engine's kernel, on another processor, says what numpy says; or what fails."""
-    source, _ = compiling.sources()
     made = work / "engine"
-    named = f'-DKERNEL="{source}"'
-    built = ran([*target.compiler, *compiling.FLAGS, named, "-o", str(made),
-                 str(HERE / "engine.c"), "-lm"])  # fmt: skip
+    named = f'-DKERNEL="{compiling.ENGINE.source}"'
+    built = ran([*target.compiler, *compiling.FLAGS, *compiling.ENGINE.flags, named,
+                 "-o", str(made), str(HERE / "engine.c"), "-lm"])  # fmt: skip
     if built.returncode:
         return complaint(built)
     tables = make_tables(program)

@@ -20,9 +20,9 @@ from pathlib import Path
 from boltmod.integer import form
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
-from boltmod.integer.engine import compiling, library
 from boltmod.integer.engine.engine import Engine
 from boltmod.model import onnx_file
+from boltmod.native import compiling, library
 
 _LOOPS = 20_000_000
 
@@ -109,14 +109,14 @@ def main() -> None:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     peaks = {}
     with tempfile.TemporaryDirectory(prefix="boltmod-") as name:
-        for width in library.load().widths:
+        for width in library.load(compiling.ENGINE).widths:
             flags = compiling.widths()[width]
             peaks[width] = measured(Path(name), width, flags)
             sixteen, eight = peaks[width].values()
             text = f", {eight:,.0f} of 8 bits" if eight else ""
             print(f"{width}: {sixteen:,.0f} billion products and sums a second of 16 bits{text}")
     frames = keyed_frames(512)
-    best = peaks[library.load().chosen()]
+    best = peaks[library.load(compiling.ENGINE).chosen()]
     for path in args.models:
         program = build(onnx_file.load(path))
         engine = Engine(program)

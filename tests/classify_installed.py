@@ -10,21 +10,22 @@ from pathlib import Path
 import boltmod
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
-from boltmod.integer.engine import compiling, library
 from boltmod.integer.engine.engine import Engine
 from boltmod.integer.execute import execute
 from boltmod.model import onnx_file
+from boltmod.native import compiling, library
 from boltmod.runtime.session import Classifier
 
 
 def main() -> None:
     package = Path(boltmod.__file__).parent
-    if not (package / "integer" / "engine" / compiling.LIBRARY_NAME).exists():
-        sys.exit(f"{package} holds no kernel")
+    for kernel in compiling.KERNELS:
+        if not kernel.library.exists():
+            sys.exit(f"{package} does not hold {kernel.library}")
     model, frames = onnx_file.load(Path("boltnet")), keyed_frames(8)
     program = build(model)
     wanted = execute(program, frames)
-    for width in library.load().widths:
+    for width in library.load(compiling.ENGINE).widths:
         if not (Engine(program, width).scores(frames) == wanted).all():
             sys.exit(f"{width} differs from numpy")
         print(width)

@@ -60,7 +60,7 @@ def both(geometry: tuple[int, ...], dtype: torch.dtype) -> list[tuple[Tensor, Te
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
-    [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)],
+    [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 3e-2)],
     ids=["double", "single", "half"],
 )
 def test_it_computes_and_learns_as_torch_s(

@@ -11,7 +11,6 @@ import pytest
 from boltmod.errors import ConfigError, ToolNotFoundError, UnsupportedOperatorError
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
-from boltmod.integer.engine import compiling, library
 from boltmod.integer.engine import engine as engine_module
 from boltmod.integer.engine.engine import Engine
 from boltmod.integer.engine.estimate import Staircase, by_floats
@@ -19,6 +18,8 @@ from boltmod.integer.engine.tables import KINDS, tables
 from boltmod.integer.execute import execute
 from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
+from boltmod.native import compiling, library
+from boltmod.native.compiling import ENGINE
 from boltmod.runtime import engines
 from boltmod.runtime.session import Classifier
 from hand_made_networks import convolutional, dense, floating, magnitudes, products, wide
@@ -131,7 +132,7 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 ) -> None:
     said: list[str] = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(compiling, "LIBRARY_NAME", "none.so")
+    monkeypatch.setattr(compiling.Kernel, "library", tmp_path / "none.so")
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     monkeypatch.setattr(engines._log, "warning", lambda text, *args: said.append(text % args))
     library.load.cache_clear()
@@ -144,7 +145,7 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
     finally:
         library.load.cache_clear()
     reason = (
-        "the integer engine needs its kernel, which this install lacks, or a C compiler to make "
+        "the integer engine needs its library, which this install lacks, or a C compiler to make "
         "it, and there is no C compiler: install gcc or clang, set CC to another compiler, "
         "or use --engine onnxruntime"
     )
@@ -154,7 +155,7 @@ def test_without_a_compiler_onnx_runtime_takes_its_place(
 
 @needs_compiler
 def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    widths = library.load().widths
+    widths = library.load(ENGINE).widths
     assert widths
     for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
         program = build(model_of(name))
@@ -163,7 +164,7 @@ def test_every_width_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
         for width in widths:
             assert (Engine(program, width).scores(frames) == wanted).all()
     monkeypatch.setenv(library.WIDTH_VARIABLE, widths[-1])
-    assert library.load().run() is library.load().run(widths[-1])
+    assert library.load(ENGINE).chosen() == widths[-1]
 
 
 @needs_compiler
@@ -175,7 +176,7 @@ def test_sums_of_eight_bits_four_to_a_lane(monkeypatch: pytest.MonkeyPatch) -> N
     assert KINDS["quads"] not in plain.ops["kind"]
     frames = hard_frames(8)
     wanted = execute(program, frames)
-    for width in library.load().widths:
+    for width in library.load(ENGINE).widths:
         monkeypatch.setattr(engine_module, "_HAS_QUADS", width)
         assert (Engine(program, width).scores(frames) == wanted).all()
 
@@ -183,10 +184,10 @@ def test_sums_of_eight_bits_four_to_a_lane(monkeypatch: pytest.MonkeyPatch) -> N
 @needs_compiler
 def test_what_needs_no_flag_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "_X86_WIDTHS", compiling._OTHER_WIDTHS)
-    compiling.compile_library(tmp_path / compiling.LIBRARY_NAME)
-    kernel = library.Kernel(tmp_path / compiling.LIBRARY_NAME)
+    compiling.compile_library(ENGINE, tmp_path / ENGINE.library.name)
+    kernel = library.Library(ENGINE, tmp_path / ENGINE.library.name)
     assert kernel.widths == ("plain",)
-    monkeypatch.setattr(library, "load", lambda: kernel)
+    monkeypatch.setattr(library, "load", lambda _: kernel)
     for name in ("boltnet", "convolutional", "magnitudes", "products", "wide"):
         program = build(model_of(name))
         frames = hard_frames(8)
@@ -195,10 +196,10 @@ def test_what_needs_no_flag_says_the_same(tmp_path: Path, monkeypatch: pytest.Mo
 
 @needs_compiler
 def test_a_width_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = library.load()
+    kernel = library.load(ENGINE)
     monkeypatch.setenv(library.WIDTH_VARIABLE, "avx1024")
     with pytest.raises(ConfigError) as error:
-        kernel.run()
+        kernel.function("run")
     assert str(error.value) == (
         f"BOLTMOD_WIDTH must be one of {', '.join(kernel.widths)} on this processor, "
         "not 'avx1024': unset it to take the widest"
@@ -209,5 +210,5 @@ def test_a_width_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_a_compiler_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CC", sys.executable)
     with pytest.raises(compiling.NoKernelError, match="fails: "):
-        compiling.compile_library(tmp_path / "kernel.so")
+        compiling.compile_library(ENGINE, tmp_path / "kernel.so")
     assert not list(tmp_path.iterdir())

@@ -38,7 +38,7 @@ class ConvNormAct(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
         """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
-        if self.training and conv_norm_act.is_possible(self.conv, x):
+        if self.training and not self._is_watched() and conv_norm_act.is_possible(self.conv, x):
             act = quantizers.plain_act(self.act, x)
             if act is not None:
                 assert isinstance(self.conv, nn.Conv1d)
@@ -46,6 +46,11 @@ class ConvNormAct(nn.Module):
                 return conv_norm_act.conv_norm_act(x, self.conv, weight, self.norm, *act)
         y: Tensor = self.act(self.norm(self.conv(x)))
         return y
+
+    def _is_watched(self) -> bool:
+        """Tell whether somebody wants to see what goes into a part, or comes out of it."""
+        parts = (self.conv, self.norm, self.act)
+        return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
 
 
 class ConvNormRelu(ConvNormAct):
