@@ -123,7 +123,7 @@ class Distillation(Section):
     Attributes:
         phase: An earlier phase whose final network teaches (a round of one: `<phase>-<round>`).
         checkpoint: A run folder, a phase's folder in its checkpoints, or a .safetensors file.
-        model: Any classifier in ONNX.
+        model: Any classifier in ONNX: a file, or the name of a network that comes with boltmod.
         temperature: T.
         hard_weight: Weight of the cross-entropy.
         soft_weight: Weight of the divergence, before T².

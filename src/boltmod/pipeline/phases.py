@@ -24,6 +24,7 @@ from boltmod.data.source import FrameSource, open_source
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
 from boltmod.files import write_json
+from boltmod.model import shipped
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model, load
 from boltmod.modulation import UNKNOWN
@@ -216,7 +217,8 @@ def _teacher(
     if settings is None:
         return None, {}
     if settings.model is not None:
-        path, teacher = settings.model, onnx_teacher(settings.model, fabric.device)
+        path = shipped.find(settings.model)
+        teacher = onnx_teacher(path, fabric.device)
     else:
         by_phase = {earlier.name: earlier.folder(run) for earlier in stages(recipe)}
         path = checkpoint_file(settings.checkpoint or by_phase[settings.phase or ""])
