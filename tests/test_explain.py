@@ -11,7 +11,8 @@ from boltmod.cli.app import app
 from boltmod.cli.classify.summary import explained
 from boltmod.errors import ConfigError
 from boltmod.runtime.cut.signal import Evidence, Signal
-from boltmod.runtime.verdict import Tally, Verdict, by_waveform
+from boltmod.runtime.verdict import Tally, Verdict
+from boltmod.runtime.waveform import keyed
 from test_channel import QPSK, linear, noise, shifted
 
 N = 150_000
@@ -103,7 +104,7 @@ def signal_of(evidence, rate_hz=1000.0):
     ],
 )  # fmt: skip
 def test_names_that_need_no_network(evidence, name):
-    assert by_waveform(signal_of(evidence)) == name
+    assert keyed(signal_of(evidence)) == name
 
 
 def test_the_three_most_probable_classes_are_kept():

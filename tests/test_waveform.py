@@ -8,7 +8,7 @@ from scipy import signal as sp
 
 import boltmod
 from boltmod.runtime.cut.signal import Evidence, Signal
-from boltmod.runtime.waveform import Waveform, level_spread, likeness
+from boltmod.runtime.waveform import Waveform, level_spread, likeness, oppositeness
 
 RATE_HZ = 48_000.0
 
@@ -89,3 +89,30 @@ def test_keying_of_partial_depth_is_on_off_keying() -> None:
     levels = np.repeat(np.random.default_rng(6).integers(1, 3, (4, 128)), 8, axis=1)
     waveform.add(levels.astype(np.complex64))
     assert waveform.told("BPSK", seen(keying="amplitude", is_clocked=True)) == "OOK"
+
+
+def test_shaped_bpsk_is_not_keyed_on_and_off() -> None:
+    rng = np.random.default_rng(7)
+    pulse = np.hanning(17)
+    symbols = rng.choice([-1.0, 1.0], 4 * 128)
+    wave = np.convolve(np.kron(symbols, np.eye(8)[0]), pulse, "same").reshape(4, 1024)
+    noise = rng.standard_normal((4, 1024)) + 1j * rng.standard_normal((4, 1024))
+    phase_keyed = (wave * np.exp(0.4j) + 0.02 * noise).astype(np.complex64)
+    on_off = np.repeat(rng.integers(0, 2, (4, 128)), 8, axis=1)
+    assert oppositeness(phase_keyed).mean() > 0.85
+    assert oppositeness((on_off * np.exp(0.4j) + 0.02 * noise).astype(np.complex64)).mean() < 0.1
+    keying = seen(keying="on-off", is_clocked=True)
+    for windows, name in ((phase_keyed, "BPSK"), (on_off.astype(np.complex64), "OOK")):
+        waveform = Waveform()
+        waveform.add(windows)
+        assert waveform.told("BPSK", keying) == name
+
+
+def test_two_levels_of_one_window_are_not_believed() -> None:
+    levels = (1 + 0.5 * np.repeat(np.random.default_rng(8).integers(0, 2, 8), 128))[np.newaxis]
+    waveform = Waveform()
+    waveform.add(levels.astype(np.complex64))
+    assert waveform.told("AM-SSB-SC", seen()) == "AM-DSB-WC"
+    waveform.add(levels.astype(np.complex64))
+    waveform.add(levels.astype(np.complex64))
+    assert waveform.told("AM-SSB-SC", seen()) == "OOK"

@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.label import Label
-from boltmod.runtime.waveform import Waveform
+from boltmod.runtime.waveform import CARRIER, Waveform
 from boltmod.runtime.window import Windows
 
-CARRIER = "carrier"
-"""What a line that nothing changes in is called; no network is needed for that."""
 _CLOCKED = 0.99
 """How often what the waveform tells is right: bench/street.py."""
-_MINIMUM_SHIFT = 0.75
-"""Distance of two tones in symbol rates, at least, if it is not minimum-shift keying (1/2)."""
 _TOP = 3
 _FLOOR = 0.01
 """Least probability that a window gives a class when a signal's windows are taken together."""
@@ -97,7 +93,7 @@ class Tally:
     def verdict(self, signal: Signal) -> Verdict:
         """Decide what the signal is over all its windows."""
         name, probability = self.decision()
-        told = by_waveform(signal) or self.waveform.told(name, signal)
+        told = self.waveform.told(name, signal)
         if told is not None:
             name, probability = told, None if told == CARRIER else _CLOCKED
         return Verdict(
@@ -118,24 +114,6 @@ class Tally:
             return {}
         order = np.argsort(-self.shares)[:_TOP].tolist()
         return {self.classes[i]: float(self.shares[i]) / self.n_windows for i in order}
-
-
-def by_waveform(signal: Signal) -> str | None:
-    """What a signal is if its switching instants keep a clock: nothing else has such levels.
-
-    A minimum-shift keying is left to the network, which knows its pulse.
-    """
-    evidence = signal.evidence
-    if evidence.is_bare_carrier:
-        return CARRIER
-    if not evidence.is_clocked:
-        return None
-    if evidence.keying == "on-off":
-        return "OOK"
-    if evidence.keying == "frequency" and evidence.frequency_deviation_hz is not None:
-        index = 2 * evidence.frequency_deviation_hz / signal.symbol_rate_hz
-        return f"{evidence.n_tones}FSK" if index > _MINIMUM_SHIFT else None
-    return None
 
 
 def _with(total: NDArray[np.float64] | None, rows: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""What the samples of a signal's windows show without a network: sidebands alike, or two levels.
+"""What a signal is told by without a network: its switching, its sidebands, its levels.
 
 Source: B. Picinbono, "On circularity", IEEE Trans. Signal Process. 42(12), 1994: a real message on
 a carrier is improper, its mean square does not vanish; a single sideband is proper, it does. Hence
@@ -31,6 +31,16 @@ _NO_SQUARED_LINE = (
 )  # fmt: skip
 """What a network takes a weak signal for, and what has no line in its square; of what has a clock
 and one, binary phase-shift keying alone is likely."""
+CARRIER = "carrier"
+"""What a line that nothing changes in is called; no network is needed for that."""
+_MINIMUM_SHIFT = 0.75
+"""Distance of two tones in symbol rates, at least, if it is not minimum-shift keying (1/2)."""
+_OPPOSITE = 0.6
+"""Of 1, how much of the loud samples' power lies on one axis, on both sides of zero alike: 1 for
+binary phase-shift keying, 0 for a carrier that is keyed."""
+_MANY = 3
+"""Windows from which two levels are believed where nothing keeps a clock: a voice may stay near two
+of its levels for as long as one."""
 _DOUBTED = ("4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC", "AM-DSB-SC", "carrier")
 """What a network takes a message on both sidebands for: many levels, one sideband (of which
 RadioML's own have two), or, where the depth is small, nothing but the carrier."""
@@ -43,20 +53,28 @@ class Waveform:
     n: int = 0
     alike: float = 0.0
     spread: float = 0.0
+    opposite: float = 0.0
 
     def add(self, windows: Samples) -> None:
         """Look at windows, (n, 1024) complex64, the carrier at 0 if there is one."""
         self.n += len(windows)
         self.alike += float(likeness(windows).sum())
         self.spread += float(level_spread(windows).sum())
+        self.opposite += float(oppositeness(windows).sum())
 
     def told(self, name: str | None, signal: Signal) -> str | None:
-        """The class that the samples show, where they contradict what a network says.
+        """The class that the signal itself shows, where it contradicts what a network says.
 
         Args:
             name: What the network says.
             signal: The signal.
         """
+        by_clock = keyed(signal)
+        if by_clock == "OOK" and self.n and self.opposite / self.n > _OPPOSITE:
+            return "BPSK"  # shaped, its amplitude is zero between unlike symbols
+        return by_clock or self._told_by_samples(name, signal)
+
+    def _told_by_samples(self, name: str | None, signal: Signal) -> str | None:
         evidence = signal.evidence
         if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
             return "BPSK"
@@ -66,15 +84,47 @@ class Waveform:
         if evidence.is_clocked and evidence.keying == "amplitude":
             # Two amplitudes, the lower not zero, are on-off keying of partial depth.
             return "OOK" if is_two else None
-        if name not in _DOUBTED or self.alike / self.n < _ALIKE:
+        if name not in _DOUBTED or self.alike / self.n < _ALIKE or signal.symbol_rate_is_sure:
             return None
-        if is_two and signal.carrier_order == 1:
-            return "OOK"
-        # Nothing keeps a clock, and both sidebands are one message's: analog, on either side of a
-        # carrier or without.
-        if is_two or signal.symbol_rate_is_sure:
-            return None
+        # Nothing keeps a clock, and both sidebands are one message's.
+        if is_two and self.n >= _MANY:
+            return "OOK" if signal.carrier_order == 1 else None
         return {1: "AM-DSB-WC", 2: "AM-DSB-SC"}.get(signal.carrier_order)
+
+
+def keyed(signal: Signal) -> str | None:
+    """What a signal is if its switching instants keep a clock: nothing else has such levels.
+
+    A minimum-shift keying is left to the network, which knows its pulse.
+    """
+    evidence = signal.evidence
+    if evidence.is_bare_carrier:
+        return CARRIER
+    if not evidence.is_clocked:
+        return None
+    if evidence.keying == "on-off":
+        return "OOK"
+    if evidence.keying == "frequency" and evidence.frequency_deviation_hz is not None:
+        index = 2 * evidence.frequency_deviation_hz / signal.symbol_rate_hz
+        return f"{evidence.n_tones}FSK" if index > _MINIMUM_SHIFT else None
+    return None
+
+
+def oppositeness(windows: Samples) -> NDArray[np.float64]:
+    """How much of the loud samples' power lies on one axis and cancels in the mean, 0 to 1, (n,).
+
+    Args:
+        windows: (n, time) complex64, time at least 256.
+    """
+    n_blocks = windows.shape[1] // _BLOCK
+    blocks = windows[:, : n_blocks * _BLOCK].reshape(len(windows), n_blocks, _BLOCK)
+    power = blocks.real**2 + blocks.imag**2
+    loud = blocks * (power > power.max(axis=2, keepdims=True) / 4)
+    whole = np.maximum((np.abs(loud) ** 2).sum(2), np.finfo(np.float32).tiny)
+    n_loud = np.maximum((loud != 0).sum(2), 1)
+    on_axis = np.abs((loud**2).sum(2)) / whole
+    in_mean = np.abs(loud.sum(2)) ** 2 / (n_loud * whole)
+    return np.asarray((on_axis - in_mean).mean(1), np.float64)
 
 
 def likeness(windows: Samples) -> NDArray[np.float64]:
