@@ -392,6 +392,7 @@ FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights,
             const float *by_phase = turned;
             for (int64_t phase = 0; phase < phases; phase++) {
                 const int64_t taps = ceil_div(g->taps - phase, s);
+                const float *weights_of = by_phase;
                 /* Sample s * j + phase - padding, from the first j that is one, `n` of them. */
                 const int64_t first = ceil_div(g->padding - phase > 0 ? g->padding - phase : 0, s);
                 const int64_t sample = s * first + phase - g->padding;
@@ -399,20 +400,21 @@ FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights,
                 for (int64_t o = 0; o < outs; o++)
                     for (int64_t q = 0; q < taps; q++)
                         back[o * taps + q] = dy + o * padded + before + first - q;
-                if (s == 1)
-                    mix(of_x + in, g->samples, ins, by_phase, outs * taps, back, outs * taps, n);
-                else
-                    for (int64_t i = 0; i < ins; i++) {
-                        const int64_t whole = ceil_div(n, MULTIPLE) * MULTIPLE;
-                        mix(phase_out, whole, 1, by_phase + i * outs * taps, outs * taps, back,
-                            outs * taps, whole);
-                        float *row = of_x + in + i * g->samples + sample;
-                        if (s == 2)
-                            for (int64_t j = 0; j < n; j++) row[2 * j] = phase_out[j];
-                        else
-                            for (int64_t j = 0; j < n; j++) row[s * j] = phase_out[j];
-                    }
                 by_phase += ins * outs * taps;
+                if (s == 1) {
+                    mix(of_x + in, g->samples, ins, weights_of, outs * taps, back, outs * taps, n);
+                    continue;
+                }
+                const int64_t whole = ceil_div(n, MULTIPLE) * MULTIPLE;
+                mix(phase_out, whole, ins, weights_of, outs * taps, back, outs * taps, whole);
+                for (int64_t i = 0; i < ins; i++) {
+                    const float *from = phase_out + i * whole;
+                    float *to_row = of_x + in + i * g->samples + sample;
+                    if (s == 2)
+                        for (int64_t j = 0; j < n; j++) to_row[2 * j] = from[j];
+                    else
+                        for (int64_t j = 0; j < n; j++) to_row[s * j] = from[j];
+                }
             }
         }
     }
