@@ -117,6 +117,18 @@ def test_the_three_most_probable_classes_are_kept():
 
 
 @pytest.mark.parametrize(
+    ("best", "name", "probability"), [(0.39, "unknown", 0.61), (0.45, "a", 0.45)]
+)
+def test_a_guess_that_is_too_improbable_is_unknown(best, name, probability):
+    tally = Tally(("a", "b", "unknown"))
+    tally.add(["a"], np.array([[best, 0.35, 0.65 - best]], np.float32))
+    verdict = tally.verdict(signal_of(Evidence()))
+    assert verdict.class_name == name
+    assert verdict.probability == pytest.approx(probability)
+    assert next(iter(verdict.top_classes)) == "a"
+
+
+@pytest.mark.parametrize(
     ("n_quiet", "n_constant", "reason"),
     [(0, 0, "(too short)"), (3, 0, "(too quiet)"), (0, 2, "(constant)")],
 )
