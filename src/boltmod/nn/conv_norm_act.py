@@ -239,7 +239,8 @@ def _room(geometry: _Geometry) -> Sequence[Any]:
     ins, outs = g.in_channels // g.groups, g.out_channels // g.groups
     reach, phases = -(-g.taps // g.stride), min(g.stride, g.taps)
     length = max(g.samples, g.outputs) + 8 * (reach + g.padding + 2 * _MULTIPLE)
-    n_floats = (ins * (phases + 1) + outs) * length + ins * outs * (g.taps + phases)
+    at_once = min(16, max(1, 256 // g.outputs))  # frames, as in the kernel
+    n_floats = (at_once * (ins * phases + outs) + ins) * length + ins * outs * (g.taps + phases)
     floats = torch.empty(n_floats)
     pointers = (ctypes.c_void_p * (ins * g.taps + outs * reach))()
     return _Kept(floats), pointers

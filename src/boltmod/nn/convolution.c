@@ -95,7 +95,7 @@ typedef struct {
 INLINE void mix_tile(float *out, int64_t out_stride, const float *weights, int64_t weight_stride,
     const float *const *rows, int64_t n_rows, int64_t at, const int outputs, const int vectors)
 {
-    vec sums[8][8];
+    vec sums[12][8];
     for (int i = 0; i < outputs; i++)
         for (int j = 0; j < vectors; j++) sums[i][j] = all(0);
     for (int64_t r = 0; r < n_rows; r++) {
@@ -112,12 +112,13 @@ INLINE void mix_tile(float *out, int64_t out_stride, const float *weights, int64
 }
 
 INLINE void mix_outputs(float *out, int64_t out_stride, const float *weights, int64_t weight_stride,
-    const float *const *rows, int64_t n_rows, int64_t at, const int vectors, int64_t n_outputs)
+    const float *const *rows, int64_t n_rows, int64_t at, const int vectors, const int outputs,
+    int64_t n_outputs)
 {
     int64_t i = 0;
-    for (; i + OUTPUTS <= n_outputs; i += OUTPUTS)
+    for (; i + outputs <= n_outputs; i += outputs)
         mix_tile(out + i * out_stride, out_stride, weights + i * weight_stride, weight_stride, rows,
-            n_rows, at, OUTPUTS, vectors);
+            n_rows, at, outputs, vectors);
     for (; i < n_outputs; i++)
         mix_tile(out + i * out_stride, out_stride, weights + i * weight_stride, weight_stride, rows,
             n_rows, at, 1, vectors);
@@ -131,51 +132,62 @@ static void mix(float *out, int64_t out_stride, int64_t n_outputs, const float *
     if (n_outputs == 1)
         for (; at + ALONE * LANES <= length; at += ALONE * LANES)
             mix_tile(out, out_stride, weights, weight_stride, rows, n_rows, at, 1, ALONE);
-    for (; at + VECTORS * LANES <= length; at += VECTORS * LANES)
-        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, VECTORS, n_outputs);
+    /* Two vectors at once where three would leave one behind. */
+    for (; length - at == VECTORS * LANES || length - at > (VECTORS + 1) * LANES;
+         at += VECTORS * LANES)
+        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, VECTORS, OUTPUTS,
+            n_outputs);
+    for (; at + 2 * LANES <= length; at += 2 * LANES)
+        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, 2,
+            OUTPUTS * VECTORS / 2, n_outputs);
     for (; at < length; at += LANES)
-        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, 1, n_outputs);
+        mix_outputs(out, out_stride, weights, weight_stride, rows, n_rows, at, 1, 8, n_outputs);
 }
 
+/* A few frames of rows: where the first one's gradients and inputs lie, and how far the next is. */
+typedef struct {
+    const float *gradient;
+    int64_t stride, next_gradient; /* between outputs, between frames */
+    const float *const *rows;
+    int64_t n_rows, next_row; /* between frames */
+    int64_t frames, length;
+} few;
+
 /* sums[i][r] += products of gradients[i] with rows[r], `outputs` x `n` at once. */
-INLINE void product_tile(double *sums, int64_t sum_stride, const float *gradient, int64_t stride,
-    const float *const *rows, int64_t length, const int outputs, const int n)
+INLINE void product_tile(double *sums, const few *of, int64_t i0, int64_t r0, const int outputs,
+    const int n)
 {
     vec total[8][8];
     for (int i = 0; i < outputs; i++)
         for (int r = 0; r < n; r++) total[i][r] = all(0);
-    for (int64_t at = 0; at < length; at += LANES) {
-        vec g[8];
-        for (int i = 0; i < outputs; i++) g[i] = load(gradient + i * stride + at);
-        for (int r = 0; r < n; r++) {
-            const vec x = load(rows[r] + at);
-            for (int i = 0; i < outputs; i++) total[i][r] += g[i] * x;
+    for (int64_t f = 0; f < of->frames; f++) {
+        const float *gradient = of->gradient + i0 * of->stride + f * of->next_gradient;
+        for (int64_t at = 0; at < of->length; at += LANES) {
+            vec g[8];
+            for (int i = 0; i < outputs; i++) g[i] = load(gradient + i * of->stride + at);
+            for (int r = 0; r < n; r++) {
+                const vec x = load(of->rows[r0 + r] + f * of->next_row + at);
+                for (int i = 0; i < outputs; i++) total[i][r] += g[i] * x;
+            }
         }
     }
     for (int i = 0; i < outputs; i++)
-        for (int r = 0; r < n; r++) sums[i * sum_stride + r] += sum_of(total[i][r]);
+        for (int r = 0; r < n; r++) sums[(i0 + i) * of->n_rows + r0 + r] += sum_of(total[i][r]);
 }
 
-static void products(double *sums, int64_t n_outputs, const float *gradient, int64_t stride,
-    const float *const *rows, int64_t n_rows, int64_t length)
+static void products(double *sums, int64_t n_outputs, const few *given)
 {
+    const few of = *given;
     int64_t i = 0;
     for (; i + OUTPUTS <= n_outputs; i += OUTPUTS) {
-        double *of = sums + i * n_rows;
-        const float *g = gradient + i * stride;
         int64_t r = 0;
-        for (; r + 3 <= n_rows; r += 3)
-            product_tile(of + r, n_rows, g, stride, rows + r, length, OUTPUTS, 3);
-        for (; r < n_rows; r++)
-            product_tile(of + r, n_rows, g, stride, rows + r, length, OUTPUTS, 1);
+        for (; r + 3 <= of.n_rows; r += 3) product_tile(sums, &of, i, r, OUTPUTS, 3);
+        for (; r < of.n_rows; r++) product_tile(sums, &of, i, r, OUTPUTS, 1);
     }
     for (; i < n_outputs; i++) {
-        double *of = sums + i * n_rows;
-        const float *g = gradient + i * stride;
         int64_t r = 0;
-        for (; r + 7 <= n_rows; r += 7)
-            product_tile(of + r, n_rows, g, stride, rows + r, length, 1, 7);
-        for (; r < n_rows; r++) product_tile(of + r, n_rows, g, stride, rows + r, length, 1, 1);
+        for (; r + 7 <= of.n_rows; r += 7) product_tile(sums, &of, i, r, 1, 7);
+        for (; r < of.n_rows; r++) product_tile(sums, &of, i, r, 1, 1);
     }
 }
 
@@ -190,6 +202,13 @@ static int64_t ceil_div(int64_t a, int64_t b)
 static int64_t phase_length(const geometry *g)
 {
     return (g->outputs + ceil_div(g->taps, g->stride) + 2 * MULTIPLE) / MULTIPLE * MULTIPLE;
+}
+
+/* Frames whose rows are multiplied at once, so that short ones are worth a tile's sums. */
+static int64_t frames_at_once(const geometry *g)
+{
+    const int64_t many = 256 / g->outputs;
+    return many < 1 ? 1 : many > 16 ? 16 : many;
 }
 
 static int is_plain(const geometry *g)
@@ -340,6 +359,38 @@ FUNCTION(gradient_sums)(int64_t frames, int64_t channels, int64_t length, const 
     *of_step = steps;
 }
 
+/* The gradient of one group of a frame's input channels. Zeros lie around each row of dy. */
+static void input_gradient(const geometry *g, float *of_x, const float *dy, int64_t padded,
+    const float *turned, const float **back, float *phase_out)
+{
+    const int64_t ins = g->in_channels / g->groups, outs = g->out_channels / g->groups;
+    const int64_t s = g->stride, phases = s < g->taps ? s : g->taps;
+    for (int64_t phase = 0; phase < phases; phase++) {
+        const int64_t taps = ceil_div(g->taps - phase, s);
+        /* Sample s * j + phase - padding, from the first j that is one, `n` of them. */
+        const int64_t first = ceil_div(g->padding - phase > 0 ? g->padding - phase : 0, s);
+        const int64_t sample = s * first + phase - g->padding;
+        const int64_t n = ceil_div(g->samples - sample, s);
+        for (int64_t o = 0; o < outs; o++)
+            for (int64_t q = 0; q < taps; q++) back[o * taps + q] = dy + o * padded + first - q;
+        if (s == 1) {
+            mix(of_x, g->samples, ins, turned, outs * taps, back, outs * taps, n);
+            return;
+        }
+        const int64_t whole = ceil_div(n, MULTIPLE) * MULTIPLE;
+        mix(phase_out, whole, ins, turned, outs * taps, back, outs * taps, whole);
+        for (int64_t i = 0; i < ins; i++) {
+            const float *from = phase_out + i * whole;
+            float *to = of_x + i * g->samples + sample;
+            if (s == 2)
+                for (int64_t j = 0; j < n; j++) to[2 * j] = from[j];
+            else
+                for (int64_t j = 0; j < n; j++) to[s * j] = from[j];
+        }
+        turned += ins * outs * taps;
+    }
+}
+
 /* Gradients of the input (if of_x is not null) and the weights. That of the convolution's output is
  * gain * g + slope * y + level, g the gradient behind the activation. */
 FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights, const float *y,
@@ -355,11 +406,12 @@ FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights,
     /* Zeros before and behind what is there, for taps and phases that reach over the ends. */
     const int64_t padded = before + (g->samples / s > length ? g->samples / s : length)
         + g->padding / s + 2 * before + 2 * MULTIPLE;
-    float *own_rows = scratch, *turned = own_rows + ins * phases * phase_length(g);
-    float *dy = turned + ins * outs * (g->taps + phases), *phase_out = dy + outs * padded;
+    const int64_t at_once = frames_at_once(g), row_room = ins * phases * phase_length(g);
+    float *own_rows = scratch, *turned = own_rows + at_once * row_room;
+    float *dy = turned + ins * outs * (g->taps + phases), *phase_out = dy + at_once * outs * padded;
     const float **back = rows + n_rows;
     memset(of_weights, 0, (size_t)(g->out_channels * n_rows) * sizeof *of_weights);
-    memset(dy, 0, (size_t)(outs * padded) * sizeof *dy);
+    memset(dy, 0, (size_t)(at_once * outs * padded) * sizeof *dy);
     if (of_x && phases < s)
         memset(of_x, 0, (size_t)(g->frames * g->in_channels * g->samples) * sizeof *of_x);
     for (int64_t group = 0; group < g->groups; group++) {
@@ -371,51 +423,32 @@ FUNCTION(convolve_back)(const geometry *g, const float *x, const float *weights,
                 for (int64_t o = 0; o < outs; o++)
                     for (int64_t k = phase; k < g->taps; k += s)
                         *to++ = w[o * n_rows + i * g->taps + k];
-        for (int64_t f = 0; f < g->frames; f++) {
-            const int64_t at = (f * g->out_channels + group * outs) * length;
-            for (int64_t o = 0; o < outs; o++) {
-                const int64_t c = group * outs + o;
-                const vec by = all(gain[c]), plus = all(shift[c]);
-                const vec tilt = all(slope[c]), base = all(level[c]);
-                for (int64_t t = 0; t < length; t += LANES) {
-                    const vec value = load(y + at + o * length + t);
-                    const vec whole = load(gradient + at + o * length + t);
-                    const vec passing = passed(value * by + plus, whole, &own);
-                    store(dy + o * padded + before + t, by * passing + tilt * value + base);
+        for (int64_t begin = 0; begin < g->frames; begin += at_once) {
+            const int64_t end = begin + at_once < g->frames ? begin + at_once : g->frames;
+            /* The last frame of them first: the rows' pointers are the first one's in the end. */
+            for (int64_t f = end - 1; f >= begin; f--) {
+                const int64_t at = (f * g->out_channels + group * outs) * length;
+                float *to_dy = dy + (f - begin) * outs * padded + before;
+                for (int64_t o = 0; o < outs; o++) {
+                    const int64_t c = group * outs + o;
+                    const vec by = all(gain[c]), plus = all(shift[c]);
+                    const vec tilt = all(slope[c]), base = all(level[c]);
+                    for (int64_t t = 0; t < length; t += LANES) {
+                        const vec value = load(y + at + o * length + t);
+                        const vec whole = load(gradient + at + o * length + t);
+                        const vec passing = passed(value * by + plus, whole, &own);
+                        store(to_dy + o * padded + t, by * passing + tilt * value + base);
+                    }
                 }
+                const float *in = x + (f * g->in_channels + group * ins) * g->samples;
+                input_rows(rows, own_rows + (f - begin) * row_room, in, g);
             }
-            const int64_t in = (f * g->in_channels + group * ins) * g->samples;
-            input_rows(rows, own_rows, x + in, g);
-            products(of_weights + group * outs * n_rows, outs, dy + before, padded, rows, n_rows,
-                length);
-            if (!of_x) continue;
-            const float *by_phase = turned;
-            for (int64_t phase = 0; phase < phases; phase++) {
-                const int64_t taps = ceil_div(g->taps - phase, s);
-                const float *weights_of = by_phase;
-                /* Sample s * j + phase - padding, from the first j that is one, `n` of them. */
-                const int64_t first = ceil_div(g->padding - phase > 0 ? g->padding - phase : 0, s);
-                const int64_t sample = s * first + phase - g->padding;
-                const int64_t n = ceil_div(g->samples - sample, s);
-                for (int64_t o = 0; o < outs; o++)
-                    for (int64_t q = 0; q < taps; q++)
-                        back[o * taps + q] = dy + o * padded + before + first - q;
-                by_phase += ins * outs * taps;
-                if (s == 1) {
-                    mix(of_x + in, g->samples, ins, weights_of, outs * taps, back, outs * taps, n);
-                    continue;
-                }
-                const int64_t whole = ceil_div(n, MULTIPLE) * MULTIPLE;
-                mix(phase_out, whole, ins, weights_of, outs * taps, back, outs * taps, whole);
-                for (int64_t i = 0; i < ins; i++) {
-                    const float *from = phase_out + i * whole;
-                    float *to_row = of_x + in + i * g->samples + sample;
-                    if (s == 2)
-                        for (int64_t j = 0; j < n; j++) to_row[2 * j] = from[j];
-                    else
-                        for (int64_t j = 0; j < n; j++) to_row[s * j] = from[j];
-                }
-            }
+            const few these = {dy + before, padded, outs * padded, rows, n_rows,
+                is_plain(g) ? g->in_channels * g->samples : row_room, end - begin, length};
+            products(of_weights + group * outs * n_rows, outs, &these);
+            for (int64_t f = begin; of_x && f < end; f++)
+                input_gradient(g, of_x + (f * g->in_channels + group * ins) * g->samples,
+                    dy + (f - begin) * outs * padded + before, padded, turned, back, phase_out);
         }
     }
 }
