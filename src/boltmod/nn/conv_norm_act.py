@@ -11,8 +11,10 @@ et al., "Learned Step Size Quantization", ICLR 2020, equations 1-3 without the g
 from __future__ import annotations
 
 import ctypes
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from math import inf
@@ -80,7 +82,7 @@ def is_possible(conv: nn.Module, x: Tensor) -> bool:
         return False
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         return False
-    if not isinstance(conv.padding[0], int) or torch.get_num_threads() > 1:
+    if not isinstance(conv.padding[0], int):
         return False
     taps, stride, padding = conv.kernel_size[0], conv.stride[0], conv.padding[0]
     samples = x.shape[2]
@@ -126,19 +128,30 @@ class ConvNormAct(torch.autograd.Function):
         geometry = _geometry(x, weight, shape)
         n_frames, channels, length = geometry.frames, geometry.out_channels, geometry.outputs
         y, out = (x.new_empty((n_frames, channels, length)) for _ in range(2))
-        mean, squares = (x.new_empty(channels, dtype=torch.float64) for _ in range(2))
-        kernel.convolve(
-            ctypes.byref(geometry), *map(_at, (x, weight, y, mean, squares)), *_room(geometry)
-        )
-        variance = squares / (n_frames * length)
+        parts = _parts(n_frames)
+        means, squares = (x.new_empty(len(parts), channels, dtype=torch.float64) for _ in range(2))
+
+        def convolve(part: _Part) -> None:
+            kernel.convolve(
+                part.of(geometry), *map(_at, (x[part.frames], weight, y[part.frames])),
+                *map(_at, (means[part.number], squares[part.number])), *_room(geometry),
+            )  # fmt: skip
+
+        _each(parts, convolve)
+        mean, variance = _joined(parts, means, squares, length)
         inverse = (variance + eps).rsqrt()
         gain = gamma * inverse
         gains, shifts = gain.float(), (beta - mean * gain).float()
         act = _activation(step, steps)
-        kernel.activate(
-            *map(ctypes.c_int64, (n_frames, channels, length)), *map(_at, (y, gains, shifts)),
-            ctypes.byref(act), _at(out),
-        )  # fmt: skip
+
+        def activate(part: _Part) -> None:
+            kernel.activate(
+                *map(ctypes.c_int64, (part.count, channels, length)),
+                *map(_at, (y[part.frames], gains, shifts)), ctypes.byref(act),
+                _at(out[part.frames]),
+            )  # fmt: skip
+
+        _each(parts, activate)
         ctx.save_for_backward(x, weight, y, gains, shifts, mean, inverse, gain)
         ctx.geometry, ctx.act = geometry, act
         ctx.mark_non_differentiable(mean, variance)
@@ -149,27 +162,39 @@ class ConvNormAct(torch.autograd.Function):
         """Return the gradients of what `forward` takes."""
         x, weight, y, gains, shifts, mean, inverse, gain = ctx.saved_tensors
         kernel, geometry, act, grad = _functions(), ctx.geometry, ctx.act, grads[0].contiguous()
-        sums, moments = (torch.empty_like(mean) for _ in range(2))
-        of_step, means = ctypes.c_double(), mean.float()
-        kernel.gradient_sums(
-            *map(ctypes.c_int64, y.shape),
-            *map(_at, (y, grad, gains, shifts, means)), ctypes.byref(act),
-            *map(_at, (sums, moments)), ctypes.byref(of_step),
-        )  # fmt: skip
+        parts, means = _parts(geometry.frames), mean.float()
+        own_sums, own_moments = (mean.new_empty(len(parts), len(mean)) for _ in range(2))
+        steps = mean.new_empty(len(parts))
+
+        def add(part: _Part) -> None:
+            kernel.gradient_sums(
+                *map(ctypes.c_int64, (part.count, *y.shape[1:])),
+                *map(_at, (y[part.frames], grad[part.frames], gains, shifts, means)),
+                ctypes.byref(act),
+                *map(_at, (own_sums[part.number], own_moments[part.number], steps[part.number:])),
+            )  # fmt: skip
+
+        _each(parts, add)
+        sums, moments = own_sums.sum(0), own_moments.sum(0)
         n = geometry.frames * geometry.outputs
         slope = -gain * inverse.square() * moments / n
         level = (-gain * sums / n - mean * slope).float()
         slope = slope.float()
         of_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        of_weight = weight.new_empty(weight.shape, dtype=torch.float64)
-        kernel.convolve_back(
-            ctypes.byref(geometry),
-            *map(_at, (x, weight, y, grad, gains, shifts, slope, level)),
-            ctypes.byref(act), _at(of_x), _at(of_weight), *_room(geometry),
-        )  # fmt: skip
-        scale = x.new_tensor(of_step.value) if act.step else None
+        of_weights = weight.new_empty((len(parts), *weight.shape), dtype=torch.float64)
+
+        def convolve_back(part: _Part) -> None:
+            kernel.convolve_back(
+                part.of(geometry), *map(_at, (x[part.frames], weight)),
+                *map(_at, (y[part.frames], grad[part.frames], gains, shifts, slope, level)),
+                ctypes.byref(act), _at(None if of_x is None else of_x[part.frames]),
+                _at(of_weights[part.number]), *_room(geometry),
+            )  # fmt: skip
+
+        _each(parts, convolve_back)
+        scale = steps.sum().float() if act.step else None
         of_gamma = (moments * inverse).float()
-        return of_x, of_weight.float(), of_gamma, sums.float(), scale, None, None, None
+        return of_x, of_weights.sum(0).float(), of_gamma, sums.float(), scale, None, None, None
 
 
 def conv_norm_act(
@@ -201,6 +226,55 @@ def conv_norm_act(
     _move_averages(norm, mean, variance, out.shape[0] * out.shape[2])
     result: Tensor = out
     return result
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some frames of a batch, which one thread takes."""
+
+    number: int
+    frames: slice
+
+    @property
+    def count(self) -> int:
+        return int(self.frames.stop - self.frames.start)
+
+    def of(self, geometry: _Geometry) -> Any:
+        """Return the geometry of these frames alone."""
+        own = _Geometry.from_buffer_copy(geometry)
+        own.frames = self.count
+        return ctypes.byref(own)
+
+
+def _parts(n_frames: int) -> list[_Part]:
+    """Return a part of the frames for each of torch's threads."""
+    n_parts = min(torch.get_num_threads(), n_frames)
+    edges = [n_frames * number // n_parts for number in range(n_parts + 1)]
+    return [_Part(n, slice(edges[n], edges[n + 1])) for n in range(n_parts)]
+
+
+def _each(parts: Sequence[_Part], work: Callable[[_Part], None]) -> None:
+    """Do the work on each part, side by side: the kernel leaves the interpreter alone."""
+    if len(parts) == 1:
+        work(parts[0])
+    else:
+        list(_pool(len(parts), os.getpid()).map(work, parts))
+
+
+@cache
+def _pool(n_threads: int, process: int) -> ThreadPoolExecutor:
+    """Return threads of this process: a forked one has none of its parent's."""
+    return ThreadPoolExecutor(n_threads, "boltmod-convolution")
+
+
+def _joined(
+    parts: Sequence[_Part], means: Tensor, squares: Tensor, length: int
+) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of all parts; Chan, Golub, LeVeque 1979, equation 1.5."""
+    counts = means.new_tensor([part.count * length for part in parts])[:, None]
+    mean = (counts * means).sum(0) / counts.sum()
+    whole = squares.sum(0) + (counts * (means - mean).square()).sum(0)
+    return mean, whole / counts.sum()
 
 
 @torch.no_grad()
