@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import onnx
 import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from torch import nn
 
 from boltmod.challenge import form, state_dict
@@ -21,7 +19,7 @@ from boltmod.challenge.network_rules import why_not_static, why_not_uniform
 from boltmod.cost.inference_cost import count
 from boltmod.cost.score import MINIMUM_ACCURACY, score
 from boltmod.data.twin import twin_cells
-from boltmod.errors import BoltmodError, DataFormatError, ModelFormatError
+from boltmod.errors import BoltmodError, DataFormatError
 from boltmod.export.verify import compare
 from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
@@ -162,12 +160,7 @@ def _model(submission: _Submission) -> Iterator[Criterion]:
 
 def _read_model(submission: _Submission) -> Model:
     name = submission.form.model if submission.form else ""
-    content = submission.read(name)
-    try:
-        proto = onnx.load_model_from_string(content)
-    except DecodeError:
-        raise ModelFormatError(f"{name} must be an ONNX file, and is none: export it") from None
-    return onnx_file.from_proto(proto, Path(name))
+    return onnx_file.from_bytes(submission.read(name), Path(name))
 
 
 def _operators_and_cost(model: Model, claims: Form, names: tuple[str, ...]) -> Iterator[Criterion]:

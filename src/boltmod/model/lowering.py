@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx.reference import ReferenceEvaluator
 
 from boltmod.errors import ModelFormatError, UnsupportedOperatorError, first_line
+from boltmod.model import declared_sizes
 from boltmod.model.onnx_file import QONNX_DOMAIN, QONNX_DOMAINS, Model
 
 BATCH = "batch"
@@ -34,6 +35,9 @@ _IR_VERSION = 10
 """A file version that every ONNX Runtime from 1.20 on reads."""
 
 _NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"}
+
+_MOST_FOLDED_VALUES = 4 * declared_sizes.MOST_VALUES
+"""Of all steps on the way to constants together."""
 
 Array = NDArray[Any]
 
@@ -96,6 +100,7 @@ class Lowered:
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self._n_made = 0
+        self._n_folded_values = 0
 
     @classmethod
     def of(cls, proto: onnx.ModelProto) -> Lowered:
@@ -144,13 +149,21 @@ class Lowered:
             opset_imports=[onnx.helper.make_opsetid("", self._opset_of(node))],
         )
         feeds = {name: self.constants[name] for name in node.input if name}
+        declared_sizes.check_growth(node, list(feeds.values()), "the model")
         try:
-            return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
+            values = [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
         except Exception as error:  # noqa: BLE001  the evaluator raises whatever NumPy does
             raise UnsupportedOperatorError(
                 f"{_named(node)} must have a value, its inputs being constant, and has none "
                 f"({first_line(error)}): export the network without it"
             ) from None
+        self._n_folded_values += sum(value.size for value in values)
+        if self._n_folded_values > _MOST_FOLDED_VALUES:
+            raise ModelFormatError(
+                f"the model's constants must be made of at most {_MOST_FOLDED_VALUES:,} values, "
+                "and are made of more: give a network of frames"
+            )
+        return values
 
     def _opset_of(self, node: onnx.NodeProto) -> int:
         """The evaluator has the linear quantisers from a later operator set on, as they were."""

@@ -111,7 +111,7 @@ def read(proto: onnx.ModelProto) -> Metadata | None:
 def _parse_classes(text: str) -> tuple[str, ...]:
     try:
         names = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFormatError(
