@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 
 from boltmod.challenge import form, state_dict
 from boltmod.challenge.archive import Archive
+from boltmod.challenge.criterion import Criterion as Criterion
 from boltmod.challenge.form import Form
 from boltmod.challenge.measured import Measured, measure
 from boltmod.challenge.network_rules import why_not_static, why_not_uniform
@@ -25,6 +26,7 @@ from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
 from boltmod.nn import registry
 from boltmod.runtime.session import Classifier
+from boltmod.untrusted import parse_toml, read_by
 
 _SAME_ACCURACY = 2e-4
 """How far the checkpoint's accuracy may be from the model's: sums taken in another order."""
@@ -36,21 +38,6 @@ _TOLERANCE = 0.05
 _TWIN_SEED = 56_000
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One rule, and whether a submission keeps it.
-
-    Args:
-        name: The rule, in a few words.
-        passed: Whether it is kept; None if that could not be found out.
-        reason: Why, with figures.
-    """
-
-    name: str
-    passed: bool | None
-    reason: str
 
 
 @dataclass
@@ -103,6 +90,12 @@ def check(
         _accuracy(submission, measured),
     ]
     return tuple(criteria)
+
+
+def check_documents(path: str, data: str | None, progress: Progress) -> list[dict[str, Any]]:
+    """Hold a submission against every rule, as `boltmod.confined` hands it on."""
+    criteria = check(Path(path), None if data is None else Path(data), progress)
+    return [asdict(criterion) for criterion in criteria]
 
 
 def _form(submission: _Submission) -> Criterion:
@@ -191,7 +184,8 @@ def _operators_and_cost(model: Model, claims: Form, names: tuple[str, ...]) -> I
 
 
 def _whole(value: Any) -> int | None:
-    return round(value) if isinstance(value, int | float) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return round(value) if is_number and isfinite(value) else None
 
 
 def _checkpoint(submission: _Submission) -> Iterator[Criterion]:
@@ -213,13 +207,14 @@ def _checkpoint(submission: _Submission) -> Iterator[Criterion]:
 def _network(submission: _Submission, tensors: dict[str, torch.Tensor]) -> nn.Module | None:
     """Build the network that the recipe in the archive describes; None if that fails."""
     try:
-        document = tomllib.loads(submission.read("recipe.toml").decode("utf-8"))
-        parameters = dict(document["network"])
-        network = registry.build(
-            registry.parse(str(parameters.pop("name")), parameters, may_import=False)
-        )
-        network.load_state_dict(tensors)
-    except (BoltmodError, ValueError, KeyError, TypeError, RuntimeError):
+        with read_by("torch", submission.archive.path, "a recipe and its weights", "pack it again"):
+            document = parse_toml(submission.read("recipe.toml"), submission.archive.path)
+            parameters = dict(document["network"])
+            network = registry.build(
+                registry.parse(str(parameters.pop("name")), parameters, may_import=False)
+            )
+            network.load_state_dict(tensors)
+    except BoltmodError:
         return None
     return network.eval()
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 if TYPE_CHECKING:
@@ -62,10 +63,11 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all if not.")] = None,
     engine: Annotated[
         str, typer.Option(help="What runs a network: auto, integer or onnxruntime.")
     ] = "auto",
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what.
@@ -79,6 +81,8 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     if out is not None:
         check_pictures()
         out.mkdir(parents=True, exist_ok=True)
+    if str(model) != "likelihood" or model.is_file():
+        rehearse(model, engine, limit)
     classifier = respondent(model, data, threads, engine)
     choice = Choice(split.value, frames_per_cell, seed, minimum_snr)
     with (

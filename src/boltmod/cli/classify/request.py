@@ -41,6 +41,7 @@ class Request:
         engine: What runs the network.
         as_json: JSON on standard output.
         wav: What has been read of a WAV file in a pipe.
+        limit_s: Time that reading a stranger's model may take.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Request:
     engine: str = "auto"
     as_json: bool = False
     wav: Beginning | None = None
+    limit_s: float | None = None
 
     @property
     def is_stream(self) -> bool:
