@@ -43,7 +43,7 @@ class Limits:
     memory_bytes: int = 2 << 30
 
 
-class ConfinedDefect(Exception):
+class ConfinedError(Exception):
     """A defect of boltmod that showed in the other process, with its traceback."""
 
 
@@ -73,7 +73,7 @@ def confined(
     Raises:
         DataFormatError: The process died, or went beyond a limit.
         BoltmodError: What the function raised.
-        ConfinedDefect: It raised anything else.
+        ConfinedError: It raised anything else.
     """
     limits = limits or Limits()
     job = {
@@ -99,7 +99,8 @@ def confined(
         timer.daemon = True
         timer.start()
         try:
-            assert process.stdin is not None and process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout is not None
             with suppress(BrokenPipeError):
                 process.stdin.write(json.dumps(job).encode() + b"\n")
                 process.stdin.close()
@@ -137,7 +138,7 @@ def _taken(answer: dict[str, Any], about: Path | str, limits: Limits) -> Any:
     kind = getattr(errors, str(answer.get("error")), None)
     if isinstance(kind, type) and issubclass(kind, BoltmodError):
         raise kind(str(answer.get("message")))
-    raise ConfinedDefect(str(answer.get("defect")))
+    raise ConfinedError(str(answer.get("defect")))
 
 
 def _beyond(about: Path | str, limits: Limits, reason: str) -> DataFormatError:

@@ -80,12 +80,10 @@ def _of_torch() -> tuple[type[Exception], ...]:
 
 
 def _of_sigmf() -> tuple[type[Exception], ...]:
-    from jsonschema import (  # type: ignore[import-untyped]
-        RefResolutionError, SchemaError, ValidationError,
-    )
+    from jsonschema import SchemaError, ValidationError  # type: ignore[import-untyped]
     from sigmf.error import SigMFError
 
-    return (SigMFError, ValidationError, SchemaError, RefResolutionError, AttributeError)
+    return (SigMFError, ValidationError, SchemaError, AttributeError)
 
 
 _KNOWN: dict[str, Callable[[], tuple[type[Exception], ...]]] = {
@@ -142,7 +140,9 @@ def said(reason: BaseException) -> str:
         return "it asks for more memory than there is"
     if isinstance(reason, RecursionError):
         return "it is nested too deep"
-    text = first_line(str(reason.args[0]) if isinstance(reason, KeyError) and reason.args else reason)
+    text = first_line(
+        str(reason.args[0]) if isinstance(reason, KeyError) and reason.args else reason
+    )
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 

@@ -19,6 +19,7 @@ from boltmod.untrusted import said
 
 INPUT_SHAPE = (1, 2, FRAME_LENGTH)
 
+
 def why_not_static(model: Model) -> str | None:
     """Say what keeps a network from being a static graph of batch 1; None if nothing does."""
     shape = frame_shape(model.proto)

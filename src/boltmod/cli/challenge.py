@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from boltmod.cli.strangers import LimitOption, limits_of
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import ForceOption, JsonOption, emit
 
 if TYPE_CHECKING:
     from boltmod.challenge.criterion import Criterion
@@ -36,13 +36,16 @@ def pack(
         str, typer.Option(help="Where the sources are published, for the form.")
     ] = "the sources are in this archive",
     comments: Annotated[str, typer.Option(help="Anything else, for the form.")] = "",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pack the submission of RUN: form, model, checkpoint, sources, Dockerfile, instructions."""
     from boltmod.challenge.pack import Notes
     from boltmod.challenge.pack import pack as pack_run
+    from boltmod.files import refuse_existing
 
     path = out or run.with_name(f"{run.resolve().name}.zip")
+    refuse_existing(path, force)
     filled = pack_run(run, path, Notes(repository, comments))
 
     def show(console: Console) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from boltmod.cli.strangers import LimitOption, is_own, limits_of
 from boltmod.cli.terminal import JsonOption, emit
 from boltmod.errors import ConfigError
+from boltmod.untrusted import visible
 
 if TYPE_CHECKING:
     from boltmod.cost.inference_cost import Cost
@@ -69,7 +70,8 @@ def _print_csv(costs: list[Cost]) -> None:
     ]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["model"])
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: visible(str(value)) for name, value in row.items()})
 
 
 def _show(console: Console, costs: list[Cost]) -> None:

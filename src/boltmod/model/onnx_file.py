@@ -148,9 +148,7 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     own.CopyFrom(proto)
     if not own.graph.node:
         raise ModelFormatError(f"{source} must be an ONNX file, and holds no network: {_WAY_OUT}")
-    with untrusted.read_by(
-        "onnx", Path(source), "valid ONNX", "export it again", ModelFormatError
-    ):
+    with untrusted.read_by("onnx", Path(source), "valid ONNX", "export it again", ModelFormatError):
         declared_sizes.check(own, source)
         _repair_domains(own)
         onnx.checker.check_model(own)

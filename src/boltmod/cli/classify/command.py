@@ -101,7 +101,9 @@ def classify(  # noqa: PLR0913 (the command's options)
     timeout: Annotated[
         float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Processors to use; all if not.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all if not.")
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
     ] = "auto",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boltmod.errors import ConfigError
+from boltmod.files import refuse_same
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
 from boltmod.recording.live.wav_pipe import Beginning
@@ -127,6 +128,10 @@ class Request:
         for applies, message in _REFUSALS:
             if applies(self):
                 raise ConfigError(message.format(self))
+        if not self.is_stream:
+            for target in (self.output, self.picture):
+                if target is not None:
+                    refuse_same(target, Path(self.source), self.model_path)
         if self.output is not None:
             from boltmod.runtime.sink import file
 
