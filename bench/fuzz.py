@@ -2,10 +2,10 @@
 
     python bench/fuzz.py PARSER [--inputs 300] [--seed 0] [--keep FOLDER]
 
-Valid files are made and changed at random: bits, integers, pieces of bytes; words of JSON and TOML;
+Valid files are made and changed at random: bits, integers, pieces; words of JSON and TOML;
 fields of a network; members of an archive, packed again so that checksums are right. Each is read
 in a process that was forked for the purpose. Counted are clean errors, files that were accepted,
-tracebacks, processes that died, hangs over 10 s, and inputs that took more than 1 GB of memory. What
+tracebacks, processes that died, hangs over 10 s, and inputs that took over 1 GB of memory. What
 failed is kept, reduced as far as the same failure allows. The same seed gives the same inputs.
 """
 
@@ -777,6 +777,10 @@ def reduced(made: Files, seeds: list[Files], fails: Callable[[Files], bool]) -> 
     return made
 
 
+def _fails_so(worker: Worker, outcome: tuple[str, str], made: Files) -> bool:
+    return worker.outcome(made) == outcome
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("parser", choices=PARSERS)
@@ -800,7 +804,7 @@ def main() -> None:
         seen[f"{kind}: {where}"] += 1
         if chosen.keep is not None and seen[f"{kind}: {where}"] == 1:
             if kind == "traceback":
-                made = reduced(made, seeds, lambda f, w=where: worker.outcome(f) == (kind, w))
+                made = reduced(made, seeds, partial(_fails_so, worker, (kind, where)))
             digest = hashlib.sha256(b"".join(made.values())).hexdigest()[:12]
             folder = chosen.keep / f"{chosen.parser}-{kind}-{digest}"
             shutil.rmtree(folder, ignore_errors=True)

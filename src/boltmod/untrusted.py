@@ -48,8 +48,9 @@ def _of_hdf5() -> tuple[type[Exception], ...]:
 
 
 def _of_numpy() -> tuple[type[Exception], ...]:
-    return (SyntaxError, AttributeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
-            lzma.LZMAError, RuntimeError)  # fmt: skip
+    from tokenize import TokenError  # an array's header is Python
+
+    return (SyntaxError, TokenError, *_of_archives())
 
 
 def _of_onnx() -> tuple[type[Exception], ...]:
@@ -140,9 +141,8 @@ def said(reason: BaseException) -> str:
         return "it asks for more memory than there is"
     if isinstance(reason, RecursionError):
         return "it is nested too deep"
-    text = first_line(
-        str(reason.args[0]) if isinstance(reason, KeyError) and reason.args else reason
-    )
+    is_key = isinstance(reason, KeyError) and bool(reason.args)
+    text = first_line(f"there is no {reason}" if is_key else reason)
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
@@ -198,13 +198,15 @@ def parse_toml(
     Raises:
         BoltmodError: It is none, is nested too deep, or is not UTF-8.
     """
-    with read_by("python", path, "TOML", "correct it", error):
+    try:
         return tomllib.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as reason:
+        raise error(f"{path}: not TOML: {said(reason)}") from None
 
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What a terminal obeys in place of showing it: C0 and C1 controls but for tab and line feed, and
-marks that turn the direction of writing."""
+marks that turn the direction of writing; and halves of characters, which have no bytes."""
 
 
 def visible(text: str) -> str:

@@ -13,7 +13,7 @@ SNR_LABELS_SHOWN = (-20, -10, -4, 0, 4, 10, 20, 30)
 """SNR labels of the sheet over SNRs."""
 
 
-def plot(
+def plot(  # noqa: PLR0913  one parameter an option
     data: Annotated[
         str,
         typer.Argument(

@@ -278,7 +278,9 @@ def _labels(
 def _text(name: Any) -> str:
     """A class's name; MATLAB's cells hold arrays of one."""
     name = name.item() if isinstance(name, np.ndarray) and name.size == 1 else name
-    return name.decode("latin1") if isinstance(name, bytes) else str(name)
+    text = name.decode("latin1") if isinstance(name, bytes) else str(name)
+    text.encode("utf-8")  # NumPy makes text of whatever bytes it is given
+    return text
 
 
 def _numbers(values: Array, what: str, path: Path) -> Array:

@@ -8,7 +8,7 @@ Source: ONNX, `onnx.in.proto` (TensorProto: which field holds which type, and `r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite, prod
 from typing import Any
 
@@ -29,7 +29,7 @@ _MOST_BITS = 32
 _LOOPS = frozenset({"Loop", "Scan", "SequenceMap"})
 
 _T = onnx.TensorProto
-_BITS = {
+_BITS: dict[int, int] = {
     **dict.fromkeys((_T.INT4, _T.UINT4, _T.FLOAT4E2M1), 4),
     **dict.fromkeys((_T.BOOL, _T.INT8, _T.UINT8, _T.FLOAT8E4M3FN, _T.FLOAT8E4M3FNUZ,
                      _T.FLOAT8E5M2, _T.FLOAT8E5M2FNUZ), 8),
@@ -40,7 +40,7 @@ _BITS = {
 }  # fmt: skip
 """Bits of a value in `raw_data`."""
 
-_FIELDS = {
+_FIELDS: dict[int, tuple[str, int]] = {
     _T.FLOAT: ("float_data", 1), _T.COMPLEX64: ("float_data", 2), _T.DOUBLE: ("double_data", 1),
     _T.COMPLEX128: ("double_data", 2), _T.INT64: ("int64_data", 1), _T.UINT32: ("uint64_data", 1),
     _T.UINT64: ("uint64_data", 1), _T.STRING: ("string_data", 1),
@@ -62,7 +62,7 @@ def check(proto: onnx.ModelProto, source: str) -> None:
         ModelFormatError: A constant has other bytes than its shape asks for, lies in another file
             or is too large; there are loops; a quantiser has no sensible number of bits.
     """
-    n_values = n_nodes = 0
+    n_values = 0
     for n_tensors, tensor in enumerate(tensors(proto)):
         n_values += _n_values(tensor, source)
         if n_values > MOST_VALUES or n_tensors > _MOST_TENSORS:
@@ -70,8 +70,7 @@ def check(proto: onnx.ModelProto, source: str) -> None:
                 f"{source} must hold at most {MOST_VALUES:,} constant values, and holds more: "
                 "give a network of frames"
             )
-    for node in _nodes(proto):
-        n_nodes += 1
+    for n_nodes, node in enumerate(_nodes(proto), 1):
         if n_nodes > _MOST_NODES:
             raise ModelFormatError(
                 f"{source} must have at most {_MOST_NODES:,} operators, and has more: "
@@ -251,7 +250,7 @@ def _of_pad(inputs: Sequence[NDArray[Any]]) -> float:
     return float((max((*inputs[0].shape, 1)) + pads.sum()) ** max(1, inputs[0].ndim))
 
 
-_GROWING = {
+_GROWING: dict[str, Callable[[Sequence[NDArray[Any]]], float]] = {
     "ConstantOfShape": lambda inputs: _product(inputs[0]),
     "Range": _of_range,
     "Expand": lambda inputs: _product(inputs[1]) * max(1, inputs[0].size),
