@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,35 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, busy: str) -> Iterator[None]:
+    """Hold a file locked, so that nobody else does the same work; it is made where there is none.
+
+    The system lets go of it however the process ends.
+
+    Args:
+        path: The file.
+        busy: What to say where another process holds it.
+
+    Raises:
+        ConfigError: Another process does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            _lock(file.fileno())
+        except BlockingIOError:
+            raise ConfigError(busy) from None
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    with suppress(ImportError):  # not every system has it
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,8 +83,10 @@ def check_room(path: Path, n_bytes: int, way_out: str = "choose another disk") -
     """
     free = shutil.disk_usage(path.parent).free
     if n_bytes > free:
+        unit, name = (1e9, "GB") if n_bytes >= 1e8 else (1e6, "MB")
         raise ConfigError(
-            f"{path} must have {n_bytes / 1e9:.1f} GB of room, not {free / 1e9:.1f} GB; {way_out}"
+            f"{path} must have {n_bytes / unit:.1f} {name} of room, not {free / unit:.1f} {name}; "
+            f"{way_out}"
         )
 
 

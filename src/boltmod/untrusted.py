@@ -204,7 +204,9 @@ def parse_toml(
         raise error(f"{path}: not TOML: {said(reason)}") from None
 
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 """What a terminal obeys in place of showing it: C0 and C1 controls but for tab and line feed, and
 marks that turn the direction of writing; and halves of characters, which have no bytes."""
 

@@ -11,6 +11,7 @@ in the opposite order, complex numbers as pairs of real and imag).
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -279,7 +280,10 @@ def _text(name: Any) -> str:
     """A class's name; MATLAB's cells hold arrays of one."""
     name = name.item() if isinstance(name, np.ndarray) and name.size == 1 else name
     text = name.decode("latin1") if isinstance(name, bytes) else str(name)
-    text.encode("utf-8")  # NumPy makes text of whatever bytes it is given
+    text.encode("utf-8")
+    # NumPy makes text of whatever bytes it is given, of numbers that are no characters too.
+    if any(ord(each) > sys.maxunicode for each in text):
+        raise ValueError("a name in it is no text")
     return text
 
 

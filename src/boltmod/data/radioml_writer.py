@@ -58,8 +58,9 @@ class RadioMLWriter:
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             create_layout(
-                self._temporary, class_ids, snr_labels, attributes=attributes, compress=compress
-            )
+                self._temporary, class_ids, snr_labels,
+                attributes=attributes, compress=compress, called=self.path,
+            )  # fmt: skip
             reserve(self._temporary)
             self._file = h5py.File(self._temporary, "r+")
         except BaseException:
@@ -132,6 +133,7 @@ def create_layout(
     *,
     attributes: Mapping[str, Any] | None = None,
     compress: bool = False,
+    called: Path | None = None,
 ) -> None:
     """A file with labels and provenance written and room for the samples.
 
@@ -141,6 +143,7 @@ def create_layout(
         snr_labels: Shape (n,), on the grid.
         attributes: Attributes of the HDF5 file.
         compress: X in gzip chunks instead of contiguous.
+        called: What messages call the file, if it gets another name at last.
 
     Raises:
         ShapeError: The labels are not flat lists of one length.
@@ -148,7 +151,7 @@ def create_layout(
     """
     classes, snrs = _valid_labels(class_ids, snr_labels)
     # HDF5's library may end the process where the disk is full: it is not let near that.
-    check_room(path, len(classes) * _FRAME_AND_LABEL_BYTES + _OTHER_BYTES)
+    check_room(called or path, len(classes) * _FRAME_AND_LABEL_BYTES + _OTHER_BYTES)
     with _full_disk_named(path), h5py.File(path, "w") as file:
         for name, value in sorted((attributes or {}).items()):
             file.attrs[name] = value
