@@ -97,8 +97,11 @@ def reserve(path: Path) -> None:
         OSError: There is not so much.
     """
     if hasattr(os, "posix_fallocate") and (size := path.stat().st_size):
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def refuse_same(target: Path, *sources: Path) -> None:

@@ -91,7 +91,9 @@ def main() -> None:
         stderr.print(f"error: {reason}; {advice}", style="red", markup=False, soft_wrap=True)
         _leave_output()
         sys.exit(1)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise  # torch has no MemoryError
         stderr.print(
             "error: this needs more memory than there is; take a smaller file, or ask for less",
             style="red", markup=False, soft_wrap=True,

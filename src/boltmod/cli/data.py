@@ -167,7 +167,7 @@ def parse_changes(changes: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set must be NAME=VALUE, not {change}; add a value")
         try:
             values[name] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             values[name] = text
     return values
 

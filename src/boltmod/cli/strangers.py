@@ -7,6 +7,7 @@ has put into it ends that process, not this one. Archives are read there alone.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,10 +50,18 @@ def rehearse(model: Path, engine: str, limit: float | None) -> None:
         DataFormatError: It needs more time or memory than it may, or ended that process.
         BoltmodError: It cannot be read or run.
     """
-    if not is_own(model):
-        from boltmod.confined import confined
+    if model.is_file() and not is_own(model):
+        from boltmod.untrusted import digest_of
 
-        confined(
-            "boltmod.runtime.session:rehearse", str(model), engine,
-            about=model, limits=limits_of(limit),
-        )  # fmt: skip
+        _rehearsed(model, digest_of(model), engine, limit)
+
+
+@cache
+def _rehearsed(model: Path, digest: str, engine: str, limit: float | None) -> None:
+    """The same file is not rehearsed twice by a process."""
+    from boltmod.confined import confined
+
+    confined(
+        "boltmod.runtime.session:rehearse", str(model), engine,
+        about=model, limits=limits_of(limit),
+    )  # fmt: skip
