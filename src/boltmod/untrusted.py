@@ -108,6 +108,7 @@ def read_by(
     rule: str,
     way_out: str,
     error: type[BoltmodError] = DataFormatError,
+    told: Callable[[str], str] | None = None,
 ) -> Iterator[None]:
     """Let a library read a stranger's file in the body.
 
@@ -117,6 +118,7 @@ def read_by(
         rule: What it must be, for the message.
         way_out: What to do about it, for the message.
         error: What is raised where it is none.
+        told: Makes the whole message of what the library said, where the usual one does not fit.
 
     Raises:
         BoltmodError: The library refused the file, or could not hold what it asks for.
@@ -126,7 +128,9 @@ def read_by(
     except BoltmodError:
         raise
     except (*_COMMON, *_KNOWN[library]()) as reason:
-        raise error(f"{path} must be {rule}, which it is not ({said(reason)}): {way_out}") from None
+        text = said(reason)
+        usual = f"{path} must be {rule}, which it is not ({text}): {way_out}"
+        raise error(usual if told is None else told(text)) from None
     except Exception as defect:
         defect.add_note(
             "This is a defect of boltmod, which must read a file or refuse it in one line. Please "

@@ -113,7 +113,7 @@ def reading(path: Path) -> Iterator[Foreign]:
     if not path.is_file():
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
     if h5py.is_hdf5(path):
-        with hdf5_file.opened(path, "copy it again") as file:
+        with hdf5_file.opened(path) as file:
             names = hdf5_file.dataset_names(file, path)
             there = {name: hdf5_file.dataset(file, path, name) for name in names}
             yield _sorted_out(_from_arrays, there, path)

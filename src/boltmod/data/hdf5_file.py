@@ -28,13 +28,16 @@ _FILTERS = frozenset({1, 2, 3, 4, 5, 6, 32000})
 """gzip, shuffle, checksum, szip, n-bit, scale-offset, LZF: those that are no plug-in."""
 
 
-def opened(path: Path, way_out: str = "copy it again") -> h5py.File:
+def opened(path: Path) -> h5py.File:
     """Open a file for reading.
 
     Raises:
         DataFormatError: It is damaged.
     """
-    with read_by("h5py", path, "a readable HDF5 file", way_out):
+    with read_by(
+        "h5py", path, "", "",
+        told=lambda reason: f"{path} must be a readable HDF5 file, not damaged: {reason}",
+    ):  # fmt: skip
         return h5py.File(path, "r", locking=False)
 
 

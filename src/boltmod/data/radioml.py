@@ -178,7 +178,11 @@ def _open(path: Path) -> h5py.File:
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     """Say which file is damaged where HDF5 says only how."""
-    with read_by("h5py", path, "readable in X", "copy or make the file again"):
+    with read_by(
+        "h5py", path, "", "",
+        told=lambda reason: f"X in {path} must be readable, and is not ({reason}); "
+                            "copy or make the file again",
+    ):  # fmt: skip
         yield
 
 
