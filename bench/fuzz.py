@@ -6,8 +6,8 @@ Valid files are made and changed at random: bits, integers, pieces; words of JSO
 fields of a network; members of an archive, packed again so that checksums are right. Each is read
 in a process that was forked for the purpose. Counted are clean errors, files that were accepted,
 tracebacks, processes that died, hangs over 10 s of processor time (or 5 minutes on the clock), and
-inputs that took over 1 GB of memory. What failed is kept, reduced as far as the same failure allows.
-The same seed gives the same inputs.
+inputs that took over 1 GB of memory. What failed is kept, reduced as far as the same failure
+allows. The same seed gives the same inputs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import json
 import os
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -47,6 +48,8 @@ Files = dict[str, bytes]
 Mutate = Callable[[bytes, random.Random], bytes]
 HANG_S = 10.0
 _MOST_S = 300.0
+_MOST_BYTES = 3 << 29
+_INPUTS_OF_A_PROCESS = 25
 MEMORY_BYTES = 1 << 30
 _MOST_REDUCTIONS = 40
 
@@ -680,10 +683,13 @@ class Worker:
 
     def __init__(self, parser: Parser) -> None:
         self._parser = parser
-        self._pid = 0
+        self._pid = self._n_read = 0
 
     def outcome(self, made: Files) -> tuple[str, str]:
         """What comes of an input."""
+        if self._n_read % _INPUTS_OF_A_PROCESS == 0:
+            self.end()  # what libraries keep of one input is not counted against another
+        self._n_read += 1
         if not self._pid:
             self._start()
         _send(self._to, made)
@@ -713,6 +719,8 @@ class Worker:
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
+            bound = _memory("VmData") + _MOST_BYTES
+            resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
             while (made := _receive(inward[0])) is not None:
                 before = _memory("VmRSS")
                 Path("/proc/self/clear_refs").write_text("5")

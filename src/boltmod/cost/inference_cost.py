@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.inference_cost import inference_cost as official_inference_cost
 
 from boltmod.cost.findings import Finding, find
@@ -105,14 +104,15 @@ def count(model: Model | Path | str) -> Cost:
     """
     model = as_model(model)
     _refuse_integer_layers(model)
-    wrapper = batch_one(model)
-    check_sizes(wrapper, model.name)
-    official = _official(wrapper, model.name)
-    unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
     with _read_by_qonnx(model.name):
+        wrapper = batch_one(model)
+        check_sizes(wrapper, model.name)
+        official: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
+        unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
         network = CostedNetwork(wrapper)
         layers = layer_costs(network)
         strict = strict_cost(network, layers)
+        findings = find(network, layers, strict, unsupported)
     bops, weight_bits = (round(official[key]) for key in ("total_bops", "total_mem_w_bits"))
     _check("bit operations", model.name, sum(layer.bops for layer in layers), bops)
     _check("weight bits", model.name, sum(layer.weight_bits for layer in layers), weight_bits)
@@ -124,7 +124,7 @@ def count(model: Model | Path | str) -> Cost:
         score=score(bops, weight_bits),
         strict=strict,
         unsupported=unsupported,
-        findings=find(network, layers, strict, unsupported),
+        findings=findings,
         layers=layers,
         official=official,
     )
@@ -144,12 +144,6 @@ def _refuse_integer_layers(model: Model) -> None:
             f"{model.name} must have layers that the cost rules know, not {', '.join(found)} "
             f"({kind}): {way_out}"
         )
-
-
-def _official(wrapper: ModelWrapper, name: str) -> dict[str, Any]:
-    with _read_by_qonnx(name):
-        total: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
-    return total
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from onnx.reference import ReferenceEvaluator
 from boltmod.errors import ModelFormatError, UnsupportedOperatorError, first_line
 from boltmod.model import declared_sizes
 from boltmod.model.onnx_file import QONNX_DOMAIN, QONNX_DOMAINS, Model
+from boltmod.untrusted import said
 
 BATCH = "batch"
 """Name of the open dimension in lowered networks."""
@@ -63,10 +64,16 @@ def lower(model: Model, others: Mapping[str, Lowering] | None = None) -> onnx.Mo
     )
     graph = Lowered.of(proto)
     for node in proto.graph.node:
-        if node.domain in ("", "ai.onnx"):
-            graph.take(node)
-        else:
-            _lowering(node, others or {})(graph, node, qonnx_version)
+        try:
+            if node.domain in ("", "ai.onnx"):
+                graph.take(node)
+            else:
+                _lowering(node, others or {})(graph, node, qonnx_version)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise UnsupportedOperatorError(
+                f"{_named(node)} must be used as it is defined, which it is not ({said(error)}): "
+                "export the network again"
+            ) from None
     return graph.finish(proto)
 
 
