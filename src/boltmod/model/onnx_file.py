@@ -245,7 +245,7 @@ def _output_width(proto: onnx.ModelProto, source: str) -> int:
 def _type_name(kind: int) -> str:
     known = dict(zip(onnx.TensorProto.DataType.values(), onnx.TensorProto.DataType.keys(),
                      strict=True))  # fmt: skip
-    return known.get(kind, f"type {kind}")
+    return str(known.get(kind, f"type {kind}"))
 
 
 def _describe(shape: tuple[int | None, ...]) -> str:
