@@ -76,8 +76,8 @@ def _make(folder: Path) -> None:
     from boltmod.data import make as making
     from boltmod.data.provenance import Plan
 
-    making.BLOCK_FRAMES = 104
-    making.make(Plan(1, 7), folder / "x.hdf5")
+    making.BLOCK_FRAMES = 8
+    making.make(Plan(1, 7, snr_labels=(10, 12)), folder / "x.hdf5")
 
 
 def _made(folder: Path) -> dict[str, str]:
