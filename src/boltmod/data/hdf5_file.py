@@ -54,7 +54,7 @@ def dataset_names(file: h5py.File, path: Path) -> list[str]:
                 f"{path} must hold at most {_MOST_NAMES:,} data sets, not {len(names):,}: "
                 "leave out what is no frame"
             )
-        return [name for name in names if _is_own_dataset(file, name)]
+        return [_text(name) for name in names if _is_own_dataset(file, name)]
 
 
 def _is_own_dataset(file: h5py.File, name: str) -> bool:
@@ -126,4 +126,9 @@ def attributes(file: h5py.File, path: Path) -> dict[str, Any]:
         DataFormatError: One is damaged.
     """
     with read_by("h5py", path, "an HDF5 file of readable attributes", "copy or make it again"):
-        return dict(file.attrs)
+        return {_text(name): value for name, value in file.attrs.items()}
+
+
+def _text(name: str | bytes) -> str:
+    """A name; h5py leaves one that is no UTF-8 as bytes."""
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
