@@ -25,7 +25,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: $(VENV)/.installed
 	$(BIN)/boltmod run recipes/demo.toml --out runs/demo
-	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1e6
+	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1e6 \
+		--force
 	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx \
 		--output runs/demo/classified.sigmf-meta
 	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx

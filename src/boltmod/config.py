@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from boltmod.errors import ConfigError
+from boltmod.untrusted import parse_toml, read_bytes
 
 _SMALLEST_SCALED_BATCH = 128
+
+MOST_RECIPE_BYTES = 1 << 20
+"""Of a recipe, or of a search space."""
 
 
 class Section(BaseModel):
     """A table of a recipe: frozen, and deaf to no misspelt key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class MixPart(Section):
@@ -384,15 +387,12 @@ def read_recipe(path: Path | str, scale: float | None = None) -> Recipe:
         'bacalhaunet'
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(Path(path), MOST_RECIPE_BYTES, "a recipe", ConfigError)
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read as a recipe ({error})") from None
-    try:
-        document = tomllib.loads(text)
-        if scale is not None and isinstance(document.setdefault("data", {}), dict):
-            document["data"]["scale"] = scale
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
+    document = parse_toml(text, Path(path), ConfigError)
+    if scale is not None and isinstance(document.setdefault("data", {}), dict):
+        document["data"]["scale"] = scale
     try:
         recipe = Recipe.model_validate(document)
     except ValidationError as error:

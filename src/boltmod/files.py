@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,44 @@ from boltmod.errors import ConfigError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; what lies there at the end takes `path`'s place.
 
-    If the body fails, `path` stays as it was and nothing is left beside it.
+    If the body fails, `path` stays as it was and nothing is left beside it. The name is nobody
+    else's: of two that write the same file, one wins as a whole.
     """
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, busy: str) -> Iterator[None]:
+    """Hold a file locked, so that nobody else does the same work; it is made where there is none.
+
+    The system lets go of it however the process ends.
+
+    Args:
+        path: The file.
+        busy: What to say where another process holds it.
+
+    Raises:
+        ConfigError: Another process does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            _lock(file.fileno())
+        except BlockingIOError:
+            raise ConfigError(busy) from None
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    with suppress(ImportError):  # not every system has it
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -36,6 +68,66 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, document: Any) -> None:
     """Write a document as indented JSON, whole or not at all."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def check_room(path: Path, n_bytes: int, way_out: str = "choose another disk") -> None:
+    """Refuse to begin a file that there is no room for.
+
+    Args:
+        path: The file; its folder exists.
+        n_bytes: What it will take.
+        way_out: What to do about it, for the message.
+
+    Raises:
+        ConfigError: There is less.
+    """
+    free = shutil.disk_usage(path.parent).free
+    if n_bytes > free:
+        unit, name = (1e9, "GB") if n_bytes >= 1e8 else (1e6, "MB")
+        raise ConfigError(
+            f"{path} must have {n_bytes / unit:.1f} {name} of room, not {free / unit:.1f} {name}; "
+            f"{way_out}"
+        )
+
+
+def reserve(path: Path) -> None:
+    """Take the room on the disk that a file says it has, so that writing to it cannot fail.
+
+    Raises:
+        OSError: There is not so much.
+    """
+    if hasattr(os, "posix_fallocate") and (size := path.stat().st_size):
+        try:
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def refuse_same(target: Path, *sources: Path) -> None:
+    """Refuse to write over what is being read, by whatever name.
+
+    Raises:
+        ConfigError: The target is one of the sources.
+    """
+    for source in sources:
+        if target.exists() and source.exists() and os.path.samefile(target, source):
+            raise ConfigError(
+                f"{target} must be another file than {source}, which would be lost: "
+                "choose another name"
+            )
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Refuse to write over a file that is there.
+
+    Raises:
+        ConfigError: There is one, and nobody said that it may be replaced.
+    """
+    if path.exists() and not force:
+        raise ConfigError(
+            f"{path} must not exist yet: choose another name, or replace it with --force"
+        )
 
 
 def check_target(path: Path, suffixes: Sequence[str], what: str = "output") -> None:

@@ -32,6 +32,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that works in the folder."""
+        return self.path / ".lock"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints, one subfolder a phase."""
         return self.path / "checkpoints"

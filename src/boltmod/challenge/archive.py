@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import stat
 import zipfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from boltmod.errors import DataFormatError
+from boltmod.untrusted import read_by
 
 MAX_TOTAL_BYTES = 512 * 2**20
 """Size of all files of a submission together; the largest known one has 30 MB."""
@@ -54,7 +56,7 @@ class Archive:
             )
         names = [entry.filename for entry in entries]
         if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = Counter(names).most_common(1)[0][0]
             raise DataFormatError(
                 f"{self.path} must hold each file once, not {twice!r} twice: pack it again"
             )
@@ -83,22 +85,17 @@ class Archive:
                     f"{entry.file_size >> 20:,} MiB: make it smaller"
                 )
             try:
-                with file.open(entry) as stream:
+                with read_by("archives", self.path, "readable", ""), file.open(entry) as stream:
                     return stream.read(MAX_FILE_BYTES)
-            except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError):
+            except DataFormatError:
                 raise DataFormatError(
                     f"{name} in {self.path} must be readable, and is damaged: pack it again"
                 ) from None
 
     def _open(self) -> zipfile.ZipFile:
-        try:
+        way_out = "give the file that `boltmod challenge pack` wrote"
+        with read_by("archives", self.path, "a readable zip file", way_out):
             return zipfile.ZipFile(self.path if self.content is None else io.BytesIO(self.content))
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise DataFormatError(
-                f"{self.path} must be a readable zip file, which it is not ({reason}): "
-                "give the file that `boltmod challenge pack` wrote"
-            ) from None
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
@@ -114,6 +111,11 @@ class Archive:
         if entry.flag_bits & 1:
             raise DataFormatError(
                 f"{self.path} must be readable by all, not encrypted ({name!r}): pack it again"
+            )
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DataFormatError(
+                f"{name} in {self.path} must be stored or deflated, not packed by method "
+                f"{entry.compress_type}: pack it again with zip"
             )
         ratio = entry.file_size / max(1, entry.compress_size)
         if entry.file_size > _RATIO_FREE_BYTES and ratio > MAX_RATIO:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import onnx
 import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from torch import nn
 
 from boltmod.challenge import form, state_dict
 from boltmod.challenge.archive import Archive
+from boltmod.challenge.criterion import Criterion as Criterion
 from boltmod.challenge.form import Form
 from boltmod.challenge.measured import Measured, measure
 from boltmod.challenge.network_rules import why_not_static, why_not_uniform
 from boltmod.cost.inference_cost import count
 from boltmod.cost.score import MINIMUM_ACCURACY, score
 from boltmod.data.twin import twin_cells
-from boltmod.errors import BoltmodError, DataFormatError, ModelFormatError
+from boltmod.errors import BoltmodError, DataFormatError
 from boltmod.export.verify import compare
 from boltmod.model import onnx_file
 from boltmod.model.onnx_file import Model
 from boltmod.nn import registry
 from boltmod.runtime.session import Classifier
+from boltmod.untrusted import parse_toml, read_by
 
 _SAME_ACCURACY = 2e-4
 """How far the checkpoint's accuracy may be from the model's: sums taken in another order."""
@@ -38,21 +38,6 @@ _TOLERANCE = 0.05
 _TWIN_SEED = 56_000
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One rule, and whether a submission keeps it.
-
-    Args:
-        name: The rule, in a few words.
-        passed: Whether it is kept; None if that could not be found out.
-        reason: Why, with figures.
-    """
-
-    name: str
-    passed: bool | None
-    reason: str
 
 
 @dataclass
@@ -105,6 +90,12 @@ def check(
         _accuracy(submission, measured),
     ]
     return tuple(criteria)
+
+
+def check_documents(path: str, data: str | None, progress: Progress) -> list[dict[str, Any]]:
+    """Hold a submission against every rule, as `boltmod.confined` hands it on."""
+    criteria = check(Path(path), None if data is None else Path(data), progress)
+    return [asdict(criterion) for criterion in criteria]
 
 
 def _form(submission: _Submission) -> Criterion:
@@ -162,12 +153,7 @@ def _model(submission: _Submission) -> Iterator[Criterion]:
 
 def _read_model(submission: _Submission) -> Model:
     name = submission.form.model if submission.form else ""
-    content = submission.read(name)
-    try:
-        proto = onnx.load_model_from_string(content)
-    except DecodeError:
-        raise ModelFormatError(f"{name} must be an ONNX file, and is none: export it") from None
-    return onnx_file.from_proto(proto, Path(name))
+    return onnx_file.from_bytes(submission.read(name), Path(name))
 
 
 def _operators_and_cost(model: Model, claims: Form, names: tuple[str, ...]) -> Iterator[Criterion]:
@@ -198,7 +184,8 @@ def _operators_and_cost(model: Model, claims: Form, names: tuple[str, ...]) -> I
 
 
 def _whole(value: Any) -> int | None:
-    return round(value) if isinstance(value, int | float) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return round(value) if is_number and isfinite(value) else None
 
 
 def _checkpoint(submission: _Submission) -> Iterator[Criterion]:
@@ -220,13 +207,14 @@ def _checkpoint(submission: _Submission) -> Iterator[Criterion]:
 def _network(submission: _Submission, tensors: dict[str, torch.Tensor]) -> nn.Module | None:
     """Build the network that the recipe in the archive describes; None if that fails."""
     try:
-        document = tomllib.loads(submission.read("recipe.toml").decode("utf-8"))
-        parameters = dict(document["network"])
-        network = registry.build(
-            registry.parse(str(parameters.pop("name")), parameters, may_import=False)
-        )
-        network.load_state_dict(tensors)
-    except (BoltmodError, ValueError, KeyError, TypeError, RuntimeError):
+        with read_by("torch", submission.archive.path, "a recipe and its weights", "pack it again"):
+            document = parse_toml(submission.read("recipe.toml"), submission.archive.path)
+            parameters = dict(document["network"])
+            network = registry.build(
+                registry.parse(str(parameters.pop("name")), parameters, may_import=False)
+            )
+            network.load_state_dict(tensors)
+    except BoltmodError:
         return None
     return network.eval()
 

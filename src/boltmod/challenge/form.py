@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any
 
 from boltmod.errors import DataFormatError
@@ -57,7 +58,7 @@ class Form:
         begin, end = self.cost.find("{"), self.cost.rfind("}")
         try:
             document = json.loads(self.cost[begin : end + 1])
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
 
@@ -115,11 +116,27 @@ def parse(text: str) -> Form:
 
 def _asked_and_answered(text: str) -> list[tuple[str, str]]:
     """Cut a form at its questions: lines that begin with `#`, the next of which answers."""
-    _, *parts = re.split(r"(?m)((?:^#.*\n)+)(?=->)", text + "\n")
-    answers = (answer.removeprefix("->").strip() for answer in parts[1::2])
-    return list(zip(parts[::2], answers, strict=True))
+    found: list[tuple[str, str]] = []
+    question: list[str] = []
+    answer: list[str] = []
+    asked = ""
+    for line in [*text.split("\n"), "#"]:
+        if line.startswith("#"):
+            question.append(line)
+            continue
+        if question and line.startswith("->"):
+            if asked:
+                found.append((asked, "\n".join(answer)))
+            asked, answer = "\n".join(question), [line.removeprefix("->")]
+        else:
+            answer += [*question, line]
+        question = []
+    if asked:
+        found.append((asked, "\n".join(answer + question[:-1])))
+    return [(asked, told.strip()) for asked, told in found]
 
 
 def _first_number(text: str) -> float | None:
-    match = re.search(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", text)
-    return float(match[0]) if match else None
+    match = re.search(r"\d{1,300}(?:\.\d{1,300})?(?:[eE][-+]?\d{1,3})?", text)
+    value = float(match[0]) if match else None
+    return value if value is None or isfinite(value) else None

@@ -12,13 +12,12 @@ from onnx import numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.transformation.infer_shapes import InferShapes
 
+from boltmod.cost.network import MOST_ACTIVATIONS
 from boltmod.model.onnx_file import QONNX_DOMAIN, Model, frame_shape
 from boltmod.modulation import FRAME_LENGTH
+from boltmod.untrusted import said
 
 INPUT_SHAPE = (1, 2, FRAME_LENGTH)
-
-_MAX_ELEMENTS = 2**26
-"""Values in one tensor; VGG10's largest has 65,536."""
 
 
 def why_not_static(model: Model) -> str | None:
@@ -30,13 +29,13 @@ def why_not_static(model: Model) -> str | None:
     try:
         wrapper = ModelWrapper(model.proto, make_deepcopy=True).transform(InferShapes())
     except Exception as error:  # noqa: BLE001  qonnx and onnx raise whatever they like
-        return f"its shapes cannot be inferred: {str(error).strip().splitlines()[0]}"
+        return f"its shapes cannot be inferred: {said(error)}"
     for node in wrapper.graph.node:
         for tensor in node.output:
             size = wrapper.get_tensor_shape(tensor)
             if size is None or any(n < 1 for n in size):
                 return f"the shape of {tensor!r}, which {node.op_type} makes, is not fixed"
-            if prod(size) > _MAX_ELEMENTS:
+            if prod(size) > MOST_ACTIVATIONS:
                 return f"{tensor!r}, which {node.op_type} makes, has {prod(size):,} values"
     return None
 

@@ -117,7 +117,7 @@ def _last_checkpoint(files: RunFolder) -> Path:
 def _json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise ConfigError(f"{path} must be a JSON object, and is damaged: let the run write it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import torch
 from torch import Tensor
 
 from boltmod.challenge.archive import Archive
-from boltmod.errors import CheckpointError, DataFormatError
+from boltmod.errors import CheckpointError, DataFormatError, first_line
+from boltmod.untrusted import read_by
 
 
 def dump(tensors: Mapping[str, Tensor]) -> bytes:
@@ -35,12 +35,12 @@ def parse(content: bytes, name: str) -> dict[str, Tensor]:
     """
     try:
         Archive(Path(name), content)
-        document: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (DataFormatError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with read_by("torch", Path(name), "a state dict", "save it so"):
+            document: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except DataFormatError as error:
         raise CheckpointError(
             f"{name} must be a state dict that torch.load(weights_only=True) reads, which fails "
-            f"({reason}): save network.state_dict() with torch.save"
+            f"({first_line(error)}): save network.state_dict() with torch.save"
         ) from None
     if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
         document = document["state_dict"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 
 import typer
 
@@ -62,7 +64,11 @@ app.add_typer(challenge.app, name="challenge")
 def main() -> None:
     """Run the command line; 0 on success, 1 on a BoltmodError, 2 on wrong usage, 130 on Ctrl-C."""
     try:
-        app()
+        try:
+            app()
+        except SystemExit:
+            sys.stdout.flush()  # a full disk is an error as any other, not one of the shutdown
+            raise
     except BoltmodError as error:
         stderr.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
@@ -76,11 +82,29 @@ def main() -> None:
         stderr.print("interrupted")
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
+        _leave_output()
         sys.exit(141)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         reason = f"{where}{error.strerror or error}".splitlines()[0]
         advice = "check the path, its rights and the room on the disk"
         stderr.print(f"error: {reason}; {advice}", style="red", markup=False, soft_wrap=True)
+        _leave_output()
         sys.exit(1)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise  # torch has no MemoryError
+        stderr.print(
+            "error: this needs more memory than there is; take a smaller file, or ask for less",
+            style="red", markup=False, soft_wrap=True,
+        )  # fmt: skip
+        sys.exit(1)
+
+
+def _leave_output() -> None:
+    """Let what could not be printed be: nobody is told twice, at the end, that it could not."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from boltmod.cli.evaluate import check_pictures, show, write
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import LARGEST_SEED, ForceOption, JsonOption, emit
 from boltmod.modulation import SNR_LABELS
 
 
@@ -21,10 +21,11 @@ def ceiling(
     frames_per_cell: Annotated[
         int, typer.Option(min=1, help="Frames of each (class, SNR) pair.")
     ] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of the frames.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the frames.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a receiver that a genie tells everything but class, symbols and noise classify frames.
@@ -36,6 +37,7 @@ def ceiling(
     from boltmod.data.threads import one_thread
     from boltmod.errors import ConfigError
     from boltmod.evaluation.ceiling import ceiling as measure
+    from boltmod.files import refuse_existing
     from boltmod.signal.profile import profile_from
 
     labels = tuple(sorted(set(snr))) if snr else SNR_LABELS
@@ -43,6 +45,7 @@ def ceiling(
         raise ConfigError(f"--snr must be an even number from -20 to 30, not {min(labels)}")
     if out is not None:
         check_pictures()
+        refuse_existing(out / "evaluation.json", force)
         out.mkdir(parents=True, exist_ok=True)
     with frames_progress("listening with a genie") as progress, one_thread():
         result = measure(profile_from(profile), frames_per_cell, seed, labels, progress)

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.strangers import LimitOption, limits_of
+from boltmod.cli.terminal import ForceOption, JsonOption, emit
 
 if TYPE_CHECKING:
-    from boltmod.challenge.check import Criterion
+    from boltmod.challenge.criterion import Criterion
 
 app = typer.Typer(
     help="Submissions to the Lightning-Fast Modulation Classification challenge.",
     no_args_is_help=True,
 )
+
+_MEASURING_S = 3600.0
+"""Time for all frames of the data set, where they are given."""
 
 _VERDICTS = {True: "[green]pass[/]", False: "[red]FAIL[/]", None: "[yellow]open[/]"}
 
@@ -32,13 +36,16 @@ def pack(
         str, typer.Option(help="Where the sources are published, for the form.")
     ] = "the sources are in this archive",
     comments: Annotated[str, typer.Option(help="Anything else, for the form.")] = "",
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pack the submission of RUN: form, model, checkpoint, sources, Dockerfile, instructions."""
     from boltmod.challenge.pack import Notes
     from boltmod.challenge.pack import pack as pack_run
+    from boltmod.files import refuse_existing
 
     path = out or run.with_name(f"{run.resolve().name}.zip")
+    refuse_existing(path, force)
     filled = pack_run(run, path, Notes(repository, comments))
 
     def show(console: Console) -> None:
@@ -56,14 +63,21 @@ def check(
     data: Annotated[
         Path | None, typer.Option(help="RadioML 2018.01A itself, to measure the accuracy on.")
     ] = None,
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold ZIP against every rule of the challenge; exit code 1 if it breaks one."""
-    from boltmod.challenge.check import check as check_archive
+    from boltmod.challenge.criterion import Criterion
     from boltmod.cli.progress import frames_progress
+    from boltmod.confined import confined
 
+    seconds = _MEASURING_S if limit is None and data is not None else limit
     with frames_progress("classifying") as progress:
-        criteria = check_archive(archive, data, progress)
+        found = confined(
+            "boltmod.challenge.check:check_documents", str(archive), data and str(data),
+            about=archive, limits=limits_of(seconds), progress=progress,
+        )  # fmt: skip
+    criteria = tuple(Criterion(**each) for each in found)
     broken = any(criterion.passed is False for criterion in criteria)
     document = {
         "path": archive,

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import ForceOption, JsonOption, emit
 
 
 class Target(StrEnum):
@@ -28,13 +28,16 @@ def compile_model(
     steps: Annotated[
         bool, typer.Option("--steps", help="Print the integer program, step by step.")
     ] = False,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write MODEL as an exact integer program in C99, with golden vectors and a report."""
+    from boltmod.files import refuse_existing
     from boltmod.integer.build import build
     from boltmod.integer.c import folder
     from boltmod.model import onnx_file
 
+    refuse_existing(out / "net.c", force)
     program = build(onnx_file.load(model))
     rows = program.as_rows() if steps else []
     report = folder.write(program, out) | {"target": str(target), "out": str(out)}

@@ -12,8 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from boltmod.cli.strangers import LimitOption, is_own, limits_of
 from boltmod.cli.terminal import JsonOption, emit
 from boltmod.errors import ConfigError
+from boltmod.untrusted import visible
 
 if TYPE_CHECKING:
     from boltmod.cost.inference_cost import Cost
@@ -28,21 +30,36 @@ def cost(
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print a line of comma-separated values a layer.")
     ] = False,
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Count bit operations, weight bits and the scores of MODELS, by layer, and what is special."""
-    from boltmod.cost import inference_cost
-    from boltmod.model import onnx_file
-
     if as_csv and as_json:
         raise ConfigError("output must be either --csv or --json, not both: leave one out")
-    costs = [inference_cost.count(onnx_file.load(path)) for path in models]
+    costs = [_counted(path, limit) for path in models]
     documents = [each.as_dict() for each in costs]
     emit(
         documents if len(documents) > 1 else documents[0],
         as_json,
         lambda console: _print_csv(costs) if as_csv else _show(console, costs),
     )
+
+
+def _counted(model: Path, limit: float | None) -> Cost:
+    """The cost of a network; a stranger's is counted in a process of its own."""
+    from boltmod.cost import inference_cost
+
+    if is_own(model):
+        return inference_cost.count(model)
+    from pydantic import TypeAdapter
+
+    from boltmod.confined import confined
+
+    counted = confined(
+        "boltmod.cost.inference_cost:count_document", str(model),
+        about=model, limits=limits_of(limit),
+    )  # fmt: skip
+    return TypeAdapter(inference_cost.Cost).validate_python(counted)
 
 
 def _print_csv(costs: list[Cost]) -> None:
@@ -53,7 +70,8 @@ def _print_csv(costs: list[Cost]) -> None:
     ]
     writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else ["model"])
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: visible(str(value)) for name, value in row.items()})
 
 
 def _show(console: Console, costs: list[Cost]) -> None:

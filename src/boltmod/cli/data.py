@@ -14,7 +14,7 @@ from rich.table import Table
 
 from boltmod.cli.data_convert import convert
 from boltmod.cli.data_plot import plot
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import LARGEST_SEED, ForceOption, JsonOption, emit
 
 if TYPE_CHECKING:
     from boltmod.data.radioml import RadioMLFile
@@ -38,7 +38,7 @@ def make(  # noqa: PLR0913  one parameter an option
     frames_per_cell: Annotated[
         int, typer.Option(help="Frames of each (class, SNR) pair; the real set has 4096.")
     ] = 4096,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same frames.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Same seed, same frames.")] = 0,
     profile: Annotated[
         str, typer.Option(help="The generator's signal model: twin, textbook or field.")
     ] = "twin",
@@ -167,7 +167,7 @@ def parse_changes(changes: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set must be NAME=VALUE, not {change}; add a value")
         try:
             values[name] = json.loads(text)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             values[name] = text
     return values
 
@@ -216,10 +216,10 @@ def _made_by(made: dict[str, Any] | None) -> str:
         return "not said in the file"
     from boltmod.data.provenance import title
 
-    part = f", part {made['shard']} of {made['n_shards']}" if "shard" in made else ""
+    part = f", part {made['shard']} of {made.get('n_shards')}" if "shard" in made else ""
     return (
-        f"boltmod {made['boltmod_version']}, profile {title(made)}, seed {made['seed']}, "
-        f"{made['frames_per_cell']} frames a cell{part}"
+        f"boltmod {made['boltmod_version']}, profile {title(made)}, "
+        f"seed {made.get('seed')}, {made.get('frames_per_cell')} frames a cell{part}"
     )
 
 
@@ -302,17 +302,22 @@ def to_sigmf(  # noqa: PLR0913  one parameter an option
     frames_per_cell: Annotated[
         int, typer.Option(min=1, help="Frames of each (class, SNR) pair.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of a profile.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of a profile.")] = 0,
     rate_hz: Annotated[
         float | None, typer.Option("--rate", min=0, help="Samples a second to write down.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write frames one after the other as a SigMF recording, annotated with class and SNR label."""
     from boltmod.data.choice import chosen_batches
     from boltmod.data.sigmf_frames import write_frames
+    from boltmod.files import refuse_existing
+    from boltmod.recording.file_names import DATA_SUFFIX
     from boltmod.signal.profile import PROFILES
 
+    for path in (out, out.with_suffix(DATA_SUFFIX)):
+        refuse_existing(path, force)
     batches = chosen_batches(data, classes, snr, frames_per_cell, seed)
     source = f"{data}, seed {seed}" if data in PROFILES else Path(data).name
     description = f"frames of {source}, one after the other, SNR labels as in RadioML 2018.01A"

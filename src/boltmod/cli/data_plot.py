@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import LARGEST_SEED, ForceOption, JsonOption, emit
 
 SNR_LABELS_SHOWN = (-20, -10, -4, 0, 4, 10, 20, 30)
 """SNR labels of the sheet over SNRs."""
 
 
-def plot(
+def plot(  # noqa: PLR0913  one parameter an option
     data: Annotated[
         str,
         typer.Argument(
@@ -29,14 +29,18 @@ def plot(
     frames_per_cell: Annotated[
         int, typer.Option(min=1, help="Frames of each (class, SNR) pair that spectra average.")
     ] = 16,
-    seed: Annotated[int, typer.Option(help="Of the generator.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the generator.")] = 0,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Draw every class: waveform, constellation and spectrum, and constellations over SNRs."""
     from boltmod.data.choice import chosen_batches
     from boltmod.evaluation import signal_plots
     from boltmod.evaluation.plots import save
+    from boltmod.files import refuse_existing
 
+    for name in (f"classes_{snr:+d}_db.png", "constellations_over_snr.png"):
+        refuse_existing(out / name, force)
     shown = sorted({*SNR_LABELS_SHOWN, snr})
     batches = chosen_batches(data, only, shown, frames_per_cell, seed)
     frames = signal_plots.frames_by_cell(batches)

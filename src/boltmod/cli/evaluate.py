@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from boltmod.cli.terminal import JsonOption, emit, stderr
+from boltmod.cli.strangers import LimitOption, rehearse
+from boltmod.cli.terminal import LARGEST_SEED, ForceOption, JsonOption, emit, stderr
 
 if TYPE_CHECKING:
     from boltmod.evaluation.likelihood.receiver import LikelihoodReceiver
@@ -54,7 +55,10 @@ def evaluate(  # noqa: PLR0913  one parameter an option
         ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Of a profile; one no data set is made with if not.")
+        int | None,
+        typer.Option(
+            min=0, max=LARGEST_SEED, help="Of a profile; one no data set is made with if not."
+        ),
     ] = None,
     minimum_snr: Annotated[
         int, typer.Option(min=-20, max=30, help="Of a profile; the lowest SNR label looked at.")
@@ -62,10 +66,14 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     out: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.json and the pictures.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all if not.")
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs a network: auto, integer or onnxruntime.")
     ] = "auto",
+    limit: LimitOption = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure MODEL's accuracy: overall, by SNR and class, and what is taken for what.
@@ -75,10 +83,14 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     from boltmod.cli.progress import frames_progress
     from boltmod.evaluation.evaluate import frames_for, measured, respondent
     from boltmod.evaluation.frames import Choice
+    from boltmod.files import refuse_existing
 
     if out is not None:
         check_pictures()
+        refuse_existing(out / "evaluation.json", force)
         out.mkdir(parents=True, exist_ok=True)
+    if str(model) != "likelihood" or model.is_file():
+        rehearse(model, engine, limit)
     classifier = respondent(model, data, threads, engine)
     choice = Choice(split.value, frames_per_cell, seed, minimum_snr)
     with (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from boltmod.cli.terminal import JsonOption, emit
+from boltmod.cli.terminal import ForceOption, JsonOption, emit
 
 if TYPE_CHECKING:
     from boltmod.model.onnx_file import Model
@@ -44,17 +44,19 @@ def export(
         Path | None,
         typer.Option(help="Folder for each layer's integers and scales, as .npy and .hex."),
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write MODEL in another form, compared in ONNX Runtime, with a sheet of its interface."""
     from boltmod.export import formats, interface
     from boltmod.export.weights import write_weights
-    from boltmod.files import write_json, write_text
+    from boltmod.files import refuse_existing, write_json, write_text
     from boltmod.model import onnx_file
 
     network = onnx_file.load(model)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"{network.name}.{kind}.onnx"
+    refuse_existing(path, force)
     agreement = formats.write(network, formats.Format(kind), path)
     sheet = interface.interface(network, _normalisation(network))
     write_json(out / "interface.json", sheet)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from boltmod.cli.terminal import JsonOption, emit, stderr
+from boltmod.cli.terminal import ForceOption, JsonOption, emit, stderr
 
 if TYPE_CHECKING:
     from boltmod.cost.published import Result
@@ -23,6 +23,7 @@ def leaderboard(
     picture: Annotated[
         Path | None, typer.Option(help="Write accuracy over score to this PNG file.")
     ] = None,
+    force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show published results of the challenge by score, one's own RUNS, unplaced, among them.
@@ -40,7 +41,9 @@ def leaderboard(
     if picture is not None:
         from boltmod.evaluation.pareto import accuracy_over_score
         from boltmod.evaluation.plots import save
+        from boltmod.files import refuse_existing
 
+        refuse_existing(picture, force)
         save(accuracy_over_score(results), picture)
         stderr.print(f"wrote {picture}", markup=False)
     order, trained = ranked(results), ranked(TRAINED)

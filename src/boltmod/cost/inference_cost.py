@@ -13,20 +13,22 @@ Source: qonnx, `qonnx.analysis.inference_cost`; FINN's MAC-counting convention t
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.util.inference_cost import inference_cost as official_inference_cost
 
 from boltmod.cost.findings import Finding, find
 from boltmod.cost.layers import LayerCost, layer_costs
-from boltmod.cost.network import CostedNetwork, batch_one
+from boltmod.cost.network import CostedNetwork, batch_one, check_sizes
 from boltmod.cost.score import score
 from boltmod.cost.strict import StrictCost, strict_cost
-from boltmod.errors import CostMismatchError, UnsupportedOperatorError, first_line
+from boltmod.errors import BoltmodError, CostMismatchError, UnsupportedOperatorError
 from boltmod.model.onnx_file import Model, as_model
+from boltmod.untrusted import said
 
 _QOPERATOR = (
     "ONNX Runtime's QOperator format", "quantise it again with quant_format=QuantFormat.QDQ",
@@ -102,12 +104,15 @@ def count(model: Model | Path | str) -> Cost:
     """
     model = as_model(model)
     _refuse_integer_layers(model)
-    wrapper = batch_one(model)
-    official = _official(wrapper, model.name)
-    unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
-    network = CostedNetwork(wrapper)
-    layers = layer_costs(network)
-    strict = strict_cost(network, layers)
+    with _read_by_qonnx(model.name):
+        wrapper = batch_one(model)
+        check_sizes(wrapper, model.name)
+        official: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
+        unsupported = tuple(sorted(ast.literal_eval(official["unsupported"]) or ()))
+        network = CostedNetwork(wrapper)
+        layers = layer_costs(network)
+        strict = strict_cost(network, layers)
+        findings = find(network, layers, strict, unsupported)
     bops, weight_bits = (round(official[key]) for key in ("total_bops", "total_mem_w_bits"))
     _check("bit operations", model.name, sum(layer.bops for layer in layers), bops)
     _check("weight bits", model.name, sum(layer.weight_bits for layer in layers), weight_bits)
@@ -119,10 +124,15 @@ def count(model: Model | Path | str) -> Cost:
         score=score(bops, weight_bits),
         strict=strict,
         unsupported=unsupported,
-        findings=find(network, layers, strict, unsupported),
+        findings=findings,
         layers=layers,
         official=official,
     )
+
+
+def count_document(path: str) -> dict[str, Any]:
+    """The cost of an `.onnx` file in JSON's types, as `boltmod.confined` hands it on."""
+    return count(path).as_dict()
 
 
 def _refuse_integer_layers(model: Model) -> None:
@@ -136,15 +146,17 @@ def _refuse_integer_layers(model: Model) -> None:
         )
 
 
-def _official(wrapper: ModelWrapper, name: str) -> dict[str, Any]:
+@contextmanager
+def _read_by_qonnx(name: str) -> Iterator[None]:
     try:
-        total: dict[str, Any] = official_inference_cost(wrapper)["total_cost"]
+        yield
+    except BoltmodError:
+        raise
     except Exception as error:  # noqa: BLE001  qonnx raises bare Exception and AssertionError
         raise UnsupportedOperatorError(
             f"{name} must be a network that qonnx's inference_cost reads, which fails "
-            f"({first_line(error)}): export it with batch 1 and clean it with qonnx-cleanup"
+            f"({said(error)}): export it with batch 1 and clean it with qonnx-cleanup"
         ) from None
-    return total
 
 
 def _check(what: str, name: str, ours: int, theirs: int) -> None:

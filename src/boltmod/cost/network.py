@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from qonnx.transformation.general import (
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
+from boltmod.errors import UnsupportedOperatorError
+from boltmod.model.declared_sizes import MOST_VALUES
 from boltmod.model.onnx_file import Model
 from boltmod.model.qdq import as_quant
 
@@ -39,6 +42,9 @@ WIDTH_KEEPING = MOVING | {"MaxPool", "GlobalMaxPool"}
 
 FLOAT_BITS = 32
 
+MOST_ACTIVATIONS = 2**26
+"""Values in one tensor; VGG10's largest has 65,536."""
+
 
 def batch_one(model: Model) -> ModelWrapper:
     """Give a copy of a network whose batch is one frame, its quantisers as the rules know them."""
@@ -47,6 +53,36 @@ def batch_one(model: Model) -> ModelWrapper:
         if value.name in (model.input_name, model.output_name):
             value.type.tensor_type.shape.dim[0].dim_value = 1
     return ModelWrapper(proto)
+
+
+def check_sizes(wrapper: ModelWrapper, name: str) -> None:
+    """Refuse a network that asks for more memory than a classifier needs, before it gets any.
+
+    Args:
+        wrapper: The network, batch 1.
+        name: What messages call it.
+
+    Raises:
+        UnsupportedOperatorError: One of its tensors, or all constants together, are too large.
+    """
+    try:
+        shaped = wrapper.transform(InferShapes())
+    except Exception:  # noqa: BLE001  qonnx and onnx raise whatever they like; counting says it
+        return
+    known = {tensor.name for tensor in shaped.graph.initializer}
+    n_constant = 0.0
+    for node in shaped.graph.node:
+        is_constant = all(tensor in known for tensor in node.input if tensor)
+        for tensor in node.output:
+            n_values = abs(prod(shaped.get_tensor_shape(tensor) or (0,)))
+            if is_constant:
+                known.add(tensor)
+                n_constant += n_values
+            if n_values > MOST_ACTIVATIONS or n_constant > 4 * MOST_VALUES:
+                raise UnsupportedOperatorError(
+                    f"{name} must fit into memory, and {tensor!r}, which {node.op_type} makes, "
+                    f"has {n_values:,} values: give a network of frames"
+                )
 
 
 class CostedNetwork:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from boltmod.errors import DataFormatError
 from boltmod.modulation import CLASSES, FIELD_CLASSES, MISLEADING_ORDER
+from boltmod.untrusted import read_bytes
+
+_MOST_BYTES = 1 << 20
 
 EXPLANATION = (
     "they stand in the order of the data set's own classes.txt, which its labels do not follow: "
@@ -64,7 +67,7 @@ def read_names(path: Path) -> list[str]:
     Raises:
         DataFormatError: There are no names in it.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_bytes(path, _MOST_BYTES, "a list of class names").decode("utf-8", "replace")
     names = _from_json(text) or re.findall(r"'([^']+)'", text) or re.findall(r'"([^"]+)"', text)
     if not names:
         raise DataFormatError(
@@ -77,6 +80,6 @@ def read_names(path: Path) -> list[str]:
 def _from_json(text: str) -> list[str]:
     try:
         document = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return []
     return [str(name) for name in document] if isinstance(document, list) else []

@@ -11,20 +11,22 @@ in the opposite order, complex numbers as pairs of real and imag).
 
 from __future__ import annotations
 
+import sys
 import zipfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data import safe_pickle
+from boltmod.data import hdf5_file, safe_pickle
 from boltmod.errors import DataFormatError, first_line
+from boltmod.untrusted import read_by
 
 _NAMES = {
     "samples": ("x", "iq", "samples", "frames", "signals", "data"),
@@ -32,6 +34,9 @@ _NAMES = {
     "SNRs": ("z", "snr", "snrs", "snr_db"),
 }
 """What arrays are called, in any case."""
+_MOST_NPZ_BYTES = 1 << 34
+_MOST_SWELLING = 1100
+"""By how much deflate makes data smaller at most: by 1032."""
 _SHAPES = "(n, length, 2), (n, 2, length) or complex (n, length)"
 Array = NDArray[Any]
 
@@ -47,6 +52,7 @@ class Foreign:
         class_numbers: Number of each frame's class, (n,) int64; None if the file has names.
         width: Classes that rows of one 1 distinguish; None if the numbers do not say.
         snrs: SNR of each frame in dB, (n,); None if the file does not say.
+        path: The file.
     """
 
     samples: Any
@@ -55,6 +61,7 @@ class Foreign:
     class_numbers: Array | None
     width: int | None
     snrs: Array | None
+    path: Path
 
     def __len__(self) -> int:
         classes = self.class_numbers if self.class_names is None else self.class_names
@@ -89,9 +96,10 @@ class Foreign:
             return np.asarray(planes[back], np.float32)
 
     def _run(self, start: int, end: int) -> Array:
-        if not self.frames_last:
-            return np.asarray(self.samples[start:end])
-        part = np.asarray(self.samples[..., start:end])
+        with read_by("h5py", self.path, "readable to its end", "copy it again"):
+            if not self.frames_last:
+                return np.asarray(self.samples[start:end])
+            part = np.asarray(self.samples[..., start:end])
         return part.transpose(tuple(reversed(range(part.ndim))))
 
 
@@ -105,35 +113,61 @@ def reading(path: Path) -> Iterator[Foreign]:
     if not path.is_file():
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
     if h5py.is_hdf5(path):
-        with _opened(path) as file:
-            there = {name: each for name, each in file.items() if isinstance(each, h5py.Dataset)}
-            yield _from_arrays(there, path)
+        with hdf5_file.opened(path) as file:
+            names = hdf5_file.dataset_names(file, path)
+            there = {name: hdf5_file.dataset(file, path, name) for name in names}
+            yield _sorted_out(_from_arrays, there, path)
     elif zipfile.is_zipfile(path):
-        yield _from_arrays(_of_npz(path), path)
+        yield _sorted_out(_from_arrays, _of_npz(path), path)
     elif _begins_with(path, b"MATLAB 5.0 MAT-file"):
-        yield _from_arrays(_of_old_matlab(path), path)
+        yield _sorted_out(_from_arrays, _of_old_matlab(path), path)
     else:
-        yield _from_pickle(safe_pickle.load(path), path)
+        yield _sorted_out(_from_pickle, safe_pickle.load(path), path)
 
 
-def _opened(path: Path) -> h5py.File:
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise DataFormatError(
-            f"{path} must be a readable HDF5 file, and is damaged ({error}): copy it again"
-        ) from None
+def _sorted_out(find: Callable[[Any, Path], Foreign], content: Any, path: Path) -> Foreign:
+    """What is what in a file's content, which may be of any shape and type."""
+    with read_by("h5py", path, "labelled frames", "save it so"):
+        return find(content, path)
 
 
 def _of_npz(path: Path) -> dict[str, Any]:
-    try:
+    with read_by("numpy", path, "a readable .npz file of plain arrays", "save it again"):
+        _check_npz(path)
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-        raise DataFormatError(
-            f"{path} must be a readable .npz file of plain arrays, which it is not "
-            f"({first_line(error)}): save it again"
-        ) from None
+
+
+def _check_npz(path: Path) -> None:
+    """Refuse arrays that declare another length than their entry has: room is made for that."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > _MOST_NPZ_BYTES:
+            raise DataFormatError(f"{path} must hold at most 16 GiB, and holds more: cut it up")
+        for entry in archive.infolist():
+            if not entry.filename.endswith(".npy"):
+                continue
+            if entry.file_size > _MOST_SWELLING * max(1, entry.compress_size):
+                raise DataFormatError(
+                    f"{entry.filename} in {path} must not swell more than "
+                    f"{_MOST_SWELLING}-fold: this looks like a zip bomb"
+                )
+            with archive.open(entry) as file:
+                shape, dtype = _array_header(file)
+                if prod(shape) * dtype.itemsize != entry.file_size - file.tell():
+                    raise DataFormatError(
+                        f"{entry.filename} in {path} must hold the values of its shape {shape}, "
+                        "and does not: save it again"
+                    )
+
+
+def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )  # fmt: skip
+    shape, _, dtype = read(file)
+    return shape, dtype
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
@@ -188,7 +222,7 @@ def _from_arrays(arrays: Mapping[str, Any], path: Path) -> Foreign:
             f"not {shape}: save it so"
         )
     frames_last = shape[0] != n_frames or (shape[-1] == n_frames and _is_matlab(samples))
-    made = Foreign(samples, frames_last, *_labels(labels, n_frames, path), snrs)
+    made = Foreign(samples, frames_last, *_labels(labels, n_frames, path), snrs, path)
     frame = made._frame_shape
     if not (len(frame) == 1 and _is_complex(samples.dtype)) and not (
         len(frame) == 2 and 2 in frame
@@ -245,7 +279,12 @@ def _labels(
 def _text(name: Any) -> str:
     """A class's name; MATLAB's cells hold arrays of one."""
     name = name.item() if isinstance(name, np.ndarray) and name.size == 1 else name
-    return name.decode("latin1") if isinstance(name, bytes) else str(name)
+    text = name.decode("latin1") if isinstance(name, bytes) else str(name)
+    text.encode("utf-8")
+    # NumPy makes text of whatever bytes it is given, of numbers that are no characters too.
+    if any(ord(each) > sys.maxunicode for each in text):
+        raise ValueError("a name in it is no text")
+    return text
 
 
 def _numbers(values: Array, what: str, path: Path) -> Array:

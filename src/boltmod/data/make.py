@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from boltmod.data.radioml import FRAME_BYTES
 from boltmod.data.radioml_writer import create_layout, repack
 from boltmod.data.threads import one_thread
 from boltmod.errors import ConfigError
+from boltmod.files import check_room
 
 BLOCK_FRAMES = 4096
 """Frames a block: what a kill loses at most, for each process."""
@@ -182,12 +182,7 @@ def _check_same(path: Path, plan: Plan) -> None:
 
 def _check_room(work: _Work) -> None:
     needed = work.plan.n_frames * (FRAME_BYTES + LABEL_BYTES)
-    free = shutil.disk_usage(work.path.parent).free
-    if needed > free:
-        raise ConfigError(
-            f"{work.path} must have {needed / 1e9:.1f} GB of room, not {free / 1e9:.1f} GB; "
-            "choose fewer frames, another disk, or --shard"
-        )
+    check_room(work.path, needed, "choose fewer frames, another disk, or --shard")
 
 
 def _fill(work: _Work, missing: list[int], workers: int) -> Iterator[int]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from boltmod.data.provenance import differences
-from boltmod.data.radioml import RadioMLFile, grid_labels
+from boltmod.data.radioml import Indices, RadioMLFile, grid_labels
 from boltmod.data.radioml_writer import create_layout
-from boltmod.errors import ConfigError
+from boltmod.errors import ConfigError, DataFormatError
+from boltmod.files import replacing, reserve
+from boltmod.modulation import N_CLASSES, SNR_LABELS
 
 FRAMES_AT_ONCE = 8192
 
@@ -40,15 +42,12 @@ def merge(
     with ExitStack() as stack:
         files = _in_order([stack.enter_context(RadioMLFile(shard)) for shard in shards])
         attributes = {n: v for n, v in files[0].attributes.items() if n not in _PLACE}
-        labels = grid_labels(int(attributes["frames_per_cell"]), tuple(attributes["snr_labels"]))
-        temporary = path.with_name(path.name + ".new")
+        labels = _checked_labels(files)
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with replacing(path) as temporary:
             create_layout(temporary, *labels, attributes=attributes)
+            reserve(temporary)
             _copy(temporary, files, progress)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     return len(labels[0])
 
 
@@ -68,14 +67,59 @@ def _in_order(files: list[RadioMLFile]) -> list[RadioMLFile]:
                 f"{file.path} must be of the same data set as {files[0].path}, "
                 f"and differs ({'; '.join(other)}); make it again with the same options"
             )
-    n_shards = int(files[0].attributes["n_shards"]) if files else 0
-    numbers = sorted(int(file.attributes["shard"]) for file in files)
+    n_shards = _number(files[0], "n_shards") if files else 0
+    numbers = sorted(_number(file, "shard") for file in files)
     if numbers != list(range(1, n_shards + 1)):
         raise ConfigError(
             f"the parts must be 1 to {n_shards}, each once, not {', '.join(map(str, numbers))}; "
             "name every file that `boltmod data make --shard` wrote"
         )
-    return sorted(files, key=lambda file: int(file.attributes["shard"]))
+    return sorted(files, key=lambda file: _number(file, "shard"))
+
+
+def _number(file: RadioMLFile, name: str) -> int:
+    """An attribute that must be a whole number."""
+    value = np.asarray(file.attributes.get(name))
+    if value.size != 1 or value.dtype.kind not in "iu" or not 1 <= value.item() < 2**31:
+        raise DataFormatError(
+            f"{name} of {file.path} must be a whole number of 1 or more, not "
+            f"{str(file.attributes.get(name))[:40]!r}; make the part again"
+        )
+    return int(value.item())
+
+
+def _checked_labels(files: list[RadioMLFile]) -> tuple[Indices, Indices]:
+    """The labels of the whole, which those of the parts must be, each in its place."""
+    frames_per_cell = _number(files[0], "frames_per_cell")
+    snr_labels = np.asarray(files[0].attributes.get("snr_labels"))
+    is_grid = snr_labels.ndim == 1 and snr_labels.size and np.isin(snr_labels, SNR_LABELS).all()
+    if not is_grid or (np.diff(snr_labels) <= 0).any():
+        raise DataFormatError(
+            f"snr_labels of {files[0].path} must be SNR labels in rising order; make it again"
+        )
+    n_total = N_CLASSES * snr_labels.size * frames_per_cell
+    for number, file in enumerate(files, 1):
+        n_frames = n_total * number // len(files) - n_total * (number - 1) // len(files)
+        if len(file) != n_frames:
+            raise DataFormatError(
+                f"{file.path} must hold the {n_frames:,} frames of part {number} of {len(files)}, "
+                f"not {len(file):,}; make it again"
+            )
+    labels = grid_labels(frames_per_cell, tuple(snr_labels.tolist()))
+    start = 0
+    for file in files:
+        place = slice(start, start + len(file))
+        for name, whole, own in zip(
+            ("classes", "SNR labels"), labels, (file.class_ids, file.snr_labels), strict=True
+        ):
+            if not np.array_equal(whole[place], own):
+                bad = int(np.argmin(whole[place] == own))
+                raise DataFormatError(
+                    f"{name} of {file.path} must be those of its place in the data set, and "
+                    f"are others from frame {bad} on; make it again"
+                )
+        start = place.stop
+    return labels
 
 
 def _common(file: RadioMLFile) -> dict[str, Any]:

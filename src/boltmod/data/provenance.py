@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -102,13 +104,14 @@ def plain(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """HDF5 attributes as JSON's types, the generator's parameters unpacked."""
     document = {name: _as_json(value) for name, value in attributes.items()}
     if isinstance(document.get("parameters"), str):
-        document["parameters"] = json.loads(document["parameters"])
+        with suppress(ValueError, RecursionError):  # what is no JSON stays the text that it is
+            document["parameters"] = json.loads(document["parameters"])
     return document
 
 
 def title(made: Mapping[str, Any]) -> str:
     """Name and version of the profile of a file whose plain attributes these are."""
-    return f"{made['profile']} {made.get('profile_version', 1)}"
+    return f"{made.get('profile', 'unknown')} {made.get('profile_version', 1)}"
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -122,7 +125,11 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
+        return _as_json(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_as_json(each) for each in value]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 

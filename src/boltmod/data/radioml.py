@@ -26,9 +26,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from boltmod.data import hdf5_file
 from boltmod.data.mapped import MappedFrames
-from boltmod.errors import DataFormatError, ShapeError, first_line
+from boltmod.errors import DataFormatError, ShapeError
 from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
+from boltmod.untrusted import read_by
 
 FILE_NAME = "GOLD_XYZ_OSC.0001_1024.hdf5"
 """What the real data set's file is called."""
@@ -75,15 +77,16 @@ class RadioMLFile:
         self.path = Path(path)
         self._file = _open(self.path)
         try:
-            found = _check_layout(self._file, self.path)
-            self._frames: h5py.Dataset = found["X"]
-            self.class_ids = _class_ids(found["Y"], self.path)
-            """Integer labels, shape (n,), int64, 0 to 23."""
-            self.snr_labels = _snr_labels(found["Z"], self.path)
-            """SNR labels in dB, shape (n,), int64."""
-            self.attributes: dict[str, Any] = dict(self._file.attrs)
-            """Provenance: empty in the real file."""
-            self._mapped = _memory_map(self._frames, self.path)
+            with read_by("h5py", self.path, "a readable HDF5 file", "copy or make it again"):
+                found = _check_layout(self._file, self.path)
+                self._frames: h5py.Dataset = found["X"]
+                self.class_ids = _class_ids(found["Y"], self.path)
+                """Integer labels, shape (n,), int64, 0 to 23."""
+                self.snr_labels = _snr_labels(found["Z"], self.path)
+                """SNR labels in dB, shape (n,), int64."""
+                self.attributes: dict[str, Any] = hdf5_file.attributes(self._file, self.path)
+                """Provenance: empty in the real file."""
+                self._mapped = _memory_map(self._frames, self.path)
         except BaseException:
             self._file.close()
             raise
@@ -162,28 +165,25 @@ def _open(path: Path) -> h5py.File:
             f"{path} must be an HDF5 file, not one that begins with {start!r}; {WAY_OUT}"
         )
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
+        return hdf5_file.opened(path)
+    except DataFormatError as error:
         if "truncated" in str(error):
             raise DataFormatError(
                 f"{path} must be complete, not cut off after {path.stat().st_size} bytes; "
                 "copy or download it again"
-            ) from error
-        raise DataFormatError(
-            f"{path} must be a readable HDF5 file, not damaged: {error}"
-        ) from error
+            ) from None
+        raise
 
 
 @contextmanager
 def _damage_named(path: Path) -> Iterator[None]:
     """Say which file is damaged where HDF5 says only how."""
-    try:
+    with read_by(
+        "h5py", path, "", "",
+        told=lambda reason: f"X in {path} must be readable, and is not ({reason}); "
+                            "copy or make the file again",
+    ):  # fmt: skip
         yield
-    except OSError as error:
-        raise DataFormatError(
-            f"X in {path} must be readable, and is not ({first_line(error)}); "
-            "copy or make the file again"
-        ) from error
 
 
 def _check_layout(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
@@ -200,9 +200,9 @@ def _check_layout(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
 
 def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
     shapes, kinds, rule = _LAYOUT[name]
-    dataset = file.get(name, file.get(name.lower()))
-    if not isinstance(dataset, h5py.Dataset):
-        there = ", ".join(sorted(file)) or "nothing"
+    dataset = hdf5_file.dataset(file, path, name, name.lower())
+    if dataset is None:
+        there = ", ".join(hdf5_file.dataset_names(file, path)[:10]) or "nothing"
         raise DataFormatError(
             f"{path} must hold the dataset {name} {rule}, not only {there}; {WAY_OUT}"
         )

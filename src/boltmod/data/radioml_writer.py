@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from boltmod.data.radioml import LABEL_ROWS_AT_ONCE, Indices, RadioMLFile
-from boltmod.errors import DataFormatError, ShapeError
+from boltmod.errors import DataFormatError, ShapeError, first_line
+from boltmod.files import check_room, reserve
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES, SNR_LABELS
 
+_FRAME_AND_LABEL_BYTES = FRAME_LENGTH * 2 * 4 + 8 * (N_CLASSES + 1)
+_OTHER_BYTES = 1 << 16
 _CHUNK_FRAMES = 16
 _CHUNKS_AT_ONCE = 256
 _GZIP_LEVEL = 1
@@ -52,10 +56,16 @@ class RadioMLWriter:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        create_layout(
-            self._temporary, class_ids, snr_labels, attributes=attributes, compress=compress
-        )
-        self._file = h5py.File(self._temporary, "r+")
+        try:
+            create_layout(
+                self._temporary, class_ids, snr_labels,
+                attributes=attributes, compress=compress, called=self.path,
+            )  # fmt: skip
+            reserve(self._temporary)
+            self._file = h5py.File(self._temporary, "r+")
+        except BaseException:
+            self._temporary.unlink(missing_ok=True)
+            raise
         self._written = np.zeros(len(self._file["X"]), bool)
 
     def __enter__(self) -> Self:
@@ -67,8 +77,9 @@ class RadioMLWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
         try:
+            with _full_disk_named(self.path):
+                self._file.close()
             if kind is None:
                 self._check_complete()
                 os.replace(self._temporary, self.path)
@@ -93,7 +104,8 @@ class RadioMLWriter:
                 f"frames must be 0 to {len(self._written) - 1}, not {start} to {end - 1}; "
                 "give the writer as many labels as frames"
             )
-        self._file["X"][start:end] = iq_planes.transpose(0, 2, 1)
+        with _full_disk_named(self.path):
+            self._file["X"][start:end] = iq_planes.transpose(0, 2, 1)
         self._written[start:end] = True
 
     def _check_complete(self) -> None:
@@ -105,6 +117,15 @@ class RadioMLWriter:
             )
 
 
+@contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    """h5py says RuntimeError of much that the system would not let HDF5 do."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(f"{path}: {first_line(error)}") from None
+
+
 def create_layout(
     path: Path,
     class_ids: npt.ArrayLike,
@@ -112,6 +133,7 @@ def create_layout(
     *,
     attributes: Mapping[str, Any] | None = None,
     compress: bool = False,
+    called: Path | None = None,
 ) -> None:
     """A file with labels and provenance written and room for the samples.
 
@@ -121,13 +143,16 @@ def create_layout(
         snr_labels: Shape (n,), on the grid.
         attributes: Attributes of the HDF5 file.
         compress: X in gzip chunks instead of contiguous.
+        called: What messages call the file, if it gets another name at last.
 
     Raises:
         ShapeError: The labels are not flat lists of one length.
         DataFormatError: A label is outside its range.
     """
     classes, snrs = _valid_labels(class_ids, snr_labels)
-    with h5py.File(path, "w") as file:
+    # HDF5's library may end the process where the disk is full: it is not let near that.
+    check_room(called or path, len(classes) * _FRAME_AND_LABEL_BYTES + _OTHER_BYTES)
+    with _full_disk_named(path), h5py.File(path, "w") as file:
         for name, value in sorted((attributes or {}).items()):
             file.attrs[name] = value
         _create_samples(file, len(classes), compress)

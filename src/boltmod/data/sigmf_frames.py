@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,20 @@ import sigmf
 from boltmod import __version__
 from boltmod.data.loader import Batch
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.files import replacing
 from boltmod.modulation import CLASSES, FRAME_LENGTH, SNR_LABELS
 from boltmod.recording import sigmf_meta
+from boltmod.recording.analytic import Samples
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.recording.sigmf import DATA_SUFFIX, META_SUFFIX, Annotation, open_sigmf
 
 SNR_KEY = "boltmod:snr_label_db"
 
 _FRAMES_AT_ONCE = 1024
+_MARGIN = 256
+"""Samples beside a frame, as many as the filter for real samples sees."""
+_MOST_OVERLAP = 16
+"""Frames that one sample may lie in: annotations may overlap."""
 
 
 def write_frames(
@@ -58,18 +63,13 @@ def write_frames(
         raise ConfigError(f"{path} must end in {META_SUFFIX}; name it {path.stem}{META_SUFFIX}")
     path.parent.mkdir(parents=True, exist_ok=True)
     data_path = path.with_suffix(DATA_SUFFIX)
-    new_data, new_meta = (p.with_name(p.name + ".part") for p in (data_path, path))
-    try:
+    sigmf_meta.check_rate(rate_hz)
+    with replacing(path) as new_meta, replacing(data_path) as new_data:
         annotations, digest = _write_samples(new_data, batches)
         if not annotations:
             raise DataFormatError(f"{path} must hold at least one frame, not 0; choose more data")
         meta = _metadata(annotations, digest, description, rate_hz)
         new_meta.write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
-        os.replace(new_data, data_path)
-        os.replace(new_meta, path)
-    finally:
-        new_data.unlink(missing_ok=True)
-        new_meta.unlink(missing_ok=True)
     return len(annotations)
 
 
@@ -149,10 +149,19 @@ class SigMFFrames:
         wanted = np.asarray(indices, np.int64)
         frames = np.empty((len(wanted), 2, FRAME_LENGTH), np.float32)
         for row, start in enumerate(self._starts[wanted]):
-            part = self._recording.part(int(start), FRAME_LENGTH)
-            iq = next(part.stretches(FRAME_LENGTH)).samples
+            iq = self._samples(int(start))
             frames[row] = iq.real, iq.imag
         return frames
+
+    def _samples(self, start: int) -> Samples:
+        """A frame's samples; of a real recording with those beside it, which are filtered too."""
+        recording = self._recording
+        margin = _MARGIN if recording.sample_format.is_real else 0
+        first = max(start - margin, recording.first_sample)
+        end = min(start + FRAME_LENGTH + margin, recording.first_sample + recording.n_samples)
+        part = recording.part(first, end - first)
+        read = np.concatenate([each.samples for each in part.stretches(FRAME_LENGTH)])
+        return read[start - first : start - first + FRAME_LENGTH]
 
     def batches(self) -> Iterator[Batch]:
         """All frames, class-major, then SNR, then in the recording's order: as in a data set."""
@@ -166,6 +175,7 @@ def _frames(
     annotations: Iterable[dict[str, Any]], meta: Path, recording: RawRecording
 ) -> Iterator[tuple[int, int, int]]:
     """(first sample, class label, SNR label) of every frame."""
+    n_left = _MOST_OVERLAP * (recording.n_samples // FRAME_LENGTH + 1)
     for entry in annotations:
         name, snr_label = entry.get(sigmf.LABEL_KEY), entry.get(SNR_KEY)
         if name not in CLASSES or snr_label is None:
@@ -182,6 +192,12 @@ def _frames(
             raise DataFormatError(
                 f"annotations of {meta} must not begin before sample {recording.first_sample}, its "
                 f"core:offset, but one begins at {start}: correct it"
+            )
+        n_left -= max(0, count // FRAME_LENGTH)
+        if n_left < 0 or start + count > recording.first_sample + recording.n_samples:
+            raise DataFormatError(
+                f"annotations of {meta} must lie within its samples and not more than "
+                f"{_MOST_OVERLAP} times on the same ones, which they do not: correct them"
             )
         for frame in range(start, start + count - FRAME_LENGTH + 1, FRAME_LENGTH):
             yield frame, CLASSES.index(name), int(snr_label)

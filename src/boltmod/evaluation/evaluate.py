@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from boltmod import extras
 from boltmod.data.class_order import EXPLANATION, columns, is_misleading
 from boltmod.evaluation import metrics
+from boltmod.evaluation.doubts import Doubts
 from boltmod.evaluation.frames import (
     Arrays,
     Choice,
@@ -21,6 +22,7 @@ from boltmod.evaluation.frames import (
     trained_on_another,
 )
 from boltmod.evaluation.metrics import Evaluation
+from boltmod.model.metadata import InputScaling
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import FIELD_CLASSES, UNKNOWN
 from boltmod.runtime.session import Classifier
@@ -161,11 +163,18 @@ def measured(
         if progress is not None:
             progress(done, frames.n_frames)
 
-    return metrics.evaluate(
+    scaling = str(InputScaling.NONE)
+    if isinstance(classifier, Classifier):
+        scaling = classifier.model.metadata.input_scaling
+    doubts = Doubts(scaling, scale)
+    result = metrics.evaluate(
         lambda iq_planes: classifier.logits(iq_planes, scale=scale)[:, order],
-        frames.batches,
+        doubts.watched(frames.batches),
         data=frames.words,
         model=name,
         classes=classes,
         progress=count,
     )
+    for sentence in doubts.sentences(result):
+        tell(sentence)
+    return result

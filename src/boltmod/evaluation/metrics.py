@@ -144,7 +144,10 @@ class Evaluation:
             classes = tuple(str(name) for name in document["classes"])
             confusion = np.array(document["confusion"], np.int64)
             model, data = str(document["model"]), str(document["data"])
-        except (KeyError, TypeError, ValueError) as error:
+            calibration = _calibration(document.get("calibration"))
+        except (
+            KeyError, TypeError, ValueError, OverflowError, AttributeError, RecursionError,
+        ) as error:  # fmt: skip
             raise DataFormatError(
                 f"an evaluation must hold model, data, classes, snr_labels and confusion: {error!r}"
                 "; write it again with `boltmod evaluate --json`"
@@ -155,9 +158,12 @@ class Evaluation:
                 f"confusion must be {shape}, not {confusion.shape}; "
                 "write the evaluation again with `boltmod evaluate --json`"
             )
-        return cls(
-            confusion, snr_labels, model, data, classes, _calibration(document.get("calibration"))
-        )
+        if not confusion.size or confusion.min() < 0 or not 0 < confusion.sum(dtype=float) < 2**53:
+            raise DataFormatError(
+                "confusion must hold counts of frames, at least one and none below 0; "
+                "write the evaluation again with `boltmod evaluate --json`"
+            )
+        return cls(confusion, snr_labels, model, data, classes, calibration)
 
 
 def evaluate(
@@ -239,5 +245,7 @@ def _calibration(document: Any) -> Calibration | None:
     if document is None:
         return None
     return Calibration(
-        tuple(document["n_frames"]), tuple(document["confidence"]), tuple(document["accuracy"])
+        tuple(int(n) for n in document["n_frames"]),
+        tuple(float(share) for share in document["confidence"]),
+        tuple(float(share) for share in document["accuracy"]),
     )

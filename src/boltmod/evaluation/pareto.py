@@ -13,6 +13,7 @@ from boltmod.errors import DataFormatError
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.plots import BLUE, INK, MUTED, ORANGE, blank, styled
 from boltmod.run_folder import RunFolder
+from boltmod.untrusted import MOST_TEXT_BYTES, read_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +29,11 @@ def own_result(folder: Path) -> Result:
     cost = _document(files.cost, "boltmod cost --json")
     evaluation = Evaluation.from_dict(_document(files.evaluation, "boltmod evaluate --json"))
     try:
+        figures = [float(cost["score"]), evaluation.accuracy]
+        if cost["strict"] is not None:
+            figures.append(float(cost["strict"]["score"]))
+        if not all(0 <= figure < 1e12 for figure in figures):
+            raise ValueError("figures that are numbers")
         return Result(
             name=folder.resolve().name,
             accuracy=evaluation.accuracy,
@@ -42,7 +48,7 @@ def own_result(folder: Path) -> Result:
             else f"below the {MINIMUM_ACCURACY:.0%} that the challenge asks for",
             is_own=True,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataFormatError(
             f"{files.cost} must be what `boltmod cost --json` prints, and lacks {error}: "
             "count it again with `boltmod cost`"
@@ -51,8 +57,8 @@ def own_result(folder: Path) -> Result:
 
 def _document(path: Path, command: str) -> dict[str, Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = json.loads(read_bytes(path, MOST_TEXT_BYTES, "a text"))
+    except (OSError, ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise DataFormatError(

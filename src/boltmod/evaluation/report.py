@@ -22,6 +22,7 @@ from boltmod.evaluation.pareto import accuracy_over_score, own_result
 from boltmod.evaluation.possible import share_of_possible
 from boltmod.files import write_text
 from boltmod.run_folder import RunFolder
+from boltmod.untrusted import MOST_TEXT_BYTES, read_by, read_bytes, said
 
 Record = Mapping[str, Any]
 
@@ -46,7 +47,9 @@ def write_report(run: RunFolder) -> Path:
             f"{run.path} must be a run folder with a {run.recipe.name}, and has none; "
             "make one with `boltmod run RECIPE --out DIR`"
         )
-    write_text(run.report, _html(run))
+    with read_by("python", run.path, "as `boltmod run` leaves a folder", "run it again"):
+        html = _html(run)
+    write_text(run.report, html)
     return run.report
 
 
@@ -288,7 +291,7 @@ def _recipe(run: RunFolder, environment: Record) -> str:
                 page.paragraph("With the recipe below saved as recipe.toml:"),
                 page.listing("\n".join(commands)),
             ),
-            page.section("Recipe", page.listing(run.recipe.read_text(encoding="utf-8"))),
+            page.section("Recipe", page.listing(_text(run.recipe))),
             page.section("Environment", page.table((), facts, kind="words")) if facts else "",
         )
     )
@@ -298,13 +301,16 @@ def _records(path: Path) -> Iterator[Record]:
     """The lines of metrics.jsonl; a last line that an interruption cut off is left out."""
     if not path.exists():
         return
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = _text(path).split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError as error:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError("it is no object")
+            yield record
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise DataFormatError(
                     f"{path} must hold one JSON object a line, not what line {number} holds; "
@@ -316,11 +322,18 @@ def _json(path: Path) -> Any:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        document = json.loads(_text(path))
+    except (ValueError, RecursionError) as error:
         raise DataFormatError(
-            f"{path} must be JSON, and is not ({error}); remove it and run again"
+            f"{path} must be JSON, and is not ({said(error)}); remove it and run again"
         ) from error
+    if not isinstance(document, dict):
+        raise DataFormatError(f"{path} must be a JSON object, and is none; remove it and run again")
+    return document
+
+
+def _text(path: Path) -> str:
+    return read_bytes(path, MOST_TEXT_BYTES, "a text").decode("utf-8")
 
 
 def _percent(share: float) -> str:

@@ -19,7 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from onnx.reference import ReferenceEvaluator
 
 from boltmod.errors import ModelFormatError, UnsupportedOperatorError, first_line
+from boltmod.model import declared_sizes
 from boltmod.model.onnx_file import QONNX_DOMAIN, QONNX_DOMAINS, Model
+from boltmod.untrusted import said
 
 BATCH = "batch"
 """Name of the open dimension in lowered networks."""
@@ -34,6 +36,9 @@ _IR_VERSION = 10
 """A file version that every ONNX Runtime from 1.20 on reads."""
 
 _NEVER_FOLDED = {"If", "Loop", "Scan", "RandomNormal", "RandomUniform", "Constant"}
+
+_MOST_FOLDED_VALUES = 4 * declared_sizes.MOST_VALUES
+"""Of all steps on the way to constants together."""
 
 Array = NDArray[Any]
 
@@ -59,10 +64,16 @@ def lower(model: Model, others: Mapping[str, Lowering] | None = None) -> onnx.Mo
     )
     graph = Lowered.of(proto)
     for node in proto.graph.node:
-        if node.domain in ("", "ai.onnx"):
-            graph.take(node)
-        else:
-            _lowering(node, others or {})(graph, node, qonnx_version)
+        try:
+            if node.domain in ("", "ai.onnx"):
+                graph.take(node)
+            else:
+                _lowering(node, others or {})(graph, node, qonnx_version)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise UnsupportedOperatorError(
+                f"{_named(node)} must be used as it is defined, which it is not ({said(error)}): "
+                "export the network again"
+            ) from None
     return graph.finish(proto)
 
 
@@ -96,6 +107,7 @@ class Lowered:
         self.opset = opset
         self.nodes: list[onnx.NodeProto] = []
         self._n_made = 0
+        self._n_folded_values = 0
 
     @classmethod
     def of(cls, proto: onnx.ModelProto) -> Lowered:
@@ -144,13 +156,21 @@ class Lowered:
             opset_imports=[onnx.helper.make_opsetid("", self._opset_of(node))],
         )
         feeds = {name: self.constants[name] for name in node.input if name}
+        declared_sizes.check_growth(node, list(feeds.values()), "the model")
         try:
-            return [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
+            values = [np.asarray(value) for value in ReferenceEvaluator(proto).run(None, feeds)]
         except Exception as error:  # noqa: BLE001  the evaluator raises whatever NumPy does
             raise UnsupportedOperatorError(
                 f"{_named(node)} must have a value, its inputs being constant, and has none "
                 f"({first_line(error)}): export the network without it"
             ) from None
+        self._n_folded_values += sum(value.size for value in values)
+        if self._n_folded_values > _MOST_FOLDED_VALUES:
+            raise ModelFormatError(
+                f"the model's constants must be made of at most {_MOST_FOLDED_VALUES:,} values, "
+                "and are made of more: give a network of frames"
+            )
+        return values
 
     def _opset_of(self, node: onnx.NodeProto) -> int:
         """The evaluator has the linear quantisers from a later operator set on, as they were."""

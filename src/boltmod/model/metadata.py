@@ -15,6 +15,7 @@ import onnx
 
 from boltmod.errors import ModelFormatError
 from boltmod.modulation import CLASSES
+from boltmod.untrusted import visible
 
 _CLASSES_KEY = "boltmod.classes"
 _SCALING_KEY = "boltmod.input_scaling"
@@ -101,7 +102,7 @@ def read(proto: onnx.ModelProto) -> Metadata | None:
         classes=_parse_classes(entries[_CLASSES_KEY]),
         input_scaling=InputScaling(scaling),
         provenance={
-            key.removeprefix(_PROVENANCE_PREFIX): text
+            visible(key.removeprefix(_PROVENANCE_PREFIX)): visible(text)
             for key, text in entries.items()
             if key.startswith(_PROVENANCE_PREFIX)
         },
@@ -111,11 +112,11 @@ def read(proto: onnx.ModelProto) -> Metadata | None:
 def _parse_classes(text: str) -> tuple[str, ...]:
     try:
         names = json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ModelFormatError(
             f"{_CLASSES_KEY} must be a JSON list of names, not {text[:40]!r}: "
             "export the model again"
         )
-    return tuple(names)
+    return tuple(visible(name) for name in names)

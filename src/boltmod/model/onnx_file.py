@@ -8,15 +8,14 @@ scores are the output; a softmax at the end is taken off.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-from boltmod.errors import ModelFormatError, first_line
-from boltmod.model import class_numbers, shipped, softmax
+from boltmod import untrusted
+from boltmod.errors import ModelFormatError
+from boltmod.model import class_numbers, declared_sizes, shipped, softmax
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
@@ -36,6 +35,9 @@ _SCORES = (
 """Types that scores have; integers are class numbers."""
 
 _WAY_OUT = "give the .onnx file of a network exported with batch 1"
+
+_MOST_BYTES = 512 << 20
+"""Of a file; the largest known classifier of frames has 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +99,29 @@ def load(path: Path | str) -> Model:
     """
     path = shipped.find(Path(path))
     try:
-        content = path.read_bytes()
+        content = untrusted.read_bytes(path, _MOST_BYTES, "an ONNX file", ModelFormatError)
     except OSError as error:
         raise ModelFormatError(
             f"{path} must be a readable file, which it is not ({error.strerror}): check the name "
             f"(networks that come with boltmod: {', '.join(shipped.names())})"
         ) from None
+    return from_bytes(content, path)
+
+
+def from_bytes(content: bytes, path: Path) -> Model:
+    """Take a network out of a file's bytes.
+
+    Args:
+        content: The bytes.
+        path: The file, named in error messages.
+
+    Raises:
+        ModelFormatError: As `load`.
+    """
     try:
-        proto = onnx.load_model_from_string(content)
-    except DecodeError:
+        with untrusted.read_by("onnx", path, "an ONNX file", _WAY_OUT, ModelFormatError):
+            proto = onnx.load_model_from_string(content)
+    except ModelFormatError:
         raise ModelFormatError(
             f"{path} must be an ONNX file, and is none or is truncated: {_WAY_OUT}"
         ) from None
@@ -132,19 +148,15 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
     own.CopyFrom(proto)
     if not own.graph.node:
         raise ModelFormatError(f"{source} must be an ONNX file, and holds no network: {_WAY_OUT}")
-    _refuse_external_data(own.graph, source)
-    _repair_domains(own)
-    try:
+    with untrusted.read_by("onnx", Path(source), "valid ONNX", "export it again", ModelFormatError):
+        declared_sizes.check(own, source)
+        _repair_domains(own)
         onnx.checker.check_model(own)
-    except onnx.checker.ValidationError as error:
-        raise ModelFormatError(
-            f"{source} must be valid ONNX, which it is not ({first_line(error)}): export it again"
-        ) from None
-    _check_input(own, source)
-    class_numbers.undone(own)
-    softmax.undone(own)
-    n_classes = _output_width(own, source)
-    found = model_metadata.read(own) or _assumed(n_classes)
+        _check_input(own, source)
+        class_numbers.undone(own)
+        softmax.undone(own)
+        n_classes = _output_width(own, source)
+        found = model_metadata.read(own) or _assumed(n_classes)
     if len(found.classes) != n_classes:
         raise ModelFormatError(
             f"{source} must have one class name an output, not {len(found.classes)} names for "
@@ -162,27 +174,6 @@ def _assumed(n_classes: int) -> Metadata:
     if n_classes == N_CLASSES:
         return Metadata()
     return Metadata(tuple(f"class {index}" for index in range(n_classes)))
-
-
-def _refuse_external_data(graph: onnx.GraphProto, source: str) -> None:
-    for tensor in _tensors(graph):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise ModelFormatError(
-                f"{source} must hold its own weights, not name another file for {tensor.name!r}: "
-                "save it with onnx.save(model, path, save_as_external_data=False)"
-            )
-
-
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Every constant of a graph, those in its nodes' attributes included."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner)
 
 
 def _repair_domains(proto: onnx.ModelProto) -> None:
@@ -222,7 +213,7 @@ def _check_input(proto: onnx.ModelProto, source: str) -> None:
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
         raise ModelFormatError(
             f"{source} must take float32 frames, not "
-            f"{onnx.TensorProto.DataType.Name(inputs[0].type.tensor_type.elem_type)}: "
+            f"{_type_name(inputs[0].type.tensor_type.elem_type)}: "
             "export it with such an input"
         )
 
@@ -236,14 +227,25 @@ def _output_width(proto: onnx.ModelProto, source: str) -> int:
             + (f"{len(outputs)} outputs" if len(outputs) != 1 else _describe(shape))
             + ": export the network without what follows its logits"
         )
+    if shape[1] > declared_sizes.MOST_CLASSES or shape[1] < 0:
+        raise ModelFormatError(
+            f"{source} must tell at most {declared_sizes.MOST_CLASSES:,} classes apart, not "
+            f"{shape[1]:,}: export it again"
+        )
     kind = outputs[0].type.tensor_type.elem_type
     if kind not in _SCORES or class_numbers.are_output(proto):
         raise ModelFormatError(
             f"{source} must give scores, not class numbers or the like "
-            f"({onnx.TensorProto.DataType.Name(kind)}): export the network without what follows "
+            f"({_type_name(kind)}): export the network without what follows "
             "its logits"
         )
     return shape[1]
+
+
+def _type_name(kind: int) -> str:
+    known = dict(zip(onnx.TensorProto.DataType.values(), onnx.TensorProto.DataType.keys(),
+                     strict=True))  # fmt: skip
+    return str(known.get(kind, f"type {kind}"))
 
 
 def _describe(shape: tuple[int | None, ...]) -> str:

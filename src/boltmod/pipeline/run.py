@@ -25,7 +25,7 @@ from boltmod.evaluation.frames import Frames, file_frames, twin_frames
 from boltmod.evaluation.metrics import Evaluation, evaluate
 from boltmod.evaluation.report import write_report
 from boltmod.export.qonnx import export
-from boltmod.files import write_json, write_text
+from boltmod.files import held, write_json, write_text
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
 from boltmod.nn import registry
@@ -117,8 +117,17 @@ def run(
     folder = Path("runs") / own_name if folder is None else Path(folder)
     observer, notify = observer or LogObserver(), notify or LogObserver.notify
     files = RunFolder(folder)
-    if is_first():
+    if not is_first():
+        return _run(recipe, files, observer, notify, processes)
+    busy = f"{folder} must be worked in by one command at a time, and another is at it: wait for it"
+    with held(files.lock, busy):
         claim(recipe, files)
+        return _run(recipe, files, observer, notify, processes)
+
+
+def _run(  # the folder is this process's own
+    recipe: Recipe, files: RunFolder, observer: RunObserver, notify: Notify, processes: int
+) -> Outcome:
     network, trained = run_phases(recipe, files, observer, processes)
     if not is_first():
         raise SystemExit(0)
@@ -138,7 +147,7 @@ def run(
     notify("writing the report", 0, 0)
     report = write_report(files)
     return Outcome(
-        folder=folder,
+        folder=files.path,
         accuracy=evaluation.accuracy,
         accuracy_from_10_db=evaluation.accuracy_from(10),
         data=evaluation.data,

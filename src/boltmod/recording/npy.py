@@ -13,8 +13,9 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.errors import DataFormatError, first_line
+from boltmod.errors import DataFormatError
 from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.untrusted import read_by
 
 SUFFIX = ".npy"
 _WIDENED: dict[str, np.dtype[Any]] = {"f2": np.dtype("<f4"), "i8": np.dtype("<f8")}
@@ -50,14 +51,9 @@ def open_npy(path: Path) -> RawRecording:
 
 
 def _mapped(path: Path) -> np.memmap[Any, Any]:
-    try:
+    with read_by("numpy", path, "an array that NumPy can read", "save it again"):
         # Mapped, so that the samples stay where they are; pickles, which can run code, are refused.
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
-        raise DataFormatError(
-            f"{path} must be an array that NumPy can read, which it is not ({first_line(error)}): "
-            "save it again"
-        ) from None
     if not isinstance(array, np.memmap):
         raise DataFormatError(f"{path} must hold samples, and is empty: record again")
     return array

@@ -11,6 +11,7 @@ from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording import iq_or_real, magic, npy, portapack, sdriq, wav
 from boltmod.recording.file_names import NamedFacts, facts_of
 from boltmod.recording.raw import RawRecording, SampleFormat, level_of
+from boltmod.untrusted import MOST_TEXT_BYTES, read_by, read_bytes
 
 _SIGMF_SUFFIXES = (".sigmf-meta", ".sigmf-data")
 ARCHIVE_SUFFIXES = (".sigmf", ".sigmf.gz", ".sigmf.xz", ".sigmf.zip")
@@ -84,7 +85,8 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
         ConfigError: What was told is wrong, or is not for such a file.
     """
     named = portapack.facts_beside(path, facts_of(path))
-    recording = _opened(path, facts, named)
+    with read_by("archives", path, "a recording that can be read", "fetch it again"):
+        recording = _opened(path, facts, named)
     centre_hz = named.centre_hz if recording.centre_hz is None else recording.centre_hz
     return replace(
         recording,
@@ -149,7 +151,7 @@ def streams_of(path: Path) -> list[str]:
         DataFormatError: It is none.
     """
     try:
-        content = json.loads(path.read_text("utf-8-sig"))
+        content = json.loads(read_bytes(path, MOST_TEXT_BYTES, "a collection").decode("utf-8-sig"))
         return [str(each["name"]) for each in content["collection"]["core:streams"]]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DataFormatError(

@@ -15,9 +15,10 @@ from typing import IO
 
 import numpy as np
 
-from boltmod.errors import ConfigError, DataFormatError, first_line
+from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording.analytic import Samples, analytic
 from boltmod.recording.stretch import Stretch
+from boltmod.untrusted import read_by
 
 _LARGEST = 1e15
 _Q11_WORDS = ("sc16q11", "sc16_q11")
@@ -336,24 +337,10 @@ class RawRecording:
 
     def _read(self, file: IO[bytes], n_bytes: int, place: int | None = None) -> bytes:
         """Some bytes, from a place on if one is given."""
-        try:
+        with read_by("archives", self.path, "readable to its end", "fetch it again"):
             if place is not None:
                 file.seek(place)
             return file.read(n_bytes)
-        except _damage() as error:
-            raise DataFormatError(
-                f"{self.path} must be readable to its end, and is not ({first_line(error)}): "
-                "fetch it again"
-            ) from None
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What reading a compressed file raises where it is damaged."""
-    import lzma
-    import zipfile
-    import zlib
-
-    return OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile
 
 
 def check_finite(block: Samples, start: int, name: str) -> None:

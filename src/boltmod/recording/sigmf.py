@@ -221,6 +221,7 @@ def write_annotations(
             f"{recording.path} must hold samples of a type that SigMF has, not of 24 bits: "
             "convert it, or write the labels as .jsonl"
         )
+    sigmf_meta.check_rate(recording.rate_hz)
     own_meta = recording.path.with_suffix(META_SUFFIX)
     if recording.path.suffix == DATA_SUFFIX and own_meta.is_file():
         meta = sigmf_meta.read(own_meta).document
@@ -244,7 +245,7 @@ def write_annotations(
     facts[sigmf.EXTENSIONS_KEY] = [*others, own]
     entries = [*meta.get("annotations", []), *(each.as_dict() for each in annotations)]
     meta["annotations"] = sorted(entries, key=lambda entry: entry[sigmf.SAMPLE_START_KEY])
-    sigmf.SigMFFile(meta).validate()
+    sigmf_meta.checked(meta, path)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n")
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import sigmf
 from jsonschema import ValidationError  # type: ignore[import-untyped]
-from sigmf.error import SigMFError
 
-from boltmod.errors import ConfigError, DataFormatError, first_line
+from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording.raw import Lanes, Piece, SampleFormat
+from boltmod.untrusted import MOST_TEXT_BYTES, read_by, read_bytes
 
 _NEEDED = {
     sigmf.DATATYPE_KEY, sigmf.SAMPLE_RATE_KEY, sigmf.NUM_CHANNELS_KEY, sigmf.DATASET_KEY,
@@ -169,7 +169,7 @@ def read(path: Path) -> Meta:
         DataFormatError: It is none, or leaves doubts.
     """
     try:
-        text = path.read_bytes()
+        text = read_bytes(path, MOST_TEXT_BYTES, "SigMF metadata")
     except FileNotFoundError:
         raise DataFormatError(
             f"{path} must lie beside the samples, and does not: "
@@ -180,21 +180,44 @@ def read(path: Path) -> Meta:
 
 def parse(text: bytes, path: Path) -> Meta:
     """Read metadata, wherever they lie."""
-    try:
+    with read_by("sigmf", path, "valid SigMF metadata", "check it with sigmf_validate"):
         document = json.loads(text)  # of UTF-8, 16 or 32, with a byte order mark or without
         notes = ["it begins with a byte order mark"] if text.startswith(_BYTE_ORDER_MARKS) else []
         datatype = _text(document, sigmf.DATATYPE_KEY)
         for mend in _MENDS:
             notes += mend(document)
         notes += _without_what_is_wrong(document)
-    except (ValueError, OSError, RecursionError, SigMFError, ValidationError) as error:
-        raise DataFormatError(
-            f"{path} must be valid SigMF metadata, which it is not ({first_line(error)}): "
-            "check it with sigmf_validate"
-        ) from None
     told = [f"{path.name} is not valid SigMF ({'; '.join(notes)}): it is read all the same"]
     is_typed = datatype is None or not _UNTYPED.fullmatch(datatype)
     return Meta(path, document, tuple(told if notes else []), is_typed)
+
+
+MOST_RATE_HZ = 1e12
+"""Source: SigMF's schema, `core:sample_rate`."""
+
+
+def check_rate(rate_hz: float | None) -> None:
+    """Refuse a sample rate that SigMF has no way to write.
+
+    Raises:
+        ConfigError: It is 0, or beyond 10^12 samples a second.
+    """
+    if rate_hz is not None and not 0 < rate_hz <= MOST_RATE_HZ:
+        raise ConfigError(
+            f"rate must be above 0 and at most {MOST_RATE_HZ:g} samples a second for SigMF, not "
+            f"{rate_hz:g}: write the labels as .jsonl, or correct it"
+        )
+
+
+def checked(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Metadata that are to be written, once the `sigmf` package has found nothing wrong.
+
+    Raises:
+        DataFormatError: It has: what was there already is not what it should be.
+    """
+    with read_by("sigmf", path, "valid SigMF metadata", "correct those of the recording"):
+        sigmf.SigMFFile(document).validate()
+    return document
 
 
 def _text(document: Any, key: str) -> str | None:

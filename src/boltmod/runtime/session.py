@@ -155,6 +155,20 @@ class Classifier:
             raise UnsupportedOperatorError(_refusal(self.model, "frames influence each other"))
 
 
+def rehearse(path: str, engine: str = EngineName.AUTO) -> None:
+    """Read a model and ask it about one frame, as `boltmod.confined` does with a stranger's.
+
+    Args:
+        path: The `.onnx` file.
+        engine: What runs it.
+
+    Raises:
+        BoltmodError: As `Classifier`.
+    """
+    frame = np.random.default_rng(0).standard_normal((1, 2, FRAME_LENGTH)).astype(np.float32)
+    Classifier(path, 1, engine).logits(frame)
+
+
 _RuntimeFailure = (
     onnxruntime.capi.onnxruntime_pybind11_state.Fail,
     onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from boltmod.config import PrunePhase, Recipe, one_line, read_recipe
+from boltmod.config import MOST_RECIPE_BYTES, PrunePhase, Recipe, one_line, read_recipe
 from boltmod.errors import ConfigError
 from boltmod.nn import registry
 from boltmod.pipeline.run import recipe_document
 from boltmod.search import keys
+from boltmod.untrusted import parse_toml, read_bytes
 
 
 class Section(BaseModel):
     """A table of a space: frozen, and deaf to no misspelt key."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Range(Section):
@@ -202,11 +202,10 @@ def read_space(path: Path) -> RecipeSpace:
             choice and the lowest number of everything do not make a recipe.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path, MOST_RECIPE_BYTES, "a search space", ConfigError)
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read as a search space ({error})") from None
+    document = parse_toml(text, path, ConfigError)
     try:
         space = Space.model_validate(document)
     except ValidationError as error:

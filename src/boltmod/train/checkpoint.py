@@ -17,10 +17,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from boltmod.errors import CheckpointError, ConfigError
+from boltmod.errors import CheckpointError, ConfigError, first_line
 from boltmod.files import replacing
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
+from boltmod.untrusted import read_by
 
 _HEADER = "boltmod"
 
@@ -51,7 +52,10 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
             tensors[f"{kind}/{name}"] = tensor.detach().cpu().contiguous().clone()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={_HEADER: json.dumps(dict(checkpoint.state))})
+        try:
+            save_file(tensors, temporary, metadata={_HEADER: json.dumps(dict(checkpoint.state))})
+        except SafetensorError as error:  # a full disk is none of the system's errors to it
+            raise OSError(f"{path}: {first_line(error)}") from None
 
 
 def load(path: Path) -> Checkpoint:
@@ -62,12 +66,17 @@ def load(path: Path) -> Checkpoint:
     """
     kinds: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}, "masks": {}}
     try:
-        with safe_open(path, framework="pt") as file:
+        with (
+            read_by("safetensors", path, "safetensors", "train again", CheckpointError),
+            safe_open(path, framework="pt") as file,
+        ):
             state = json.loads((file.metadata() or {})[_HEADER])
             for name in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 kind, _, key = name.partition("/")
                 kinds[kind][key] = file.get_tensor(name)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        if not isinstance(state, dict):
+            raise CheckpointError("its state is no JSON object")
+    except CheckpointError as error:
         raise CheckpointError(
             f"{path}: not a boltmod checkpoint ({error}); delete it to start its phase again"
         ) from None
@@ -111,8 +120,8 @@ def open_network(path: Path) -> StoredNetwork:
     found = load(path)
     try:
         described = dict(found.state["network"])
-        config = registry.parse(described.pop("name"), described, may_import=False)
-    except (KeyError, ConfigError) as error:
+        config = registry.parse(str(described.pop("name")), described, may_import=False)
+    except (KeyError, ConfigError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"{path}: does not say which network it holds ({error}); train it again"
         ) from None

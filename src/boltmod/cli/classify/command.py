@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, stderr
 
 if TYPE_CHECKING:
@@ -100,7 +101,9 @@ def classify(  # noqa: PLR0913 (the command's options)
     timeout: Annotated[
         float | None, typer.Option(help="Seconds of silence that end a stream; none do if not.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(help="Processors to use; all if not.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Processors to use; all if not.")
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
     ] = "auto",
@@ -112,6 +115,7 @@ def classify(  # noqa: PLR0913 (the command's options)
             "HOST:PORT.",
         ),
     ] = None,
+    limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
@@ -153,6 +157,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         threads=threads,
         engine=engine,
         as_json=as_json,
+        limit_s=limit,
     )
     if is_many(recordings, output, cluster):
         from boltmod.cli.classify.many import answer_all
@@ -189,6 +194,7 @@ def answer(request: Request) -> None:
     from boltmod.runtime.labelling import label_all
     from boltmod.runtime.session import Classifier
 
+    rehearse(request.model_path, request.engine, request.limit_s)
     classifier = Classifier(request.model_path, request.threads, request.engine)
     with ExitStack() as stack:
         if request.is_stream:

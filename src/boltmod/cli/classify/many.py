@@ -16,6 +16,7 @@ from rich.table import Table
 
 from boltmod.cli.classify.request import Request
 from boltmod.cli.classify.summary import hertz
+from boltmod.cli.strangers import rehearse
 from boltmod.cli.terminal import emit, stderr, stdout
 from boltmod.errors import ConfigError, DataFormatError
 
@@ -46,6 +47,7 @@ def answer_all(request: Request, sources: Sequence[str], cluster: str | None) ->
     request.check_many(sources)
     paths = recordings_of([Path(each) for each in sources], request.sample_format is not None)
     paths = [path for path in paths if request.output is None or path != request.output]
+    rehearse(request.model_path, request.engine, request.limit_s)
     search = _search(request)
     journal = None if request.output is None else Journal(request.output, _terms(request, search))
     is_finished = False

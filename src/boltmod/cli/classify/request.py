@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from boltmod.errors import ConfigError
+from boltmod.files import refuse_same
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
 from boltmod.recording.live.wav_pipe import Beginning
@@ -41,6 +42,7 @@ class Request:
         engine: What runs the network.
         as_json: JSON on standard output.
         wav: What has been read of a WAV file in a pipe.
+        limit_s: Time that reading a stranger's model may take.
     """
 
     source: str
@@ -64,6 +66,7 @@ class Request:
     engine: str = "auto"
     as_json: bool = False
     wav: Beginning | None = None
+    limit_s: float | None = None
 
     @property
     def is_stream(self) -> bool:
@@ -125,6 +128,10 @@ class Request:
         for applies, message in _REFUSALS:
             if applies(self):
                 raise ConfigError(message.format(self))
+        if not self.is_stream:
+            for target in (self.output, self.picture):
+                if target is not None:
+                    refuse_same(target, Path(self.source), self.model_path)
         if self.output is not None:
             from boltmod.runtime.sink import file
 

@@ -12,6 +12,11 @@ from typing import Any
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.recording.live import pass_tags
 
+_MOST_MESSAGE_BYTES = 8 << 20
+"""GNU Radio's sinks send what lies in a buffer, which has some hundred kilobytes."""
+_MOST_WAITING = 128
+"""Messages; with the above, what a publisher may make this process hold is 1 GiB."""
+
 
 class Subscription:
     """A subscription to a publisher's messages, joined into one stream of bytes.
@@ -38,6 +43,8 @@ class Subscription:
         self._context = self._zmq.Context()
         self._socket = self._context.socket(self._zmq.SUB)
         self._socket.linger = 0
+        self._socket.maxmsgsize = _MOST_MESSAGE_BYTES
+        self._socket.rcvhwm = _MOST_WAITING
         self._socket.ipv6 = "[" in address
         self._socket.subscribe(self._topic)
         events = self._zmq.EVENT_HANDSHAKE_SUCCEEDED | self._zmq.EVENT_DISCONNECTED

@@ -8,6 +8,9 @@ from boltmod.errors import ConfigError
 
 Span = tuple[int, int]
 
+_NARROWEST = 1e-6
+"""Of the sample rate: filters are as long as what they take out of the band is narrow."""
+
 
 @dataclass(frozen=True)
 class Constraints:
@@ -49,6 +52,11 @@ class Constraints:
                 raise ConfigError(
                     f"{name} must not be above the sample rate, {rate_hz:g}, not {value:g}: "
                     "lower it"
+                )
+            if value is not None and value < rate_hz * _NARROWEST:
+                raise ConfigError(
+                    f"{name} must be at least a millionth of the sample rate, "
+                    f"{rate_hz * _NARROWEST:g}, not {value:g}: raise it"
                 )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -11,11 +11,12 @@ from typing import TextIO
 from boltmod.files import check_target, replacing
 from boltmod.recording.file_names import META_SUFFIX
 from boltmod.recording.raw import RawRecording
-from boltmod.runtime.label import SIGNAL_COLUMNS
+from boltmod.runtime.label import SIGNAL_COLUMNS, Label
 from boltmod.runtime.sink.csv_rows import CsvRows
 from boltmod.runtime.sink.json_lines import JsonLines
 from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.sink.table import Table
+from boltmod.runtime.window import Windows
 
 _KINDS: dict[str, Callable[[TextIO, tuple[str, ...]], Sink]] = {
     ".txt": Table,
@@ -43,6 +44,29 @@ class Target:
     columns: tuple[str, ...]
     author: str
     recording: RawRecording | None = None
+
+
+class _Growing:
+    """A stream's file, which is begun when the first labels come: until then it stays as it was.
+
+    Args:
+        stack: What closes it.
+        target: Where it is.
+    """
+
+    def __init__(self, stack: ExitStack, target: Target) -> None:
+        self._stack, self._target = stack, target
+        self._sink: Sink | None = None
+
+    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+        """Write a row for each."""
+        if not labels:
+            return
+        if self._sink is None:
+            path = self._target.path
+            file = self._stack.enter_context(path.open("w", encoding="utf-8", newline=""))
+            self._sink = _KINDS[path.suffix](file, self._target.columns)
+        self._sink.add(windows, labels)
 
 
 def check(path: Path, columns: tuple[str, ...], is_stream: bool) -> None:
@@ -75,8 +99,8 @@ def writing(target: Target) -> Iterator[Sink]:
         return
     kind = _KINDS[target.path.suffix]
     if target.recording is None:
-        with target.path.open("w", encoding="utf-8", newline="") as file:
-            yield kind(file, target.columns)
+        with ExitStack() as stack:
+            yield _Growing(stack, target)
         return
     with replacing(target.path) as temporary, temporary.open("w", encoding="utf-8") as file:
         yield kind(file, target.columns)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from boltmod.recording import sigmf_meta
 from boltmod.recording.raw import RawRecording
 from boltmod.recording.sigmf import Annotation, write_annotations
 from boltmod.runtime.cut.signal import Signal
@@ -17,6 +18,7 @@ from boltmod.runtime.window import Windows
 @contextmanager
 def annotating(path: Path, recording: RawRecording, author: str) -> Iterator[Annotations]:
     """Write annotations to a `.sigmf-meta` file when the body is over, and not if it fails."""
+    sigmf_meta.check_rate(recording.rate_hz)
     notes = Annotations(recording)
     yield notes
     write_annotations(path, recording, notes.finished(), f"modulation classes by {author}")

@@ -7,6 +7,7 @@ from typing import TextIO
 
 from boltmod.runtime.label import Label
 from boltmod.runtime.window import Windows
+from boltmod.untrusted import visible
 
 NO_SIGNAL = "(no signal)"
 _HEADING = f"{'start':>14}  {'class':<11}  probability"
@@ -21,7 +22,7 @@ def row(label: Label) -> str:
     """One label as a line; the start in seconds, in samples if the rate is unknown."""
     start = f"{label.sample_start:,}" if label.time_s is None else f"{label.time_s:.6f} s"
     probability = "" if label.probability is None else f"{label.probability:11.3f}"
-    text = f"{start:>14}  {label.class_name or NO_SIGNAL:<11}  {probability}".rstrip()
+    text = f"{start:>14}  {visible(label.class_name or NO_SIGNAL):<11}  {probability}".rstrip()
     return text if label.signal is None else f"{label.signal:>6}  {text}"
 
 
