@@ -85,11 +85,13 @@ def _made(folder: Path) -> dict[str, str]:
 
 
 def _run(folder: Path) -> None:
-    from boltmod.pipeline.run import run
+    from boltmod.pipeline import run as pipeline
 
+    # The report is drawn from the files that are compared, and takes longer than all the rest.
+    pipeline.write_report = lambda files: files.report  # type: ignore[assignment]
     recipe = folder.parent / "killed.toml"
     recipe.write_text(_RECIPE)
-    run(recipe, folder)
+    pipeline.run(recipe, folder)
 
 
 def _ran(folder: Path) -> dict[str, str]:

@@ -224,7 +224,7 @@ class PrunePhase(Pruning):
     """
 
     kind: Literal["prune"]
-    rounds: int = Field(1, ge=1)
+    rounds: int = Field(1, ge=1, le=1000)
     fraction: float | None = Field(None, gt=0, lt=1)
     threshold: float | None = Field(None, gt=0)
 
