@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from boltmod import errors
 from boltmod.errors import BoltmodError, DataFormatError, first_line
@@ -157,7 +157,7 @@ def _standing(pid: int) -> tuple[bool, float]:
     return any(task[0] == "R" for task in tasks), ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _answer(pipe: BinaryIO, progress: Progress | None) -> dict[str, Any] | None:
+def _answer(pipe: IO[bytes], progress: Progress | None) -> dict[str, Any] | None:
     """The last line that comes; None if the process ends without one."""
     while line := pipe.readline(_MOST_ANSWER_BYTES):
         try:
