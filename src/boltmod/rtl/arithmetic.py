@@ -80,7 +80,12 @@ class Arithmetic:
 
     def extreme(self, wires: Iterable[Wire]) -> Wire:
         """Return the largest of wires."""
-        ready = list(wires)
+        every = list(wires)
+        ready = [wire for wire in every if not wire.is_constant]
+        numbers = [wire.low for wire in every if wire.is_constant]
+        # A number that no wire goes below changes nothing.
+        if numbers and (not ready or max(numbers) > max(wire.low for wire in ready)):
+            ready.append(constant(max(numbers)))
         while len(ready) > 1:
             ready.sort(key=lambda wire: -wire.time)
             (a, b), common = self.fabric.aligned([ready.pop(), ready.pop()])

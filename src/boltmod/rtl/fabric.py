@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import lcm
 
-from amaranth import Cat, Module, Shape, Signal, Value
+from amaranth import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib.memory import Memory
 
 from boltmod.rtl.wire import ONCE, Wire
@@ -65,6 +65,8 @@ class Fabric:
 
         Each call gives another register, so that no net has too many readers.
         """
+        if period == 1:
+            return Const(1)
         self._periods.add(period)
         copy = Signal(name=f"tick_{period}")
         self._ticks.setdefault((period, time % period), []).append(copy)
@@ -228,12 +230,12 @@ class Fabric:
 
     # The end --------------------------------------------------------------------------------
 
-    def finish(self) -> Signal:
+    def finish(self) -> Value:
         """Add the counter behind all ticks; what is 1 where a frame may start in the next clock."""
         unit = self.slot_unit
         count = Signal(range(max(unit, 2)))
         if unit == 1:
-            return Signal(init=1)
+            return Const(1)
         self.module.d.sync += count.eq(count + 1)
         with self.module.If(count == unit - 1):
             self.module.d.sync += count.eq(0)
@@ -247,9 +249,6 @@ class Fabric:
         """Drive copies of a tick, each from the one before and a whole period later."""
         module = self.module
         first = copies[0]
-        if period == 1:
-            module.d.comb += [copy.eq(1) for copy in copies]
-            return
         before = (phase - 1) % period
         hits = [n for n in range(self.slot_unit) if n % period == before]
         module.d.sync += first.eq(count.matches(*hits))

@@ -30,9 +30,13 @@ class Top(Elaboratable):
         self.composition, self.with_scores = composition, with_scores
         lanes = len(composition.samples[0])
         n_bits = len(composition.samples[0][0].value)
-        self.in_valid, self.in_ready, self.in_first = Signal(), Signal(), Signal()
-        self.in_i, self.in_q = Signal(lanes * n_bits), Signal(lanes * n_bits)
-        self.out_valid, self.out_ready = Signal(), Signal()
+        self.in_valid = Signal()
+        self.in_ready = Signal()
+        self.in_first = Signal()
+        self.in_i = Signal(lanes * n_bits)
+        self.in_q = Signal(lanes * n_bits)
+        self.out_valid = Signal()
+        self.out_ready = Signal()
         n_classes = len(composition.scores)
         low = min(wire.low for wire in composition.scores)
         high = max(wire.high for wire in composition.scores)
@@ -68,7 +72,7 @@ class Top(Elaboratable):
         may_start = fabric.finish()
         has_frame, taken = self._memory(m)
         self._starting(m, may_start & has_frame, done)
-        m.d.comb += taken.eq(fabric.mark(fabric.n_clocks - 1))
+        m.d.comb += taken.eq(fabric.mark(fabric.n_clocks - 2))
         return m
 
     def _memory(self, m: Module) -> tuple[Value, Signal]:
@@ -95,7 +99,7 @@ class Top(Elaboratable):
         m.d.sync += [
             n_full.eq(n_full + filled - taken),
             half_in.eq(half_in ^ filled),
-            half_out.eq(half_out ^ taken),
+            half_out.eq(half_out ^ (place_out == n - 1)),
         ]
         with m.If(given):
             m.d.sync += place_in.eq(Mux(at == n - 1, 0, at + 1))
@@ -115,7 +119,7 @@ class Top(Elaboratable):
         m.d.comb += starts.eq(may & (busy == 0) & (room != 0))
         m.d.sync += [fabric.start.eq(starts), room.eq(room - starts + done)]
         with m.If(starts):
-            m.d.sync += busy.eq(wait - 1)
+            m.d.sync += busy.eq(wait)
         with m.Elif(busy != 0):
             m.d.sync += busy.eq(busy - 1)
 

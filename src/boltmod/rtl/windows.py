@@ -142,7 +142,11 @@ class Windows:
             )
             for channel in range(step.shape[0])
         ]
-        return self.paced(step, pace, rows, False)
+        stream = view[0].stream
+        apart = window.stride == window.kernel and window.spacing == 1
+        exact = apart and stream.n_samples == window.length * window.kernel
+        zero = exact and all(each.stream.is_zero_outside and not each.offset for each in view)
+        return self.paced(step, pace, rows, zero)
 
     # Sums over the whole frame ----------------------------------------------------------------
 
