@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from boltmod.errors import UnsupportedOperatorError
+from boltmod.errors import ConfigError, UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
 from boltmod.integer.multiply import with_multiplications
@@ -33,6 +33,7 @@ class Composition:
         samples: What comes in, (2, lanes); to be driven from the clock after a frame's start on.
         streams: Every step that is more than another way to look at one, by its name.
         scores: What the last step gives.
+        register_bits: How many each step takes, by its name.
     """
 
     program: Program
@@ -40,6 +41,7 @@ class Composition:
     samples: tuple[tuple[Wire, ...], ...]
     streams: dict[str, Stream]
     scores: tuple[Wire, ...]
+    register_bits: dict[str, int]
 
 
 def compose(program: Program, samples_per_clock: int) -> Composition:
@@ -59,6 +61,11 @@ class _Composer:
     def __init__(self, program: Program, lanes: int) -> None:
         self.program = program
         first = program.steps[0]
+        if lanes < 1 or first.shape[1] % lanes:
+            raise ConfigError(
+                f"--samples-per-clock must divide a frame of {first.shape[1]} samples, not be "
+                f"{lanes}: take 1, 2, 4 or 8"
+            )
         if not isinstance(first, form.Quantise):
             raise UnsupportedOperatorError(
                 f"{program.name} must begin with the quantiser of its samples to become hardware, "
@@ -89,15 +96,18 @@ class _Composer:
         self.views[stream.name] = whole(stream)
 
     def composition(self) -> Composition:
+        taken: dict[str, int] = {}
         for step in self.program.steps[1:]:
+            before = self.fabric.register_bits
             views = [self.views[name] for name in step.sources]
             made = _BUILD[type(step)](self, step, *views)
             if isinstance(made, Stream):
                 self._add(made)
             else:
                 self.views[step.name] = made
+            taken[step.name] = self.fabric.register_bits - before
         return Composition(
-            self.program, self.fabric, self.samples, self.streams, self._scores()
+            self.program, self.fabric, self.samples, self.streams, self._scores(), taken
         )
 
     def _scores(self) -> tuple[Wire, ...]:

