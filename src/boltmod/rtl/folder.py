@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from boltmod.files import write_json, write_text
 from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.document import to_document
-from boltmod.integer.execute import execute, run_from, steps_from
+from boltmod.integer.execute import run_from, trace
 from boltmod.integer.form import Integers, Program, Quantise
 from boltmod.rtl import place, simulate
 from boltmod.rtl.compose import Composition, compose
@@ -42,13 +42,17 @@ class Wanted:
     is_placed: bool = False
 
 
-def write(program: Program, folder: Path, wanted: Wanted) -> dict[str, Any]:
+def write(
+    program: Program, folder: Path, wanted: Wanted, levels: Integers | None = None
+) -> dict[str, Any]:
     """Write a program as Verilog, and find out about it what is asked for.
 
     Args:
         program: The network.
         folder: Where the files go; made where there is none.
         wanted: What is to be made.
+        levels: Quantised frames of the golden vectors, (n, 2, samples), at least as many as are
+            verified; keyed signals and extremes by default.
 
     Returns:
         The report, which is written too.
@@ -62,7 +66,8 @@ def write(program: Program, folder: Path, wanted: Wanted) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     composition = compose(program, wanted.samples_per_clock)
     top = Top(composition, with_scores=True)
-    levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
+    if levels is None:
+        levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
     write_testbench(top, levels, run_from(program, levels), folder)
     report = describe(top) | {"device": wanted.device.name}
     write_verilog(top, folder)
@@ -134,24 +139,14 @@ def quantised_frames(program: Program, n_frames: int) -> Integers:
     """
     first = program.steps[0]
     assert isinstance(first, Quantise)
-    frames = keyed_frames(n_frames)
-    levels = np.array(steps_of_quantiser(program, frames))
+    only = replace(program, steps=program.steps[:1])
+    levels = np.array(trace(only, keyed_frames(n_frames))[first.name], np.int64)
     low, high = first.range
     swing = np.where(np.arange(first.shape[1]) % 2, low, high)
     extremes = [np.zeros_like(swing), np.full_like(swing, high), np.full_like(swing, low), swing]
     for number, at in enumerate(range(3, n_frames, 8)):
         levels[at] = extremes[number % len(extremes)]
     return levels
-
-
-def steps_of_quantiser(program: Program, frames: Any) -> Integers:
-    """Return what the first step makes of frames."""
-    from dataclasses import replace
-
-    only = replace(program, steps=program.steps[:1])
-    from boltmod.integer.execute import trace
-
-    return np.asarray(trace(only, frames)[program.steps[0].name], np.int64)
 
 
 def _write_commands(folder: Path, device: Device) -> None:
@@ -182,7 +177,7 @@ VERILATOR ?= verilator
 chip.config: chip.json
 	$(NEXTPNR) $OPTIONS
 
-chip.json: top.v chip.v chip.ys
+chip.json: top.il chip.v chip.ys
 	$(YOSYS) chip.ys
 
 simulate: obj/tb

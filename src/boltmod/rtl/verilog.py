@@ -13,7 +13,7 @@ from boltmod.rtl.top import Top
 
 
 def write_verilog(top: Top, folder: Path) -> None:
-    """Write a circuit as `top.v`, and `chip.v`, which is it without the ports that only tests need.
+    """Write a circuit as `top.il` and `top.v`, and `chip.v`, which has no ports for tests.
 
     Args:
         top: The circuit; it can be written once.
@@ -23,17 +23,14 @@ def write_verilog(top: Top, folder: Path) -> None:
         ToolNotFoundError: Yosys is not there.
     """
     text = rtlil.convert(top, ports=top.ports, name="top", emit_src=False)
-    intermediate, written = folder / "top.il", folder / "top.v.part"
-    try:
-        write_text(intermediate, text)
-        yosys(
-            folder, f"read_rtlil {intermediate.name}", "proc", "opt_clean", "memory_collect",
-            f"write_verilog -norename -noattr {written.name}",
-        )  # fmt: skip
-        os.replace(written, folder / "top.v")
-    finally:
-        intermediate.unlink(missing_ok=True)
-        (folder / "yosys.log").unlink(missing_ok=True)
+    write_text(folder / "top.il", text)
+    written = folder / "top.v.part"
+    yosys(
+        folder, "read_rtlil top.il", "proc", "opt_clean", "memory_collect",
+        f"write_verilog -norename -noattr {written.name}",
+    )  # fmt: skip
+    os.replace(written, folder / "top.v")
+    (folder / "yosys.log").unlink()
     write_text(folder / "chip.v", chip(top))
 
 
