@@ -78,12 +78,12 @@ class _Net:
         step, strength = self.growing[x], self.growing[power]
         reach = (max(-step.range[0], step.range[1]), strength.range[1])
         worth = (Fraction(1, 16), Fraction(1, 50))
-        found = level_integers(Fraction(1), worth, Fraction(1, 4), reach, 8)
+        found = level_integers(Fraction(1), worth, Fraction(1, 16), reach, 32)
         assert found is not None
         n = step.shape[0]
         return self.growing.add(
-            form.Level, (x, power), step.shape, (np.full(n, -8), np.full(n, 7)),
-            factor=found.factor, addend=found.addend, shift=found.shift, most=7,
+            form.Level, (x, power), step.shape, (np.full(n, -32), np.full(n, 31)),
+            factor=found.factor, addend=found.addend, shift=found.shift, most=31,
         )  # fmt: skip
 
 
@@ -100,7 +100,8 @@ def small_program(seed: int) -> Program:
     at = net.instant(g.move(around, (0, 1), 0, 4))
     later = g.move(x, (0, 2), 2, LENGTH)
     x = g.join((net.choose(x, at), net.choose(later, at)))
-    x = net.requantised((x,), -8, 7, False)
+    # More levels than a frame has clocks: their table is made while others arrive.
+    x = net.requantised((x,), -32, 31, False)
     x = net.level(x, g.total(net.power(x), 16, 16, 1, 1))
     past = g.move(x, (0, 1), -1, 16)
     lag = g.sum((g.product(g.move(x, (0, 1), 0, 16), past), g.move(x, (1, 2), 0, 16)), (1, -1))

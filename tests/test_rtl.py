@@ -25,7 +25,7 @@ from boltmod.cli.app import app
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.integer import form
 from boltmod.integer.build import build
-from boltmod.integer.execute import run_from, trace
+from boltmod.integer.execute import run_from
 from boltmod.integer.form import Integers
 from boltmod.model import onnx_file
 from boltmod.rtl import folder, place, simulate
@@ -265,7 +265,9 @@ def test_samples_a_clock_must_divide_the_frame() -> None:
 
 
 def test_options_of_hardware_need_its_target(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["compile", "boltnet", "--out", str(tmp_path), "--verify", "2"])
+    result = CliRunner().invoke(
+        app, ["compile", "boltnet", "--out", str(tmp_path), "--verify", "2"]
+    )
     assert isinstance(result.exception, ConfigError)
     assert "add --target verilog" in str(result.exception)
 

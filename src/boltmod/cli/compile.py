@@ -111,7 +111,9 @@ def _say_verilog(report: dict[str, Any]) -> str:
         lines.append(next(reversed(report["verified"].values())))
     taken = report.get("synthesis")
     if taken:
-        cells = ", ".join(f"{taken[kind]:,} {kind.upper()}" for kind in ("lut", "ff", "dsp", "bram"))
+        cells = ", ".join(
+            f"{taken[kind]:,} {kind.upper()}" for kind in ("lut", "ff", "dsp", "bram")
+        )
         lines.append(f"{taken['device']}: {cells}")
     placed = report.get("placement")
     if placed:

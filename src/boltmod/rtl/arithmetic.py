@@ -97,18 +97,14 @@ class Arithmetic:
                 common.period,
                 common.hold,
             )
-            ready.append(
-                self.fabric.register(Mux(a.value < b.value, b.value, a.value), like)
-            )
+            ready.append(self.fabric.register(Mux(a.value < b.value, b.value, a.value), like))
         return ready[0]
 
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
         """Return the product of two wires, a register before it and one behind it."""
         (a, b), common = self.fabric.aligned([a, b])
         held = [self.fabric.register(w.value, self._like(w.low, w.high, common)) for w in (a, b)]
-        return self.fabric.register(
-            held[0].value * held[1].value, self._like(low, high, held[0])
-        )
+        return self.fabric.register(held[0].value * held[1].value, self._like(low, high, held[0]))
 
     @staticmethod
     def _like(low: int, high: int, when: Wire) -> Wire:

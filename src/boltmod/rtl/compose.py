@@ -79,9 +79,7 @@ class _Composer:
         self.streams: dict[str, Stream] = {}
         self.views: dict[str, View] = {}
         self.samples = tuple(
-            tuple(
-                Wire(self.fabric.signal(*ends), *ends, _ARRIVAL - 1, 1, 1) for _ in range(lanes)
-            )
+            tuple(Wire(self.fabric.signal(*ends), *ends, _ARRIVAL - 1, 1, 1) for _ in range(lanes))
             for ends in zip(first.low.tolist(), first.high.tolist(), strict=True)
         )
         passing = self.fabric.during(_ARRIVAL - 1, _ARRIVAL - 1 + n_beats)

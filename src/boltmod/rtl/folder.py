@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,7 @@ def _found(report: dict[str, Any], composition: Composition, folder: Path,
         taken = place.synthesise(folder, wanted.device)
         report = report | {"synthesis": taken}
         write_json(folder / "report.json", report)
-        place.check_fit(
-            taken, wanted.device, composition.register_bits, wanted.samples_per_clock
-        )
+        place.check_fit(taken, wanted.device, composition.register_bits, wanted.samples_per_clock)
     if wanted.is_placed:
         report = report | {"placement": _timed(place.place(folder, wanted.device), report)}
         write_json(folder / "report.json", report)
@@ -112,6 +111,12 @@ def _timed(placed: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
         "samples_per_second": round(hertz / clocks * report["samples_per_frame"]),
         "latency_us": round(report["latency_clocks"] / hertz * 1e6, 3),
     }
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Return the report of a folder as far as it came; nothing where there is none."""
+    path = folder / "report.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def describe(top: Top) -> dict[str, Any]:

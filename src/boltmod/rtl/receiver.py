@@ -58,7 +58,9 @@ class Receiver:
         m.d.sync += [
             one.eq(values[i]),
             other.eq(values[j]),
-            limit.eq(Array(Const(each) for each in limits)[(i - j + n - 1).as_unsigned()[: i_bits + 1]]),
+            limit.eq(
+                Array(Const(each) for each in limits)[(i - j + n - 1).as_unsigned()[: i_bits + 1]]
+            ),
             above.eq(one - other),
             later_limit.eq(limit),
         ]
@@ -197,9 +199,10 @@ class _Tables:
         difference = fabric.signal(-reach, (self.most + 1) ** 2 << step.shift)
         bound, rise = fabric.signal(0, most_b), fabric.signal(0, 8 * (largest + 1) * most_b)
         running = Signal()
-        begins = Signal()
-        m.d.sync += begins.eq(fabric.mark(strength.time) & (self._making == number))
-        with m.If(fabric.mark(strength.time)):
+        begins, is_mine = Signal(), Signal()
+        m.d.comb += is_mine.eq(fabric.mark(strength.time) & (self._making == number))
+        m.d.sync += begins.eq(is_mine)
+        with m.If(is_mine):
             m.d.sync += bound.eq(strength.value)
         raises = Signal()
         m.d.comb += raises.eq(running & (difference >= 0) & (k_now != largest))

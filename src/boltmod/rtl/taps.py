@@ -139,8 +139,12 @@ class Taps:
                 tuple(
                     self.fabric.register_within(
                         wire.value,
-                        like := replace(latest if wire.is_constant else wire,
-                                        value=wire.value, low=wire.low, high=wire.high),
+                        like := replace(
+                            latest if wire.is_constant else wire,
+                            value=wire.value,
+                            low=wire.low,
+                            high=wire.high,
+                        ),
                         self.fabric.during(
                             like.time + -(-(first - lane) // lanes) * period,
                             like.time + -(-(stop - lane) // lanes) * period,

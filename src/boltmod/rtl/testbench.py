@@ -25,10 +25,7 @@ def write_testbench(top: Top, levels: Integers, scores: Integers, folder: Path) 
     beats = levels.reshape(n, 2, length // lanes, lanes).transpose(0, 2, 1, 3).reshape(-1, 2, lanes)
     write_text(folder / "frames.hex", "".join(f"{packed(beat, n_bits):x}\n" for beat in beats))
     width = top.score_shape.width
-    rows = [
-        f"{packed(row, width):x} {int(row.argmax()):x}\n"
-        for row in scores
-    ]
+    rows = [f"{packed(row, width):x} {int(row.argmax()):x}\n" for row in scores]
     write_text(folder / "scores.hex", "".join(row.split()[0] + "\n" for row in rows))
     write_text(folder / "labels.hex", "".join(row.split()[1] + "\n" for row in rows))
     write_text(folder / "tb.v", source(top, n))
