@@ -21,12 +21,12 @@ class _Net:
         self.rng = np.random.default_rng(seed)
         self.growing = Growing(LENGTH)
 
-    def quantised(self) -> str:
-        bounds = (np.full(2, -8), np.full(2, 7))
-        thresholds = (np.arange(-7, 8) - 0.5).astype(np.float32) / 4
+    def quantised(self, most: int) -> str:
+        bounds = (np.full(2, -most - 1), np.full(2, most))
+        thresholds = (np.arange(-most, most + 1) - 0.5).astype(np.float32) / 4
         return self.growing.add(
             form.Quantise, (FRAMES,), (2, LENGTH), bounds,
-            thresholds=thresholds, lowest=-8, scale=0.25,
+            thresholds=thresholds, lowest=-most - 1, scale=0.25,
         )  # fmt: skip
 
     def requantised(self, sources: tuple[str, ...], low: int, high: int, even: bool) -> str:
@@ -74,24 +74,41 @@ class _Net:
         shape = (step.shape[0], step.shape[1] // kernel)
         return self.growing.add(form.Choose, (x, at), shape, (step.low, step.high), kernel=kernel)
 
-    def level(self, x: str, power: str) -> str:
+    def level(self, x: str, power: str, most: int) -> str:
         step, strength = self.growing[x], self.growing[power]
         reach = (max(-step.range[0], step.range[1]), strength.range[1])
         worth = (Fraction(1, 16), Fraction(1, 50))
-        found = level_integers(Fraction(1), worth, Fraction(1, 16), reach, 32)
+        found = level_integers(Fraction(1), worth, Fraction(1, 4), reach, most + 1)
         assert found is not None
         n = step.shape[0]
         return self.growing.add(
-            form.Level, (x, power), step.shape, (np.full(n, -32), np.full(n, 31)),
-            factor=found.factor, addend=found.addend, shift=found.shift, most=31,
+            form.Level, (x, power), step.shape, (np.full(n, -most - 1), np.full(n, most)),
+            factor=found.factor, addend=found.addend, shift=found.shift, most=most,
         )  # fmt: skip
+
+    def finished(self, x: str, name: str) -> Program:
+        bias = self.rng.integers(-9, 9, 5)
+        weights = self.weights(5, 1, self.growing[x].shape[1])
+        how = {"stride": 1, "pad": 0, "groups": 1}
+        scores = self.growing.convolve(x, weights, how, 1, bias)
+        steps = live_steps(self.growing.steps, scores)
+        return Program(name, tuple("abcde"), "unit_std", steps, Fraction(1), {})
+
+
+def levelled_program(seed: int) -> Program:
+    """Gain control alone, of more levels than a frame has clocks if four samples come at once."""
+    net = _Net(seed)
+    x = net.quantised(31)
+    x = net.level(x, net.growing.total(net.power(x), LENGTH, LENGTH, 1, 1), 31)
+    x = net.growing.total(x, LENGTH, LENGTH, 1, 1)
+    return net.finished(net.growing.reshape(x, (1, 2)), "levelled")
 
 
 def small_program(seed: int) -> Program:
     """Symbol timing, gain control, products with the past, convolutions, pools, a dense layer."""
     net = _Net(seed)
     g = net.growing
-    x = net.quantised()
+    x = net.quantised(7)
     x = g.total(g.move(x, (0, 2), -1, LENGTH + 3), 4, 1, 1, LENGTH)
     x = net.requantised((x,), -8, 7, True)
     sums = g.total(net.power(x), 16, 1, 4, 4)
@@ -100,9 +117,8 @@ def small_program(seed: int) -> Program:
     at = net.instant(g.move(around, (0, 1), 0, 4))
     later = g.move(x, (0, 2), 2, LENGTH)
     x = g.join((net.choose(x, at), net.choose(later, at)))
-    # More levels than a frame has clocks: their table is made while others arrive.
-    x = net.requantised((x,), -32, 31, False)
-    x = net.level(x, g.total(net.power(x), 16, 16, 1, 1))
+    x = net.requantised((x,), -8, 7, False)
+    x = net.level(x, g.total(net.power(x), 16, 16, 1, 1), 7)
     past = g.move(x, (0, 1), -1, 16)
     lag = g.sum((g.product(g.move(x, (0, 1), 0, 16), past), g.move(x, (1, 2), 0, 16)), (1, -1))
     x = net.requantised((g.join((x, lag)),), -4, 3, False)
@@ -113,21 +129,18 @@ def small_program(seed: int) -> Program:
     other = g.convolve(x, net.weights(4, 4, 1), {"stride": 1, "pad": 0, "groups": 1}, 8)
     both = net.requantised((same, other), 0, 7, False)
     x = g.sum((both, x), (1, 1))
-    x = net.requantised((g.convolve(x, net.weights(3, 4, 3),
-                                    {"stride": 2, "pad": 1, "groups": 1}, 4),), 0, 7, True)  # fmt: skip
+    last = {"stride": 2, "pad": 1, "groups": 1}
+    x = net.requantised((g.convolve(x, net.weights(3, 4, 3), last, 4),), 0, 7, True)
     x = g.join((g.maximum(x, 4, 1, 1), g.total(x, 4, 4, 1, 1)))
     x = net.requantised((x,), -8, 7, False)
-    x = g.reshape(x, (1, 6))
-    bias = net.rng.integers(-9, 9, 5)
-    x = g.convolve(x, net.weights(5, 1, 6), {"stride": 1, "pad": 0, "groups": 1}, 1, bias)
-    steps = live_steps(g.steps, x)
-    return Program("small", tuple("abcde"), "unit_std", steps, Fraction(1), {})
+    return net.finished(g.reshape(x, (1, 6)), "small")
 
 
 def small_frames(n_frames: int, seed: int) -> Integers:
     """Quantised frames: noise of several levels, one silent and one saturated."""
     rng = np.random.default_rng(seed)
-    levels = np.rint(rng.normal(0, 1, (n_frames, 2, LENGTH)) * rng.uniform(1, 6, (n_frames, 1, 1)))
+    size = rng.uniform(1, 6, (n_frames, 1, 1))
+    levels = np.rint(rng.normal(0, 1, (n_frames, 2, LENGTH)) * size)
     levels = np.clip(levels, -8, 7).astype(np.int64)
     levels[1::5], levels[2::5] = 0, 7
     return levels

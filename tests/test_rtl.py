@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from boltmod.rtl.device import DEVICES, counted
 from boltmod.rtl.stepwise import first_difference, packed
 from boltmod.rtl.top import Top
 from hand_made_networks import convolutional, magnitudes
-from small_program import LENGTH, small_frames, small_program
+from small_program import LENGTH, levelled_program, small_frames, small_program
 
 KINDS = {step.word for seed in (1, 2) for step in small_program(seed).steps}
 
@@ -49,13 +50,22 @@ def test_signed_digits_add_up_and_no_two_are_neighbours(number: int) -> None:
     digits = signed_digits(number)
     assert sum(sign << power for power, sign in digits) == number
     powers = [power for power, _ in digits]
-    assert all(b - a > 1 for a, b in zip(powers, powers[1:], strict=False))
+    assert all(b - a > 1 for a, b in pairwise(powers))
 
 
 @pytest.mark.parametrize(("seed", "lanes"), [(1, 1), (2, 2), (3, 1), (4, 2)])
 def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
     top = Top(compose(small_program(seed), lanes), with_scores=True)
     assert first_difference(top, small_frames(6, seed)) is None
+
+
+def test_tables_of_levels_are_made_while_other_frames_arrive() -> None:
+    top = Top(compose(levelled_program(5), 4))
+    rng = np.random.default_rng(1)
+    size = rng.choice([2, 6, 12, 25], (40, 1, 1))
+    frames = np.rint(rng.uniform(-1, 1, (40, 2, LENGTH)) * size).astype(np.int64)
+    frames[:, 0, 3] = 31
+    assert first_difference(top, frames) is None
 
 
 @pytest.mark.parametrize(("network", "lanes"), [(convolutional, 8), (magnitudes, 8)])
@@ -160,8 +170,8 @@ def test_a_reader_that_never_comes_stops_the_sender() -> None:
     async def bench(context: Any) -> None:
         nonlocal taken
         stream.pause = 1
-        for clock in range((top.depth + 8) * top.composition.fabric.slot):
-            stream.offer(context, 0, clock % (LENGTH // 2))
+        for _ in range((top.depth + 8) * top.composition.fabric.slot + top.latency):
+            stream.offer(context, 0, taken % (LENGTH // 2))
             taken += await stream.step(context, True)
 
     simulated(top, bench)
@@ -191,14 +201,13 @@ def test_frames_are_as_near_to_each_other_as_the_report_says() -> None:
     stream = Stream(top, frames, 4, 0)
 
     async def bench(context: Any) -> None:
-        clock = beat = 0
-        for _ in range(composition.fabric.latency + 16 * LENGTH):
+        beat = 0
+        for clock in range(composition.fabric.latency + 16 * LENGTH):
             before = len(stream.results)
             offered = beat < len(frames) * LENGTH // 2
             if offered:
                 stream.offer(context, *divmod(beat, LENGTH // 2))
             beat += await stream.step(context, offered)
-            clock += 1
             if len(stream.results) > before:
                 clocks.append(clock)
 

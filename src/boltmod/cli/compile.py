@@ -32,7 +32,7 @@ class Part(StrEnum):
     UP5K = "up5k"
 
 
-def compile_model(
+def compile_model(  # noqa: PLR0913
     model: Annotated[
         Path, typer.Argument(help="ONNX file, or a name: boltnet, boltnet60.", metavar="MODEL")
     ],

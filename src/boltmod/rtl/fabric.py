@@ -7,6 +7,7 @@ clocks can therefore be caught by a counter that runs by itself, whatever frame 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import lcm
 
 from amaranth import Cat, Const, Module, Shape, Signal, Value
@@ -255,7 +256,7 @@ class Fabric:
         before = (phase - 1) % period
         hits = [n for n in range(self.slot_unit) if n % period == before]
         module.d.sync += first.eq(count.matches(*hits))
-        for previous, copy in zip(copies, copies[1:], strict=False):
+        for previous, copy in pairwise(copies):
             for _ in range(period - 1):
                 between = Signal()
                 module.d.sync += between.eq(previous)

@@ -203,7 +203,7 @@ def _readme(report: dict[str, Any]) -> str:
     n, lanes = report["samples_per_frame"], report["samples_per_clock"]
     return f"""\
 # {report["model"]} as hardware
-`top.v` takes {lanes} samples a clock: `in_i` and `in_q` hold them side by side, the earliest lowest,
+`top.v` takes {lanes} samples a clock: `in_i` and `in_q` hold them side by side, the first lowest,
 as the integers of the network's first quantiser (a frame of unit deviation divided by its step).
 A frame is {n // lanes} transfers (`in_valid` and `in_ready`), the first marked by `in_first`, which
 always begins a new frame. `out_valid`, `out_ready`: `out_label`, its `out_score`; `out_scores` are

@@ -96,7 +96,7 @@ def read_placement(path: Path) -> dict[str, Any]:
     if not clocks:
         raise ToolNotFoundError(f"nextpnr must report a clock's frequency, and {path} has none")
     name = min(clocks, key=lambda each: clocks[each]["achieved"])
-    path_parts = next(
+    path_parts: list[dict[str, Any]] = next(
         (each["path"] for each in found["critical_paths"] if each["from"] == each["to"]
          and name in each["from"]), [],
     )  # fmt: skip

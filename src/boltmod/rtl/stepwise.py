@@ -120,8 +120,8 @@ class _Feeder:
         lanes = len(top.composition.samples[0])
         n, _, length = levels.shape
         self.top, self.at, self.beats_a_frame = top, 0, length // lanes
-        self.beats = levels.reshape(n, 2, length // lanes, lanes).transpose(0, 2, 1, 3)
-        self.beats = self.beats.reshape(-1, 2, lanes)
+        beats = levels.reshape(n, 2, length // lanes, lanes).transpose(0, 2, 1, 3)
+        self.beats = beats.reshape(-1, 2, lanes)
         self.n_bits = len(top.in_i) // lanes
 
     def drive(self, context: Any) -> None:

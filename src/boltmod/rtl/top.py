@@ -14,7 +14,7 @@ _AFTER_SCORES = 5
 """Clocks that finding the largest score takes beside one for each class."""
 
 
-class Top(Elaboratable):
+class Top(Elaboratable):  # type: ignore[misc]
     """A network's circuit.
 
     A frame is written into one half of a memory while the one before is read from the other at a

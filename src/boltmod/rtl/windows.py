@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from amaranth import Mux, Value
@@ -203,7 +204,7 @@ class Windows:
                 m.d.sync += ring[0].eq(wire.value)
             with m.Else():
                 m.d.sync += ring[0].eq(both)
-            m.d.sync += [after.eq(before) for before, after in zip(ring, ring[1:], strict=False)]
+            m.d.sync += [after.eq(before) for before, after in pairwise(ring)]
         time = wire.time + (pace.n_beats - 1) * pace.period + 1
         done = [Wire(each, low, high, time, ONCE, wire.period) for each in reversed(ring)]
         return [fabric.captured(each, ONCE, time) for each in done]
