@@ -215,6 +215,24 @@ def test_frames_are_as_near_to_each_other_as_the_report_says() -> None:
     assert set(np.diff(clocks)) == {folder.describe(top)["clocks_per_frame"]}
 
 
+def test_a_label_comes_as_late_as_the_report_says() -> None:
+    composition = compose(small_program(2), 2)
+    top = Top(composition)
+    stream, waited = Stream(top, small_frames(1, 9), 4, 0), 0
+
+    async def bench(context: Any) -> None:
+        nonlocal waited
+        for _ in range(composition.fabric.latency + LENGTH):
+            await stream.step(context, False)
+        await stream.send(context, 0, LENGTH // 2)
+        while not stream.results:
+            await stream.step(context, False)
+            waited += 1
+
+    simulated(top, bench)
+    assert 0 <= top.latency - waited <= composition.fabric.slot_unit + 1
+
+
 # Folder, tools, messages ------------------------------------------------------------------------
 
 
@@ -321,6 +339,8 @@ def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> N
     wishes = folder.Wanted(DEVICES["ecp5-25k"], 1, n_verified=20, is_synthesised=True)
     report = folder.write(program, tmp_path, wishes, levels)
     assert report["verified"] == dict.fromkeys(simulate.CASES, "bit-exact: 20 of 20 frames")
-    assert report["clocks_per_frame"] == compose(program, 1).fabric.slot
+    fabric = compose(program, 1).fabric
+    assert report["clocks_per_frame"] == fabric.slot
+    assert abs(report["latency_clocks"] - Top(compose(program, 1)).latency) <= fabric.slot_unit + 2
     assert 500 < report["synthesis"]["lut"] < 24288
     assert json.loads((tmp_path / "report.json").read_text()) == report

@@ -85,7 +85,7 @@ def _found(report: dict[str, Any], composition: Composition, folder: Path,
     n, fabric = wanted.n_verified, composition.fabric
     if n:
         built = simulate.build(folder)
-        middle = fabric.latency + fabric.n_clocks * 5 // 2
+        middle = fabric.latency + fabric.n_clocks * 9 // 2
         outcomes = [simulate.run(built, case, n, middle) for case in simulate.CASES]
         report = report | {"verified": {each.case: each.line for each in outcomes}}
         report["latency_clocks"] = outcomes[0].latency

@@ -42,6 +42,7 @@ def source(top: Top, n_frames: int) -> str:
         "CLASSES": len(top.composition.scores),
         "SCORE": top.score_shape.width,
         "LABEL": len(top.out_label),
+        "WARM": top.composition.fabric.latency + top.composition.fabric.n_clocks + 16,
         "PATIENCE": 20 * (top.latency + top.composition.fabric.slot + 1000),
     }
     parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())
@@ -119,7 +120,7 @@ module tb;
             at = 0;
             sent = 0;
             broken = 0;
-        end else if (sent < n_frames && chance[7:0] >= gaps) begin
+        end else if (clocks > WARM && sent < n_frames && chance[7:0] >= gaps) begin
             in_valid <= 1;
             in_first <= at == 0;
             {in_q, in_i} <= frames[sent*BEATS+at];

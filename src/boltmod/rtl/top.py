@@ -61,8 +61,9 @@ class Top(Elaboratable):  # type: ignore[misc]
 
     @property
     def latency(self) -> int:
-        """Clocks from the last samples of a frame to its label, nothing else being on the way."""
-        return self.time + len(self.composition.scores) + _AFTER_SCORES + 3
+        """Most clocks from a frame's last samples to its label, nothing else being on the way."""
+        start = self.composition.fabric.slot_unit + 3
+        return start + self.time + len(self.composition.scores) + _AFTER_SCORES
 
     def elaborate(self, _: object) -> Module:
         """Return the circuit."""
