@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The hardware says, wire by wire and to the bit, what the integer program says."""
 
 from __future__ import annotations

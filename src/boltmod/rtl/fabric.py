@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Registers on a common schedule: delays, captures, marks of a frame's passing, masks.
 
 A frame may start only in a clock whose number is a multiple of `slot_unit`; what comes every p

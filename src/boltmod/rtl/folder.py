@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The folder that `boltmod compile --target verilog` writes."""
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def read_placement(path: Path) -> dict[str, Any]:
     slowest = max(nets, key=lambda part: part["delay"], default=None)
     return {
         "fmax_mhz": round(clocks[name]["achieved"], 2),
-        "utilisation": found["utilization"],
+        "utilisation": {cell: n for cell, n in found["utilization"].items() if n["used"]},
         "critical_path_ns": {kind: round(ns, 2) for kind, ns in delays.items()},
         "slowest_net": slowest
         and {"net": slowest.get("net", ""), "delay_ns": round(slowest["delay"], 2)},

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Symbol timing and gain control: what needs a frame's sums before it can touch its samples."""
 
 from __future__ import annotations

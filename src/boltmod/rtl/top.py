@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The whole circuit: frames in by valid and ready, labels out by valid and ready."""
 
 from __future__ import annotations
