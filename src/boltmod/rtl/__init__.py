@@ -1,0 +1,1 @@
+"""The integer program as streaming hardware: Amaranth modules, Verilog, simulation, placement."""

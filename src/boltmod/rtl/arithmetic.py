@@ -1,0 +1,173 @@
+"""Sums of products with constants as shifts and additions, one register behind each addition.
+
+What comes first is added first, so that as little as possible has to wait.
+
+Source: canonical signed digits, A. Avizienis, "Signed-Digit Number Representations for Fast
+Parallel Arithmetic", IRE Transactions on Electronic Computers 10 (1961).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import count
+
+from amaranth import Const, Mux, Value
+
+from boltmod.rtl.fabric import Fabric
+from boltmod.rtl.wire import Wire, constant
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """sign · wire · 2^shift."""
+
+    wire: Wire
+    shift: int
+    sign: int
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """Smallest and largest value."""
+        ends = [self.sign * (end << self.shift) for end in (self.wire.low, self.wire.high)]
+        return min(ends), max(ends)
+
+
+def signed_digits(number: int) -> list[tuple[int, int]]:
+    """Return the powers of two and their signs that a number is the sum of, fewest of them."""
+    digits, power = [], 0
+    while number:
+        if number & 1:
+            sign = 2 - (number & 3)
+            digits.append((power, sign))
+            number -= sign
+        number >>= 1
+        power += 1
+    return digits
+
+
+class Arithmetic:
+    """Additions on a fabric.
+
+    Args:
+        fabric: Where registers are made.
+    """
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self._multiples: dict[tuple[int, int], Wire] = {}
+        self._kept: list[Wire] = []
+
+    def dot(self, factors: Iterable[tuple[Wire, int]], addend: int = 0) -> Wire:
+        """Return Σ factor · wire + addend."""
+        terms = [self._times(wire, factor) for wire, factor in factors if factor]
+        terms = [term for term in terms if term.range != (0, 0)]
+        return self.plain(self._sum([*terms, *self._constants(addend)]))
+
+    def total(self, wires: Iterable[Wire]) -> Wire:
+        """Return the sum of wires."""
+        return self.dot((wire, 1) for wire in wires)
+
+    def plain(self, term: Term) -> Wire:
+        """Return a term as a wire: its sign costs a subtraction, its shift nothing."""
+        wire = term.wire
+        if term.sign < 0:
+            wire = self._added(Term(constant(0), 0, 1), Term(wire, 0, -1)).wire
+        low, high = wire.low << term.shift, wire.high << term.shift
+        value = wire.value << term.shift if term.shift else wire.value
+        return Wire(value, low, high, wire.time, wire.period, wire.hold)
+
+    def extreme(self, wires: Iterable[Wire]) -> Wire:
+        """Return the largest of wires."""
+        every = list(wires)
+        ready = [wire for wire in every if not wire.is_constant]
+        numbers = [wire.low for wire in every if wire.is_constant]
+        # A number that no wire goes below changes nothing.
+        if numbers and (not ready or max(numbers) > max(wire.low for wire in ready)):
+            ready.append(constant(max(numbers)))
+        while len(ready) > 1:
+            ready.sort(key=lambda wire: -wire.time)
+            (a, b), common = self.fabric.aligned([ready.pop(), ready.pop()])
+            like = Wire(
+                common.value,
+                max(a.low, b.low),
+                max(a.high, b.high),
+                common.time,
+                common.period,
+                common.hold,
+            )
+            ready.append(self.fabric.register(Mux(a.value < b.value, b.value, a.value), like))
+        return ready[0]
+
+    def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
+        """Return the product of two wires, a register before it and one behind it."""
+        (a, b), common = self.fabric.aligned([a, b])
+        held = [self.fabric.register(w.value, self._like(w.low, w.high, common)) for w in (a, b)]
+        return self.fabric.register(held[0].value * held[1].value, self._like(low, high, held[0]))
+
+    @staticmethod
+    def _like(low: int, high: int, when: Wire) -> Wire:
+        return Wire(when.value, low, high, when.time, when.period, when.hold)
+
+    def _constants(self, addend: int) -> list[Term]:
+        if not addend:
+            return []
+        shift = (addend & -addend).bit_length() - 1
+        return [Term(constant(abs(addend) >> shift), shift, 1 if addend > 0 else -1)]
+
+    def _times(self, wire: Wire, factor: int) -> Term:
+        size = abs(factor)
+        shift = (size & -size).bit_length() - 1
+        return Term(self._odd_multiple(wire, size >> shift), shift, 1 if factor > 0 else -1)
+
+    def _odd_multiple(self, wire: Wire, odd: int) -> Wire:
+        if odd == 1:
+            return wire
+        key = (id(wire), odd)
+        if key not in self._multiples:
+            self._kept.append(wire)
+            terms = [Term(wire, shift, sign) for shift, sign in signed_digits(odd)]
+            self._multiples[key] = self.plain(self._sum(terms))
+        return self._multiples[key]
+
+    def _sum(self, terms: list[Term]) -> Term:
+        if not terms:
+            return Term(constant(0), 0, 1)
+        numbers = count()
+        heap = [(t.wire.time, t.wire.n_bits, next(numbers), t) for t in terms]
+        heapq.heapify(heap)
+        while len(heap) > 1:
+            a, b = heapq.heappop(heap)[-1], heapq.heappop(heap)[-1]
+            t = self._added(a, b)
+            heapq.heappush(heap, (t.wire.time, t.wire.n_bits, next(numbers), t))
+        return heap[0][-1]
+
+    def _added(self, a: Term, b: Term) -> Term:
+        """Return the sum of two terms, of which at most one is subtracted."""
+        (one, other), common = self.fabric.aligned([a.wire, b.wire])
+        sign = -1 if a.sign < 0 and b.sign < 0 else 1
+        shift = min(a.shift, b.shift)
+        a = Term(one, a.shift - shift, a.sign * sign)
+        b = Term(other, b.shift - shift, b.sign * sign)
+        if a.sign < 0:
+            a, b = b, a
+        low, high = (x + y for x, y in zip(a.range, b.range, strict=True))
+        value = _moved(a) + _moved(b) if b.sign > 0 else _moved(a) - _moved(b)
+        kept = self.fabric.register(value, self._like(low, high, common))
+        return Term(kept, shift, sign)
+
+
+def _moved(term: Term) -> Value:
+    return term.wire.value << term.shift if term.shift else term.wire.value
+
+
+def clipped(wire: Wire, shift: int, low: int, high: int) -> Value:
+    """Return min(max(wire >> shift, low), high), without the comparisons that its range spares."""
+    value = wire.value >> shift if shift else wire.value
+    if wire.high >> shift > high:
+        value = Mux(value > high, Const(high), value)
+    if wire.low >> shift < low:
+        below = (wire.value >> shift if shift else wire.value) < low
+        value = Mux(below, Const(low), value)
+    return value

@@ -1,0 +1,214 @@
+# amaranth: UnusedElaboratable=no
+"""The folder that `boltmod compile --target verilog` writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from boltmod.files import write_json, write_text
+from boltmod.integer.c.folder import keyed_frames
+from boltmod.integer.document import to_document
+from boltmod.integer.execute import run_from, trace
+from boltmod.integer.form import Integers, Program, Quantise
+from boltmod.rtl import place, simulate
+from boltmod.rtl.compose import Composition, compose
+from boltmod.rtl.device import Device
+from boltmod.rtl.testbench import write_testbench
+from boltmod.rtl.top import Top
+from boltmod.rtl.verilog import write_verilog
+
+_N_GOLDEN = 16
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of a program.
+
+    Args:
+        device: The part that constraints and commands are for.
+        samples_per_clock: Received samples that come at once.
+        n_verified: Frames to stream through the result in every way of `simulate.CASES`.
+        is_synthesised: Whether Yosys says what it takes.
+        is_placed: Whether nextpnr places and routes it as well.
+    """
+
+    device: Device
+    samples_per_clock: int = 1
+    n_verified: int = 0
+    is_synthesised: bool = False
+    is_placed: bool = False
+
+
+def write(
+    program: Program, folder: Path, wanted: Wanted, levels: Integers | None = None
+) -> dict[str, Any]:
+    """Write a program as Verilog, and find out about it what is asked for.
+
+    Args:
+        program: The network.
+        folder: Where the files go; made where there is none.
+        wanted: What is to be made.
+        levels: Quantised frames of the golden vectors, (n, 2, samples), at least as many as are
+            verified; keyed signals and extremes by default.
+
+    Returns:
+        The report, which is written too.
+
+    Raises:
+        UnsupportedOperatorError: A step has no hardware, or not at that pace.
+        ExportMismatchError: The hardware says something else than the program.
+        ConfigError: It does not fit the device.
+        ToolNotFoundError: A tool is not there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    composition = compose(program, wanted.samples_per_clock)
+    top = Top(composition, with_scores=True)
+    if levels is None:
+        levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
+    write_testbench(top, levels, run_from(program, levels), folder)
+    report = describe(top) | {"device": wanted.device.name}
+    write_verilog(top, folder)
+    _write_commands(folder, wanted.device)
+    write_text(folder / "README.md", _readme(report))
+    write_json(folder / "program.json", to_document(composition.program))
+    write_json(folder / "report.json", report)
+    return _found(report, composition, folder, wanted)
+
+
+def _found(report: dict[str, Any], composition: Composition, folder: Path,
+           wanted: Wanted) -> dict[str, Any]:  # fmt: skip
+    """Return the report with what simulation, synthesis and placement say; written each time."""
+    n, fabric = wanted.n_verified, composition.fabric
+    if n:
+        built = simulate.build(folder)
+        middle = fabric.latency + fabric.n_clocks * 9 // 2
+        outcomes = [simulate.run(built, case, n, middle) for case in simulate.CASES]
+        report = report | {"verified": {each.case: each.line for each in outcomes}}
+        report["latency_clocks"] = outcomes[0].latency
+        report["clocks_per_frame"] = outcomes[0].interval
+        write_json(folder / "report.json", report)
+    if wanted.is_synthesised or wanted.is_placed:
+        taken = place.synthesise(folder, wanted.device)
+        report = report | {"synthesis": taken}
+        write_json(folder / "report.json", report)
+        place.check_fit(taken, wanted.device, composition.register_bits, wanted.samples_per_clock)
+    if wanted.is_placed:
+        report = report | {"placement": _timed(place.place(folder, wanted.device), report)}
+        write_json(folder / "report.json", report)
+    return report
+
+
+def _timed(placed: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    """Return a placement with what its clock means for frames."""
+    hertz = placed["fmax_mhz"] * 1e6
+    clocks = report["clocks_per_frame"]
+    return placed | {
+        "frames_per_second": round(hertz / clocks),
+        "samples_per_second": round(hertz / clocks * report["samples_per_frame"]),
+        "latency_us": round(report["latency_clocks"] / hertz * 1e6, 3),
+    }
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """Return the report of a folder as far as it came; nothing where there is none."""
+    path = folder / "report.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def describe(top: Top) -> dict[str, Any]:
+    """Return what is known of a circuit before any tool has seen it."""
+    composition = top.composition
+    fabric, program = composition.fabric, composition.program
+    return {
+        "model": program.name,
+        "classes": len(program.classes),
+        "samples_per_clock": len(composition.samples[0]),
+        "samples_per_frame": program.steps[0].shape[1],
+        "clocks_per_frame": fabric.slot,
+        "latency_clocks": top.latency,
+        "register_bits": sum(composition.register_bits.values()),
+        "register_bits_by_step": composition.register_bits,
+    }
+
+
+def quantised_frames(program: Program, n_frames: int) -> Integers:
+    """Return frames for golden vectors, (n, 2, samples): keyed signals, and all that is extreme.
+
+    Args:
+        program: The network, whose first step quantises.
+        n_frames: How many; every eighth one is saturated, constant or silent.
+    """
+    first = program.steps[0]
+    assert isinstance(first, Quantise)
+    only = replace(program, steps=program.steps[:1])
+    levels = np.array(trace(only, keyed_frames(n_frames))[first.name], np.int64)
+    low, high = first.range
+    swing = np.where(np.arange(first.shape[1]) % 2, low, high)
+    extremes = [np.zeros_like(swing), np.full_like(swing, high), np.full_like(swing, low), swing]
+    for number, at in enumerate(range(3, n_frames, 8)):
+        levels[at] = extremes[number % len(extremes)]
+    return levels
+
+
+def _write_commands(folder: Path, device: Device) -> None:
+    name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
+    constraints = (
+        f'FREQUENCY PORT "clk" {place.GOAL_MHZ} MHZ;\n'
+        if device.family == "ecp5"
+        else "# set_io clk 35\n"
+    )
+    write_text(folder / name, constraints)
+    write_text(folder / "chip.ys", place.synthesis_script(device))
+    options = " ".join(place.placement_options(device))
+    write_text(
+        folder / "Makefile",
+        _MAKEFILE.replace("$OPTIONS", options).replace("$FAMILY", device.family),
+    )
+
+
+_MAKEFILE = """\
+# make            synthesises, places and routes for the device
+# make simulate   compares top.v with scores.hex by Verilator; make icarus by Icarus
+PYTHON    ?= python3
+YOSYS     ?= $(PYTHON) -c "import sys; from pyosys import libyosys as y; \\
+             y.run_pass('script ' + sys.argv[1], y.Design())"
+NEXTPNR   ?= yowasp-nextpnr-$FAMILY
+VERILATOR ?= verilator
+
+chip.config: chip.json
+	$(NEXTPNR) $OPTIONS
+
+chip.json: top.il chip.v chip.ys
+	$(YOSYS) chip.ys
+
+simulate: obj/tb
+	./obj/tb +gaps=96 +stalls=160
+
+obj/tb: top.v tb.v
+	$(VERILATOR) --binary --top-module tb -Wno-fatal -Wno-lint -Mdir obj -o tb tb.v top.v
+
+icarus: top.v tb.v
+	iverilog -g2005-sv -o tb.vvp tb.v top.v
+	vvp tb.vvp +gaps=96 +stalls=160
+
+.PHONY: simulate icarus
+"""
+
+
+def _readme(report: dict[str, Any]) -> str:
+    n, lanes = report["samples_per_frame"], report["samples_per_clock"]
+    return f"""\
+# {report["model"]} as hardware
+`top.v` takes {lanes} samples a clock: `in_i` and `in_q` hold them side by side, the first lowest,
+as the integers of the network's first quantiser (a frame of unit deviation divided by its step).
+A frame is {n // lanes} transfers (`in_valid` and `in_ready`), the first marked by `in_first`, which
+always begins a new frame. `out_valid`, `out_ready`: `out_label`, its `out_score`; `out_scores` are
+those of all classes, class 0 lowest. One frame every {report["clocks_per_frame"]} clocks.
+`make simulate` (or `make icarus`) streams golden frames; `make` places for {report["device"]}.
+`chip.v` leaves `out_scores` out. Made by `boltmod compile --target verilog`.
+"""

