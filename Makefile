@@ -4,13 +4,14 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo hardware test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
+.PHONY: help demo hardware docs test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
 
 help:
 	@echo "make demo    everything once, from frames to a report (about 6 minutes on 2 cores)"
 	@echo "make hardware  BoltNet as Verilog, simulated, synthesised, placed and routed (hours)"
 	@echo "make test    the test suite"
 	@echo "make check   lint, format, types, staircase and tests: what CI runs"
+	@echo "make docs    the site, into build/site"
 	@echo "make .venv   only the environment, with the boltmod command in .venv/bin"
 
 # torch comes first and alone: asked for by another package it may bring gigabytes of CUDA.
@@ -25,18 +26,18 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 .venv: $(VENV)/.installed
 
 demo: $(VENV)/.installed
-	$(BIN)/boltmod run recipes/demo.toml --out runs/demo
-	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1e6 \
+	$(BIN)/boltmod run demo --out runs/demo
+	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1MHz \
 		--force
 	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx \
-		--output runs/demo/classified.sigmf-meta
-	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model runs/demo/model.onnx
+		--output runs/demo/classified.sigmf-meta --force
 	@echo
 	@echo "Beside it BoltNet, trained at length by recipes/boltnet.toml, which comes with boltmod:"
 	$(BIN)/boltmod cost runs/demo/model.onnx boltnet
 	$(BIN)/boltmod evaluate boltnet --frames-per-cell 16
 	@echo
-	@echo "The recording holds one frame of each of the 24 classes, in the order of \`boltmod evaluate\`."
+	@echo "A recording of one frame of each of the 24 classes, as BoltNet labels it, and the truth:"
+	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model boltnet --truth
 	@echo "Report: $(CURDIR)/runs/demo/report.html"
 
 hardware: $(VENV)/.installed
@@ -57,6 +58,10 @@ types: $(VENV)/.installed
 
 staircase: $(VENV)/.installed
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed
+	@$(PIP) --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --site-dir build/site
 
 check: lint format types staircase test
 

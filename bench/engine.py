@@ -45,6 +45,7 @@ from boltmod.runtime.label import BAND_COLUMNS
 from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink import file
+from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.verdict import Tallies
 
 _BATCHES = (1, 4, 16, 64, 256)
@@ -158,7 +159,7 @@ def classified_s(classifier: Classifier, recording: RawRecording, output: Path) 
     """Processor time of all windows of a recording, from its file to a CSV file."""
     begun = time.process_time()
     tallies = Tallies(classifier.classes)
-    with file.writing(file.Target(output, BAND_COLUMNS, "bench", recording)) as rows:
+    with file.writing(file.Target(output, Columns(BAND_COLUMNS), "bench", recording)) as rows:
         for windows in WholeBand()(recording):
             labels = label(classifier, windows)
             tallies.add(windows, labels)

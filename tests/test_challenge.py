@@ -1,5 +1,6 @@
 """Submissions: packed from a run, held against the rules, and never trusted."""
 
+import hashlib
 import io
 import json
 import os
@@ -19,7 +20,8 @@ from typer.testing import CliRunner
 import hand_made_networks as hand_made
 from boltmod.challenge import archive, form, measured, network_rules, state_dict
 from boltmod.challenge.archive import Archive
-from boltmod.challenge.check import check
+from boltmod.challenge.check import check, model_of
+from boltmod.challenge.entry import drawn_seed
 from boltmod.challenge.pack import Notes, pack
 from boltmod.cli.app import app
 from boltmod.cost.inference_cost import count
@@ -27,6 +29,7 @@ from boltmod.data.radioml import grid_labels
 from boltmod.data.split import official_split
 from boltmod.data.twin import twin_cells
 from boltmod.errors import CheckpointError, ConfigError, CostMismatchError, DataFormatError
+from boltmod.evaluation.evaluate import evaluate as asked
 from boltmod.evaluation.metrics import evaluate
 from boltmod.export.qonnx import trace
 from boltmod.model import onnx_file
@@ -551,3 +554,56 @@ def test_the_commands(finished_run, tmp_path):
     assert checked.exit_code == 1
     assert "FAIL  Dockerfile: the archive holds none" in checked.stdout
     assert checked.stdout.splitlines()[-1] == "9 kept, 1 broken, 2 not checked"
+
+
+# Entries of a leaderboard
+
+
+def test_a_submission_becomes_an_entry_that_the_leaderboard_takes(submission, tmp_path):
+    out = tmp_path / "tiny.entry.json"
+    command = ["leaderboard", "submit", str(submission), "--out", str(out)]
+    options = ["--frames-per-cell", "1", "--json"]
+    done = CliRunner().invoke(app, [*command, *options])
+    assert done.exit_code == 0, done.output
+    document = json.loads(out.read_text())
+    provenance = document["provenance"]
+    assert provenance["archive_sha256"] == hashlib.sha256(submission.read_bytes()).hexdigest()
+    seed = provenance["question"]["seed"]
+    result = document["result"]
+    assert result["measured_on"] == f"twin 2, seed {seed}, 1 frame a cell"
+    model = model_of(submission)
+    assert result["bops"] == count(model).bops
+    assert result["accuracy"] == asked(model, "twin", frames_per_cell=1, seed=seed).accuracy
+    assert [each["name"] for each in document["criteria"] if each["passed"] is False] == []
+    (listed,) = [each for each in json.loads(done.stdout) if each["name"] == result["name"]]
+    assert listed == result
+    again = CliRunner().invoke(app, [*command, *options])
+    assert str(again.exception) == (
+        f"{out} must not exist yet: choose another name, or replace it with --force"
+    )
+    assert json.loads(CliRunner().invoke(app, ["leaderboard", str(out), "--json"]).stdout) == (
+        json.loads(done.stdout)
+    )
+
+
+def test_a_submission_that_breaks_a_rule_gets_no_entry(submission, tmp_path):
+    broken = rezip(submission, tmp_path / "broken.zip", without=("Dockerfile",))
+    done = CliRunner().invoke(app, ["leaderboard", "submit", str(broken)])
+    assert str(done.exception) == (
+        f"{broken} must keep every rule, and breaks 1: Dockerfile (the archive holds none): "
+        "mend it and pack it again"
+    )
+    assert [each.name for each in tmp_path.iterdir()] == ["broken.zip"]
+
+
+def test_seeds_of_submissions_are_drawn():
+    assert len({drawn_seed() for _ in range(20)}) == 20
+
+
+def test_what_is_no_entry(tmp_path):
+    path = tmp_path / "x.entry.json"
+    path.write_text('{"kind": "a letter"}')
+    done = CliRunner().invoke(app, ["leaderboard", str(path)])
+    assert str(done.exception) == (
+        f"{path} must be what `boltmod leaderboard submit` writes, and is not: submit again"
+    )

@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
+from boltmod import __version__
 from boltmod.cli.app import app
 from boltmod.data.check import Origin, check, deviations, label_order, origin
 from boltmod.data.make import make
@@ -57,7 +58,9 @@ def like_the_real_set() -> Statistics:
 def test_a_twin_is_sound_and_known(twin: Path) -> None:
     result = check(twin)
     assert result.origin is Origin.BOLTMOD
-    assert result.notes == ("made by boltmod 0.1.0, profile twin 2, seed 5, 8 frames a cell",)
+    assert result.notes == (
+        f"made by boltmod {__version__}, profile twin 2, seed 5, 8 frames a cell",
+    )
     assert result.n_frames == 8 * 24 * 26
 
 
@@ -143,7 +146,7 @@ def test_what_is_odd_is_noted(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["Z"][:] = file["Z"][:][::-1]
     assert check(path).notes == (
-        "made by boltmod 0.1.0, profile twin 2, seed 5, 2 frames a cell",
+        f"made by boltmod {__version__}, profile twin 2, seed 5, 2 frames a cell",
         "part 2 of 9: join the parts with `boltmod data merge`",
         "71 of 624 (class, SNR) pairs have frames",
         "some (class, SNR) pairs have more frames than others",
@@ -182,4 +185,4 @@ def test_the_commands_tell_it(capsys: pytest.CaptureFixture[str], twin: Path) ->
     app(["data", "info", str(twin)], standalone_mode=False)
     out = capsys.readouterr().out
     assert "frames      4,992: 624 cells of 8\n" in out
-    assert "made by     boltmod 0.1.0, profile twin 2, seed 5, 8 frames a cell\n" in out
+    assert f"made by     boltmod {__version__}, profile twin 2, seed 5, 8 frames a cell\n" in out

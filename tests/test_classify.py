@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -135,13 +136,20 @@ def test_memory_does_not_grow_with_the_recording(tmp_path, model_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "rate_hz"), [("48000", 48e3), ("240k", 240e3), ("2.4M", 2.4e6), ("1G", 1e9)]
-)
+    ("text", "rate_hz"),
+    [
+        ("48000", 48e3), ("240k", 240e3), ("2.4M", 2.4e6), ("1G", 1e9), ("1e6", 1e6),
+        ("2.5E+5", 250e3), ("1MHz", 1e6), ("2.4 MHz", 2.4e6), ("2.048Msps", 2.048e6),
+        ("2.048 MS/s", 2.048e6), ("250ksps", 250e3), ("1mhz", 1e6), (".5M", 500e3), ("3e-1M", 3e5),
+    ],
+)  # fmt: skip
 def test_rates(text, rate_hz):
     assert parse_rate(text) == pytest.approx(rate_hz)
 
 
-@pytest.mark.parametrize("text", ["fast", "-3", "0", "2.4 MHz", "nan", ""])
+@pytest.mark.parametrize(
+    "text", ["fast", "-3", "0", "2.4m", "2 baud", "1e", "1e400", "M", "nan", ""]
+)
 def test_what_is_no_rate(text):
     with pytest.raises(ConfigError) as error:
         parse_rate(text)
@@ -151,9 +159,19 @@ def test_what_is_no_rate(text):
     )
 
 
+def squeezed(line):
+    return re.sub("  +", "  ", line.strip())
+
+
 def test_the_table(tmp_path, samples, model_path):
     samples[1024:2048] = 0
-    done = run(record(tmp_path, samples), "-m", model_path, "--rate", "1k")
+    source = record(tmp_path, samples)
+    summary = run(source, "-m", model_path, "--rate", "1k")
+    heading, *rows = summary.stdout.splitlines()
+    assert heading.split() == ["class", "windows", "share", "mean", "probability"]
+    assert sum(int(row.split("  ")[1]) for row in map(squeezed, rows)) == 4
+    done = run(source, "-m", model_path, "--rate", "1k", "--windows")
+    assert done.stderr == summary.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["start", "class", "probability"]
     assert len(lines) == 5
@@ -234,7 +252,8 @@ def test_classifying_needs_no_torch_nor_anything_else_that_is_slow_to_import(
         "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "classify", record(tmp_path, samples), "-m", model_path],
+        [sys.executable, "-c", code, "classify", record(tmp_path, samples), "-m", model_path,
+         "--windows"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines()[-1] == "[]"
@@ -267,7 +286,7 @@ def test_every_result_says_what_ran_the_network(tmp_path, samples):
         assert done.stderr.splitlines()[0].endswith(f"; by {words}")
         document = json.loads(run(source, *plain, "--engine", engine, "--json").stdout)
         assert document["engine"] == engine
-        run(source, *plain, "--engine", engine, "-o", notes)
+        run(source, *plain, "--engine", engine, "-o", notes, "--force")
         assert f"modulation classes by boltnet in {words}" in notes.read_text()
     found = run(source, "-m", "boltnet", "--rate", "1k", "--channel", "auto", "--json")
     assert json.loads(found.stdout)["engine"] == "integer"

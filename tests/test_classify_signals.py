@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError
+from boltmod.runtime.label import SIGNAL_COLUMNS
+from boltmod.runtime.sink.columns import WINDOW_COLUMNS
 from test_channel import QPSK, linear, noise, shifted
 
 
@@ -80,13 +82,21 @@ def test_the_summary_is_a_line_a_signal(band, model_path):
 
 def test_files_of_signals_say_the_same(band, model_path, tmp_path):
     printed = json.loads(run(band, "-m", model_path, "--channel", "auto", "--json").stdout)
+    options = ("-m", model_path, "--channel", "auto", "--windows")
     for suffix in ("csv", "jsonl", "sigmf-meta"):
         path = tmp_path / f"labels.{suffix}"
-        assert run(band, "-m", model_path, "--channel", "auto", "-o", path).exit_code == 0
+        assert run(band, *options, "-o", path).exit_code == 0
     rows = list(csv.DictReader((tmp_path / "labels.csv").read_text().splitlines()))
     assert [row["class_name"] for row in rows] == [w["class_name"] for w in printed["windows"]]
-    lines = (tmp_path / "labels.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == printed["windows"]
+    lines = [json.loads(each) for each in (tmp_path / "labels.jsonl").read_text().splitlines()]
+    assert [{name: line[name] for name in SIGNAL_COLUMNS} for line in lines] == printed["windows"]
+    assert list(rows[0]) == list(lines[0]) == list(WINDOW_COLUMNS)
+    for row, line in zip(rows, lines, strict=True):
+        assert {k: "" if v is None else str(v) for k, v in line.items()} == row
+        assert line["frequency_hz"] == 433.92e6 + line["offset_hz"]
+        places = [line["probability"], line["second_probability"], line["third_probability"]]
+        assert places == sorted(places, reverse=True)
+        assert line["utc"] is None
     notes = sigmf.fromfile(tmp_path / "labels.sigmf-meta").get_annotations()
     assert 2 <= len(notes) <= len(lines)
     middles = {
@@ -148,7 +158,7 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
     windows = json.loads(piped.stdout)["windows"]
     known = [{name: each[name] for name in document["windows"][0]} for each in windows]
     assert known == document["windows"]
-    table = run("-", "-f", "cf32", "-r", "100k", "-m", model_path, content=content)
+    table = run("-", "-f", "cf32", "-r", "100k", "-m", model_path, "--windows", content=content)
     assert len(table.stdout.splitlines()) == 1 + document["n_windows"]
 
 
@@ -156,7 +166,7 @@ def test_standard_input_gives_what_the_file_gives(band, model_path):
     ("arguments", "message"),
     [
         ([], "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"),
-        (["-f", "cu8", "--summary"],
+        (["-f", "cu8", "--summary", "--live"],
          "rate must be known to select a channel: give it with --rate"),
         (["-f", "cu8", "-r", "1M", "--summary", "-o", "x.sigmf-meta"],
          "output of a stream must end in .jsonl, .csv, not 'x.sigmf-meta': rename it"),
@@ -192,7 +202,7 @@ def test_a_stream_holds_the_signals_that_the_file_holds(band, model_path):
 
 
 def test_signals_are_printed_as_they_are_heard(band, model_path):
-    done = run(band, "-m", model_path, "--channel", "auto")
+    done = run(band, "-m", model_path, "--channel", "auto", "--windows")
     lines = done.stdout.splitlines()
     assert lines[0].split() == ["signal", "start", "class", "probability"]
     assert lines[1].split()[0] in "12"

@@ -151,7 +151,7 @@ def test_pictures_need_matplotlib(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         app(["evaluate", str(model), "--out", str(tmp_path / "out")], standalone_mode=False)
     assert str(error.value) == (
         "pictures must have matplotlib, which is not installed; "
-        "get it with `pip install boltmod[train]`"
+        "get it with `pip install boltmod[plot]`"
     )
     assert not (tmp_path / "out").exists()
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import hand_made_networks as hand_made
 from boltmod.cli.app import app
 from boltmod.cost import inference_cost
 from boltmod.cost.published import PUBLISHED, REAL_TEST_SPLIT, Result, pareto_front, ranked
 from boltmod.cost.score import score
 from boltmod.cost.trained import TRAINED
 from boltmod.errors import DataFormatError
+from boltmod.evaluation.evaluate import evaluate
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.pareto import accuracy_over_score, own_result
 from boltmod.model.onnx_file import load
@@ -151,3 +153,17 @@ def test_a_cost_of_another_kind(run_folder):
         f"{run_folder / 'cost.json'} must be what `boltmod cost --json` prints, and lacks "
         "'score': count it again with `boltmod cost`"
     )
+
+
+def test_a_model_is_measured_and_stands_among_them(tmp_path):
+    path = tmp_path / "dense.onnx"
+    path.write_bytes(hand_made.dense().SerializeToString())
+    options = ("--frames-per-cell", 1, "--seed", 5, "--json")
+    (found,) = [e for e in json.loads(run(path, *options).stdout) if e["name"] == "dense"]
+    counted = inference_cost.count(load(path))
+    assert (found["bops"], found["weight_bits"]) == (counted.bops, counted.weight_bits)
+    assert found["score"] == pytest.approx(counted.score)
+    assert found["strict_score"] == pytest.approx(counted.strict.score)
+    assert found["measured_on"] == "twin 2, seed 5, 1 frame a cell"
+    assert found["accuracy"] == evaluate(path, "twin", frames_per_cell=1, seed=5).accuracy
+    assert found["is_own"]

@@ -1,4 +1,3 @@
-import fcntl
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ from boltmod.data.merge import merge
 from boltmod.data.provenance import Plan, plain
 from boltmod.data.radioml import RadioMLFile, grid_labels
 from boltmod.errors import ConfigError
+from boltmod.files import alone
 from boltmod.signal.generator import generate
 
 PLAN = Plan(frames_per_cell=1, seed=7)
@@ -132,10 +132,13 @@ def test_a_compressed_file_holds_the_same_frames(tmp_path: Path, whole: bytes) -
 def test_a_finished_file_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "set.hdf5"
     make(PLAN, path)
-    before = path.stat()
+    before, content = path.stat(), path.read_bytes()
     made = make(PLAN, path)
     assert made.n_resumed == 624
-    assert path.stat() == before
+    after = path.stat()  # but for when it was last read, which reading it may change
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
+    assert path.read_bytes() == content
     make(PLAN, path, force=True)
     assert path.stat().st_ino != before.st_ino
 
@@ -178,10 +181,8 @@ def test_the_beginning_of_another_file_is_not_continued(tmp_path: Path) -> None:
 
 def test_two_commands_do_not_make_one_file(tmp_path: Path) -> None:
     path = tmp_path / "set.hdf5"
-    with (tmp_path / "set.hdf5.blocks").open("wb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(ConfigError) as error:
-            make(PLAN, path)
+    with alone(tmp_path / "set.hdf5.lock"), pytest.raises(ConfigError) as error:
+        make(PLAN, path)
     assert str(error.value) == (
         f"{path} must be made by one command at a time, and another is at it; "
         "wait for it, or choose another name"

@@ -87,7 +87,7 @@ def test_without_matplotlib(monkeypatch, tmp_path):
         check_path(tmp_path / "x.png")
     assert str(error.value) == (
         "pictures must have matplotlib, which is not installed; "
-        "get it with `pip install boltmod[train]`"
+        "get it with `pip install boltmod[plot]`"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from functools import partial
@@ -96,6 +97,6 @@ def test_a_file_of_the_same_name_comes_first(tmp_path: Path, monkeypatch: Any) -
 
 
 def test_commands_know_it_by_name() -> None:
-    result = CliRunner().invoke(app, ["cost", "boltnet", "field", "--json"])
+    result = CliRunner().invoke(app, ["cost", "boltnet", "boltnet60", "--json"])
     assert result.exit_code == 0, result.output
-    assert "boltnet" in result.output
+    assert [each["model"] for each in json.loads(result.stdout)] == ["boltnet", "boltnet60"]

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from boltmod import extras
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from boltmod.config import Recipe as Recipe

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 EXTRAS = {
     **dict.fromkeys(
-        ("torch", "brevitas", "lightning_fabric", "safetensors", "matplotlib", "jaxtyping",
+        ("torch", "brevitas", "lightning_fabric", "safetensors", "jaxtyping",
          "onnxoptimizer", "onnxscript", "tomli_w"),
         "train",
     ),
+    "qonnx": "cost",
+    "matplotlib": "plot",
     "optuna": "search",
     "pyarrow": "parquet",
     "ray": "cluster",

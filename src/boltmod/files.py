@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,43 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def held(path: Path, busy: str) -> Iterator[None]:
-    """Hold a file locked, so that nobody else does the same work; it is made where there is none.
+def alone(path: Path, wait: bool = True, keep: bool = True) -> Iterator[None]:
+    """Hold a lock file by oneself; the system lets go of it, however the process ends.
 
-    The system lets go of it however the process ends.
+    Args:
+        path: The lock file, made if it is not there. It must hold nothing else.
+        wait: Whether to wait until it is free.
+        keep: Whether it stays there afterwards.
+
+    Raises:
+        BlockingIOError: Somebody holds it, and it is not waited for.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BlockingIOError(f"{path} is held") from None
+    try:
+        yield
+    finally:
+        if not keep:
+            _remove_held(path)
+        lock.release()
+        if not keep:
+            _remove_held(path)
+
+
+def _remove_held(path: Path) -> None:
+    """Remove a lock file: before it is let go of where that can be, else (Windows) after."""
+    with suppress(PermissionError):
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def held(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file, so that nobody else does the same work; it is made where there is none.
 
     Args:
         path: The file.
@@ -43,19 +76,12 @@ def held(path: Path, busy: str) -> Iterator[None]:
         ConfigError: Another process does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    with ExitStack() as stack:
         try:
-            _lock(file.fileno())
+            stack.enter_context(alone(path, wait=False))
         except BlockingIOError:
             raise ConfigError(busy) from None
         yield
-
-
-def _lock(descriptor: int) -> None:
-    with suppress(ImportError):  # not every system has it
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_text(path: Path, text: str) -> None:

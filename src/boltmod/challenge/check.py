@@ -98,6 +98,20 @@ def check_documents(path: str, data: str | None, progress: Progress) -> list[dic
     return [asdict(criterion) for criterion in criteria]
 
 
+def model_of(path: Path) -> Model:
+    """Read the model of a submission.
+
+    Raises:
+        DataFormatError: The file is no submission with a form.
+        ModelFormatError: The model cannot be read.
+    """
+    submission = _Submission(Archive(path))
+    filled = _form(submission)
+    if submission.form is None:
+        raise DataFormatError(f"{path} must have a form, and {filled.reason}: pack it again")
+    return _read_model(submission)
+
+
 def _form(submission: _Submission) -> Criterion:
     name = "form filled in"
     names = submission.archive.names()

@@ -17,6 +17,7 @@ from boltmod.cli.cost import cost
 from boltmod.cli.evaluate import evaluate
 from boltmod.cli.export import export
 from boltmod.cli.leaderboard import leaderboard
+from boltmod.cli.recipes import command as recipes
 from boltmod.cli.report import report
 from boltmod.cli.run import run
 from boltmod.cli.search import search
@@ -58,6 +59,7 @@ app.command()(ceiling)
 app.command()(report)
 app.command()(leaderboard)
 app.add_typer(data.app, name="data")
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(challenge.app, name="challenge")
 
 

@@ -303,8 +303,8 @@ def to_sigmf(  # noqa: PLR0913  one parameter an option
         int, typer.Option(min=1, help="Frames of each (class, SNR) pair.")
     ] = 1,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of a profile.")] = 0,
-    rate_hz: Annotated[
-        float | None, typer.Option("--rate", min=0, help="Samples a second to write down.")
+    rate: Annotated[
+        str | None, typer.Option("--rate", help="Samples a second to write down, such as 2.4M.")
     ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -314,8 +314,10 @@ def to_sigmf(  # noqa: PLR0913  one parameter an option
     from boltmod.data.sigmf_frames import write_frames
     from boltmod.files import refuse_existing
     from boltmod.recording.file_names import DATA_SUFFIX
+    from boltmod.recording.quantity import parse_rate
     from boltmod.signal.profile import PROFILES
 
+    rate_hz = None if rate is None else parse_rate(rate)
     for path in (out, out.with_suffix(DATA_SUFFIX)):
         refuse_existing(path, force)
     batches = chosen_batches(data, classes, snr, frames_per_cell, seed)

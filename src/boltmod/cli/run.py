@@ -17,7 +17,9 @@ from boltmod.cli.terminal import JsonOption, emit, stderr
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
+    recipe: Annotated[
+        Path, typer.Argument(help="The recipe: a TOML file, or a name of `boltmod recipes list`.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="The run folder; runs/<recipe's file name> if not given."),
@@ -43,10 +45,12 @@ def run(
 
     Interrupted and started again, it goes on where it was.
     """
+    from boltmod.cli.recipes.shipped import found
     from boltmod.pipeline.processes import is_first
     from boltmod.pipeline.run import run as run_recipe
 
     stderr.quiet = not is_first()
+    recipe = found(recipe)
     with RunWatcher() as watcher, _gentle_interrupt(watcher):
         outcome = run_recipe(recipe, out, watcher, watcher.notify, scale, processes)
 

@@ -107,6 +107,11 @@ class CostedNetwork:
             self._prepared = self._prepared.transform(transformation)
 
     @property
+    def prepared(self) -> ModelWrapper:
+        """The network as the official tool counts it after its preparation."""
+        return self._prepared
+
+    @property
     def nodes(self) -> list[onnx.NodeProto]:
         """What is computed for a frame, in order."""
         return list(self._prepared.graph.node)

@@ -9,7 +9,6 @@ only when all are there.
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 import signal
@@ -17,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -29,7 +28,7 @@ from boltmod.data.radioml import FRAME_BYTES
 from boltmod.data.radioml_writer import create_layout, repack
 from boltmod.data.threads import one_thread
 from boltmod.errors import ConfigError
-from boltmod.files import check_room
+from boltmod.files import alone, check_room
 
 BLOCK_FRAMES = 4096
 """Frames a block: what a kill loses at most, for each process."""
@@ -133,10 +132,11 @@ def make(
 
 @contextmanager
 def _locked(work: _Work) -> Iterator[None]:
-    """Hold `<name>.blocks` so that no second process makes the same file."""
-    with work.blocks.open("ab") as file:
+    """Hold `<name>.lock` so that no second process makes the same file."""
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = work.path.with_name(work.path.name + ".lock")
+            stack.enter_context(alone(lock, wait=False, keep=False))
         except BlockingIOError as error:
             raise ConfigError(
                 f"{work.path} must be made by one command at a time, and another is at it; "

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from boltmod.errors import DataFormatError, ShapeError
+from boltmod.errors import DataFormatError, ShapeError, ToolNotFoundError
 from boltmod.modulation import CLASSES
 
 Counts = npt.NDArray[np.int64]
@@ -109,6 +109,31 @@ class Evaluation:
     def _class_accuracy(self, counts: Counts) -> dict[str, float]:
         rows = zip(self.classes, counts.diagonal(), counts.sum(1), strict=True)
         return {name: _share(right, total) for name, right, total in rows if total}
+
+    def to_dataframe(self) -> Any:
+        """The counts as a `pandas.DataFrame`, a row for each SNR, true and predicted class.
+
+        Columns: `snr_label` (dB), `true_class`, `predicted_class`, `n_frames`; classes that were
+        never asked about are left out.
+
+        Raises:
+            ToolNotFoundError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise ToolNotFoundError(
+                "pandas must be installed for a data frame, and is not: pip install pandas"
+            ) from None
+        rows = [
+            (snr, true, predicted, int(self.confusion[i, j, k]))
+            for i, snr in enumerate(self.snr_labels)
+            for j, true in enumerate(self.classes)
+            if self.confusion[i, j].any()
+            for k, predicted in enumerate(self.classes)
+        ]
+        names = ["snr_label", "true_class", "predicted_class", "n_frames"]
+        return pandas.DataFrame(rows, columns=names)
 
     def as_dict(self) -> dict[str, Any]:
         """The evaluation as JSON keeps it: counts and, for the reader, the shares."""

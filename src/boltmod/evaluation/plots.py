@@ -224,7 +224,7 @@ def require_matplotlib() -> Any:
     except ModuleNotFoundError as error:
         raise ToolNotFoundError(
             "pictures must have matplotlib, which is not installed; "
-            "get it with `pip install boltmod[train]`"
+            "get it with `pip install boltmod[plot]`"
         ) from error
     return matplotlib
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, NDArray
-from onnx.reference import ReferenceEvaluator
 
 from boltmod.errors import ModelFormatError, UnsupportedOperatorError, first_line
 from boltmod.model import declared_sizes
@@ -155,6 +154,8 @@ class Lowered:
             ),
             opset_imports=[onnx.helper.make_opsetid("", self._opset_of(node))],
         )
+        from onnx.reference import ReferenceEvaluator  # it takes a tenth of a second
+
         feeds = {name: self.constants[name] for name in node.input if name}
         declared_sizes.check_growth(node, list(feeds.values()), "the model")
         try:

@@ -15,7 +15,14 @@ import onnx
 
 from boltmod import untrusted
 from boltmod.errors import ModelFormatError
-from boltmod.model import class_numbers, declared_sizes, shipped, softmax
+from boltmod.model import (
+    class_numbers,
+    declared_sizes,
+    external_data,
+    frame_layout,
+    shipped,
+    softmax,
+)
 from boltmod.model import metadata as model_metadata
 from boltmod.model.metadata import Metadata
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
@@ -85,12 +92,13 @@ def load(path: Path | str) -> Model:
     """Read a classifier from an `.onnx` file.
 
     Args:
-        path: The file, or the name of a network that comes with the package. It must hold its
-            own weights: no other file is opened, no code is run.
+        path: The file, or the name of a network that comes with the package. Weights may lie in
+            files beside it, as torch's exporter writes them; nothing else is opened, no code is
+            run.
 
     Raises:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
-            frames of shape (1 or any, 2, 1024).
+            frames of shape (1 or any, 2, 1024), (..., 1024, 2) or (..., 1, 2, 1024).
 
     Example:
         >>> import boltmod
@@ -105,7 +113,9 @@ def load(path: Path | str) -> Model:
             f"{path} must be a readable file, which it is not ({error.strerror}): check the name "
             f"(networks that come with boltmod: {', '.join(shipped.names())})"
         ) from None
-    return from_bytes(content, path)
+    proto = _parsed(content, path)
+    external_data.taken_in(proto, path)
+    return from_proto(proto, path)
 
 
 def from_bytes(content: bytes, path: Path) -> Model:
@@ -116,16 +126,19 @@ def from_bytes(content: bytes, path: Path) -> Model:
         path: The file, named in error messages.
 
     Raises:
-        ModelFormatError: As `load`.
+        ModelFormatError: As `load`, and where weights lie in another file.
     """
+    return from_proto(_parsed(content, path), path)
+
+
+def _parsed(content: bytes, path: Path) -> onnx.ModelProto:
     try:
         with untrusted.read_by("onnx", path, "an ONNX file", _WAY_OUT, ModelFormatError):
-            proto = onnx.load_model_from_string(content)
+            return onnx.load_model_from_string(content)
     except ModelFormatError:
         raise ModelFormatError(
             f"{path} must be an ONNX file, and is none or is truncated: {_WAY_OUT}"
         ) from None
-    return from_proto(proto, path)
 
 
 def as_model(model: Model | Path | str) -> Model:
@@ -152,6 +165,7 @@ def from_proto(proto: onnx.ModelProto, path: Path | None = None) -> Model:
         declared_sizes.check(own, source)
         _repair_domains(own)
         onnx.checker.check_model(own)
+        frame_layout.adapted(own)
         _check_input(own, source)
         class_numbers.undone(own)
         softmax.undone(own)

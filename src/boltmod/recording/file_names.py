@@ -12,7 +12,8 @@ What rtl_433 demodulated or took apart is real: `.am.s16`, `.fm.s16`, `.i.f32`, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from boltmod.recording.raw import SampleFormat
@@ -21,6 +22,9 @@ META_SUFFIX = ".sigmf-meta"
 DATA_SUFFIX = ".sigmf-data"
 _ANYHOW = re.ASCII | re.IGNORECASE
 _GQRX = re.compile(r"gqrx_\d{8}_\d{6}_(\d{1,12})_(\d{1,12})_fc(?![a-z0-9])", _ANYHOW)
+_INSTANT = re.compile(
+    r"(?:(?<=gqrx_)(?=.*_fc\.)|(?<!\d)(?=\d{8}[T_-]\d{6}Z))(\d{8})[T_-](\d{6})", _ANYHOW
+)
 _SATNOGS = re.compile(r"iq_(\d{4,9})_\d+\.raw", _ANYHOW)
 _KIWI = re.compile(r"\d{8}T\d{6}Z_(\d{1,9})_.*\.wav", _ANYHOW)
 _SATDUMP = re.compile(r"_([\d.]+[km]?sps)_([\d.]+[kmg]?hz)\.\w+$", _ANYHOW)
@@ -55,16 +59,33 @@ class NamedFacts:
         centre_hz: Frequency the receiver was tuned to.
         sample_format: How a sample is stored.
         is_real: Whether a sample is one number, where the ending alone does not tell.
+        started: When it begins, in UTC; only names that say so are believed, by their Z or because
+            gqrx writes them.
     """
 
     rate_hz: float | None = None
     centre_hz: float | None = None
     sample_format: SampleFormat | None = None
     is_real: bool | None = None
+    started: datetime | None = None
 
 
 def facts_of(path: Path) -> NamedFacts:
     """Read a file's name."""
+    return replace(_facts_of(path), started=_started(path.name))
+
+
+def _started(name: str) -> datetime | None:
+    match = _INSTANT.search(name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1] + match[2], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _facts_of(path: Path) -> NamedFacts:
     name = path.name
     if match := _GQRX.search(name):
         sample_format = SampleFormat.CF32 if path.suffix.lower() == ".raw" else None

@@ -92,6 +92,7 @@ def open_as(path: Path, facts: FileFacts) -> RawRecording:
         recording,
         rate_hz=facts.rate_hz or recording.rate_hz or named.rate_hz,
         centre_hz=centre_hz if facts.centre_hz is None else facts.centre_hz,
+        started=recording.started or named.started,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import IO
@@ -210,6 +211,8 @@ class RawRecording:
         opened: Opens a file whose samples do not lie in it as they are, a compressed one; what it
             gives holds them where the offsets say.
         level: What the samples are multiplied by, if full scale is not the sample format's.
+        started: When the first sample of a recording was taken, in UTC; None if nobody knows.
+        meta_path: The `.sigmf-meta` file that it was opened by, if it was.
     """
 
     path: Path
@@ -224,6 +227,8 @@ class RawRecording:
     notes: tuple[str, ...] = ()
     opened: Callable[[Path], IO[bytes]] | None = None
     level: float = 1.0
+    started: datetime | None = None
+    meta_path: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.path.is_file():
@@ -232,10 +237,10 @@ class RawRecording:
             )
         if self._stored_bytes <= 0:
             raise DataFormatError(f"{self.path} must hold samples, and is empty: record again")
-        if self._stored_bytes % self._instant_bytes:
+        if self._stored_bytes % self.instant_bytes:
             raise DataFormatError(
                 f"{self.path} must hold whole {self.sample_format.label} samples of "
-                f"{self._instant_bytes} bytes, not {self._stored_bytes} bytes: "
+                f"{self.instant_bytes} bytes, not {self._stored_bytes} bytes: "
                 "give its true format, or record again"
             )
 
@@ -248,7 +253,7 @@ class RawRecording:
         return max(0, self.path.stat().st_size - self.offset_bytes)
 
     @property
-    def _instant_bytes(self) -> int:
+    def instant_bytes(self) -> int:
         """Bytes of one sample of all channels."""
         if self.lanes is None:
             return self.sample_format.sample_bytes
@@ -262,7 +267,19 @@ class RawRecording:
     @property
     def n_samples(self) -> int:
         """Samples in the recording."""
-        return self._stored_bytes // self._instant_bytes
+        return self._stored_bytes // self.instant_bytes
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Where its samples lie in the file: first byte and number of samples of each piece."""
+        pieces = self.pieces or ((self.offset_bytes, self._stored_bytes),)
+        return tuple((start, n_bytes // self.instant_bytes) for start, n_bytes in pieces)
+
+    @property
+    def n_trailing_bytes(self) -> int:
+        """Bytes of the file behind the last sample."""
+        start, n_samples = self.places[-1]
+        return max(0, self.path.stat().st_size - start - n_samples * self.instant_bytes)
 
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Read the recording from its beginning to its end, without a gap.
@@ -283,8 +300,8 @@ class RawRecording:
 
     def part(self, first_sample: int, n_samples: int) -> RawRecording:
         """Some of its samples as a recording of their own, which must lie within it."""
-        skipped = (first_sample - self.first_sample) * self._instant_bytes
-        wanted = n_samples * self._instant_bytes
+        skipped = (first_sample - self.first_sample) * self.instant_bytes
+        wanted = n_samples * self.instant_bytes
         pieces: list[Piece] = []
         for start, length in self.pieces or ((self.offset_bytes, self._stored_bytes),):
             taken = min(max(0, length - skipped), wanted)
@@ -296,7 +313,7 @@ class RawRecording:
 
     def beginning(self, n_samples: int) -> Samples:
         """Its first samples as they are stored, unchecked."""
-        return self._decoded(next(self._contents(n_samples * self._instant_bytes)))
+        return self._decoded(next(self._contents(n_samples * self.instant_bytes)))
 
     def _decoded(self, content: bytes) -> Samples:
         if self.lanes is not None:
@@ -306,7 +323,7 @@ class RawRecording:
 
     def _stored_blocks(self, n_samples: int) -> Iterator[Samples]:
         done = 0
-        for content in self._contents(n_samples * self._instant_bytes):
+        for content in self._contents(n_samples * self.instant_bytes):
             block = self._decoded(content)
             check_finite(block, done, self.name)
             yield block

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ from boltmod.recording.file_names import META_SUFFIX as META_SUFFIX
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.recording.sigmf_meta import Meta
 
+_PROBABILITY_KEY = "boltmod:probability"
 _BLOCK_BYTES = 1 << 20
 """Read at once; so many of samples that metadata do not describe well tell what they are."""
 
@@ -40,6 +42,8 @@ class Annotation:
         comment: Anything else.
         lower_edge_hz: Where the signal's band begins; None, like the upper edge, if nobody says.
         upper_edge_hz: Where it ends.
+        author: What says so, behind boltmod's own name.
+        details: Fields of extensions, by their whole keys.
     """
 
     sample_start: int
@@ -49,6 +53,8 @@ class Annotation:
     comment: str | None = None
     lower_edge_hz: float | None = None
     upper_edge_hz: float | None = None
+    author: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The annotation in SigMF's own keys."""
@@ -56,10 +62,10 @@ class Annotation:
             sigmf.SAMPLE_START_KEY: self.sample_start,
             sigmf.SAMPLE_COUNT_KEY: self.sample_count,
             sigmf.LABEL_KEY: self.label,
-            sigmf.GENERATOR_KEY: f"boltmod {__version__}",
-        }
+            sigmf.GENERATOR_KEY: f"boltmod {__version__}" + f": {self.author}" * bool(self.author),
+        } | self.details
         if self.probability is not None:
-            entry["boltmod:probability"] = round(self.probability, 6)
+            entry[_PROBABILITY_KEY] = round(self.probability, 6)
         if self.lower_edge_hz is not None and self.upper_edge_hz is not None:
             entry[sigmf.FREQ_LOWER_EDGE_KEY] = self.lower_edge_hz
             entry[sigmf.FREQ_UPPER_EDGE_KEY] = self.upper_edge_hz
@@ -128,7 +134,7 @@ def open_sigmf(path: Path, channels: tuple[int, ...] | None = None) -> RawRecord
     last = max((_end(each) for each in meta.document["annotations"]), default=0)
     if last > recording.first_sample + recording.n_samples:
         raise _mismatch(data_path, meta, "it ends before the last annotation does")
-    return recording
+    return replace(recording, meta_path=meta.path)
 
 
 def recording_of(meta: Meta, data: Data, channels: tuple[int, ...] | None) -> RawRecording:
@@ -162,6 +168,7 @@ def recording_of(meta: Meta, data: Data, channels: tuple[int, ...] | None) -> Ra
         first_sample=meta.first_sample,
         notes=(*meta.notes, *notes),
         opened=data.opened,
+        started=meta.started,
     )
 
 
@@ -203,18 +210,24 @@ def _mismatch(data_path: Path, meta: Meta, reason: str) -> DataFormatError:
 
 
 def write_annotations(
-    path: Path, recording: RawRecording, annotations: Sequence[Annotation], description: str
+    path: Path,
+    recording: RawRecording,
+    annotations: Sequence[Annotation],
+    description: str,
+    extensions: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write a `.sigmf-meta` file that says what a recording holds.
 
-    What a SigMF recording's own metadata say is kept, its annotations among it. The file points at
-    the samples if it lies in their folder; elsewhere it says that it is metadata only.
+    What a SigMF recording's own metadata say is kept, its annotations among it but for those that
+    a classifier of boltmod's left. The file points at the samples if it lies in their folder;
+    elsewhere it says that it is metadata only.
 
     Args:
         path: The file to write, ending in `.sigmf-meta`; whole or not at all.
         recording: The samples.
         annotations: What is to be said.
         description: Free text about who says so.
+        extensions: Entries for the extensions that the annotations use.
     """
     if recording.sample_format in (SampleFormat.CI24, SampleFormat.RI24):
         raise DataFormatError(
@@ -222,12 +235,10 @@ def write_annotations(
             "convert it, or write the labels as .jsonl"
         )
     sigmf_meta.check_rate(recording.rate_hz)
-    own_meta = recording.path.with_suffix(META_SUFFIX)
-    if recording.path.suffix == DATA_SUFFIX and own_meta.is_file():
-        meta = sigmf_meta.read(own_meta).document
+    if recording.meta_path is not None:
+        meta = sigmf_meta.read(recording.meta_path).document
     else:
-        captures = [{sigmf.SAMPLE_START_KEY: recording.first_sample}]
-        meta = {"global": {}, "captures": captures, "annotations": []}
+        meta = {"global": {}, "captures": _captures(recording), "annotations": []}
     facts = meta["global"]
     facts.setdefault(sigmf.DESCRIPTION_KEY, description)
     facts.setdefault(sigmf.VERSION_KEY, sigmf.__specification__)
@@ -239,20 +250,20 @@ def write_annotations(
     if recording.lanes is not None:
         n_components = recording.sample_format.n_components
         facts[sigmf.NUM_CHANNELS_KEY] = recording.lanes.n_stored // n_components
-    _point_at_samples(facts, meta, path, recording)
-    others = [e for e in facts.get(sigmf.EXTENSIONS_KEY, []) if e.get("name") != "boltmod"]
-    own = {"name": "boltmod", "version": __version__, "optional": True}
-    facts[sigmf.EXTENSIONS_KEY] = [*others, own]
-    entries = [*meta.get("annotations", []), *(each.as_dict() for each in annotations)]
+    _point_at_samples(facts, path, recording)
+    own = [{"name": "boltmod", "version": __version__, "optional": True}, *extensions]
+    names = {each["name"] for each in own}
+    others = [e for e in facts.get(sigmf.EXTENSIONS_KEY, []) if e.get("name") not in names]
+    facts[sigmf.EXTENSIONS_KEY] = [*others, *own]
+    kept = [each for each in meta.get("annotations", []) if _PROBABILITY_KEY not in each]
+    entries = [*kept, *(each.as_dict() for each in annotations)]
     meta["annotations"] = sorted(entries, key=lambda entry: entry[sigmf.SAMPLE_START_KEY])
     sigmf_meta.checked(meta, path)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
-def _point_at_samples(
-    facts: dict[str, Any], meta: dict[str, Any], path: Path, recording: RawRecording
-) -> None:
+def _point_at_samples(facts: dict[str, Any], path: Path, recording: RawRecording) -> None:
     # Samples that are compressed are no sample file to SigMF.
     beside = recording.opened is None
     beside = beside and path.resolve().parent == recording.path.resolve().parent
@@ -260,10 +271,32 @@ def _point_at_samples(
     facts.pop(sigmf.DATASET_KEY, None)
     if beside and not conforming:
         facts[sigmf.DATASET_KEY] = recording.path.name
+        facts.pop(sigmf.METADATA_ONLY_KEY, None)
     if not beside:
         facts[sigmf.METADATA_ONLY_KEY] = True
-    if recording.offset_bytes and recording.opened is None and not recording.pieces:
-        meta["captures"][0][sigmf.HEADER_BYTES_KEY] = recording.offset_bytes
+    behind = 0 if recording.opened is not None else recording.n_trailing_bytes
+    if behind and beside:
+        facts[sigmf.TRAILING_BYTES_KEY] = behind
+
+
+def _captures(recording: RawRecording) -> list[dict[str, Any]]:
+    """A capture for each piece of the file that holds samples, and what is known of them all."""
+    captures, start, end = [], recording.first_sample, 0
+    for offset, n_samples in recording.places:
+        capture: dict[str, Any] = {sigmf.SAMPLE_START_KEY: start}
+        if recording.centre_hz is not None:
+            capture[sigmf.FREQUENCY_KEY] = recording.centre_hz
+        if recording.started is not None and (start == recording.first_sample or recording.rate_hz):
+            later_s = (start - recording.first_sample) / (recording.rate_hz or 1.0)
+            moment = recording.started + timedelta(seconds=later_s)
+            text = moment.replace(tzinfo=None).isoformat(timespec="microseconds")
+            capture[sigmf.DATETIME_KEY] = text + "Z"
+        if offset > end and recording.opened is None:
+            capture[sigmf.HEADER_BYTES_KEY] = offset - end
+        captures.append(capture)
+        start += n_samples
+        end = offset + n_samples * recording.instant_bytes
+    return captures
 
 
 def _data_path(meta: Meta) -> Path:

@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,16 @@ class Meta:
         """The frequency of all captures; None if they have none or several."""
         centres = {capture.get(sigmf.FREQUENCY_KEY) for capture in self.captures}
         return centres.pop() if len(centres) == 1 else None
+
+    @property
+    def started(self) -> datetime | None:
+        """When the first sample was taken, in UTC; None if nobody says it in ISO 8601."""
+        stated = self.captures[0].get(sigmf.DATETIME_KEY) if self.captures else None
+        try:
+            moment = datetime.fromisoformat(str(stated))
+        except ValueError:
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def first_sample(self) -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
@@ -71,6 +72,7 @@ class Chunks:
         pieces: Where samples lie.
         long_bytes: Length of the samples, where 32 bits do not hold it.
         centre_hz: What the `auxi` chunk says.
+        started: When the first sample was taken, as that chunk says.
         notes: What had to be assumed.
     """
 
@@ -78,6 +80,7 @@ class Chunks:
     pieces: list[Piece] = field(default_factory=list)
     long_bytes: int | None = None
     centre_hz: float | None = None
+    started: datetime | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -114,6 +117,7 @@ def open_wav(path: Path, channels: tuple[int, ...] | None = None) -> RawRecordin
         pieces=pieces if len(pieces) > 1 else (),
         lanes=None if taken == tuple(range(header.n_channels)) else Lanes(header.n_channels, taken),
         notes=chunks.notes,
+        started=chunks.started,
     )
     is_pair = channels is None and len(taken) == 2 and bool(recording.n_samples)
     if is_pair and are_equal(recording.beginning(_COMPARED_INSTANTS)):
@@ -166,6 +170,7 @@ def note(chunks: Chunks, name: bytes, content: bytes, source: str) -> None:
         chunks.long_bytes = struct.unpack_from("<Q", content, 8)[0]
     elif name == b"auxi":
         chunks.centre_hz = _centre_hz(content)
+        chunks.started = _started(content)
 
 
 def _centre_hz(auxi: bytes) -> float | None:
@@ -173,6 +178,17 @@ def _centre_hz(auxi: bytes) -> float | None:
         match = _XML_CENTRE.search(auxi.replace(b"\x00", b""))
         return float(match[1]) or None if match else None
     return float(struct.unpack_from("<I", auxi, 32)[0]) or None if len(auxi) >= 36 else None
+
+
+def _started(auxi: bytes) -> datetime | None:
+    """The time that the chunk begins with, a Windows SYSTEMTIME in UTC; None if it is none."""
+    if auxi[:1] == b"<" or len(auxi) < 16:
+        return None
+    year, month, _, day, hour, minute, second, milliseconds = struct.unpack_from("<8H", auxi)
+    try:
+        return datetime(year, month, day, hour, minute, second, milliseconds * 1000, UTC)
+    except ValueError:
+        return None
 
 
 def _add_piece(chunks: Chunks, file: IO[bytes], size: int, path: Path) -> int:

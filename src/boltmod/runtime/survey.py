@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from boltmod.errors import BoltmodError, first_line
+from boltmod.recording.clock import utc, zero_of
 from boltmod.recording.opening import FileFacts, open_as
 from boltmod.recording.raw import RawRecording
+from boltmod.recording.recording import Recording
 from boltmod.runtime.classify import counted_in_samples
 from boltmod.runtime.cut.listener import Listener
 from boltmod.runtime.cut.signal import Constraints
@@ -16,7 +18,9 @@ from boltmod.runtime.cut.whole_band import WholeBand
 from boltmod.runtime.found_signal import FoundSignal
 from boltmod.runtime.labelling import label_all
 from boltmod.runtime.session import Classifier
-from boltmod.runtime.verdict import Tallies
+from boltmod.runtime.verdict import Tallies, Verdict
+
+_OF_RATE = ("frequency_hz", "offset_hz", "bandwidth_hz", "symbol_rate_hz")
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,29 @@ class Row:
         signal: Number of the signal; None if nothing was found or the band was taken as it is.
         class_name: What it is.
         probability: Mean probability of that class over the windows.
+        second_class: The class that the network gave most, but for that one.
+        second_probability: Its mean probability.
+        third_class: The next one.
+        third_probability: Its mean probability.
+        reason: Why a signal has no class: `too short`, `too quiet` or `constant`.
         n_windows: Windows that were given a class.
+        time_s: When it is first on, counted from sample 0.
+        utc: The same moment by the clock, in ISO 8601.
+        duration_s: How long it is on.
         frequency_hz: Its carrier, or the middle of its band, on the air.
         offset_hz: The same from the middle of the recording's band.
         bandwidth_hz: Width that holds 99 % of its power.
         symbol_rate_hz: Symbols a second.
         symbol_rate_is_sure: Whether that was measured; else it follows from the bandwidth.
+        offset_per_sample: The offset in cycles a sample, which needs no sample rate.
+        bandwidth_per_sample: The bandwidth likewise.
+        symbols_per_sample: The symbol rate over the sample rate.
+        carrier_is_measured: Whether the offset is that of a carrier; else of the band's middle.
         snr_db: Power over the noise in its band, while it is on.
         first_sample: Where it is first heard.
         end_sample: Where it is last heard.
         n_samples_on: For how many samples it is on.
-        rate_hz: Samples of the recording a second. If it is unknown, hertz are shares of it.
+        rate_hz: Samples of the recording a second; if it is unknown, so is all in hertz or seconds.
         centre_hz: Middle of the recording's band on the air.
         notes: What had to be assumed to read the recording.
     """
@@ -49,12 +65,24 @@ class Row:
     signal: int | None = None
     class_name: str | None = None
     probability: float | None = None
+    second_class: str | None = None
+    second_probability: float | None = None
+    third_class: str | None = None
+    third_probability: float | None = None
+    reason: str | None = None
     n_windows: int | None = None
+    time_s: float | None = None
+    utc: str | None = None
+    duration_s: float | None = None
     frequency_hz: float | None = None
     offset_hz: float | None = None
     bandwidth_hz: float | None = None
     symbol_rate_hz: float | None = None
     symbol_rate_is_sure: bool | None = None
+    offset_per_sample: float | None = None
+    bandwidth_per_sample: float | None = None
+    symbols_per_sample: float | None = None
+    carrier_is_measured: bool | None = None
     snr_db: float | None = None
     first_sample: int | None = None
     end_sample: int | None = None
@@ -107,8 +135,7 @@ def survey(classifier: Classifier, search: Search, path: Path) -> list[Row]:
 
 def _rows(classifier: Classifier, search: Search, recording: RawRecording, file: str) -> list[Row]:
     tallies, listener = Tallies(classifier.classes), Listener(search.constraints)
-    rate_hz, notes = recording.rate_hz, shown("; ".join(recording.notes)) or None
-    bare = Row(file, rate_hz=rate_hz, centre_hz=recording.centre_hz, notes=notes)
+    bare = bare_row(file, recording, recording.rate_hz)
     if search.finds_signals and search.constraints == Constraints():
         recording = counted_in_samples(recording)
     cut = listener if search.finds_signals else WholeBand()
@@ -117,7 +144,53 @@ def _rows(classifier: Classifier, search: Search, recording: RawRecording, file:
         name, probability = tallies.of(None).decision()
         n_windows = tallies.of(None).n_windows
         return [replace(bare, class_name=name, probability=probability, n_windows=n_windows)]
-    found = [FoundSignal.of(each, recording) for each in tallies.verdicts(listener.signals)]
-    if rate_hz is None:  # its place in the band is a share of a rate that nobody knows
-        found = [replace(each, frequency_hz=None) for each in found]
-    return [replace(bare, **asdict(each)) for each in found] or [bare]
+    verdicts = tallies.verdicts(listener.signals)
+    return [row_of(each, recording, bare) for each in verdicts] or [bare]
+
+
+def bare_row(file: str, recording: Recording, rate_hz: float | None) -> Row:
+    """A row that says what a recording is, and of no signal.
+
+    Args:
+        file: What to call it.
+        recording: The recording.
+        rate_hz: Its sample rate; None if nobody knows it and it is counted in samples.
+    """
+    notes = shown("; ".join(recording.notes)) or None
+    return Row(file, rate_hz=rate_hz, centre_hz=recording.centre_hz, notes=notes)
+
+
+def row_of(verdict: Verdict, recording: Recording, bare: Row) -> Row:
+    """The row of a signal.
+
+    Args:
+        verdict: What was decided of it.
+        recording: What it was found in, whose rate is 1 if nobody knows it.
+        bare: What is known of the recording.
+    """
+    found = asdict(FoundSignal.of(verdict, recording))
+    rate_hz = recording.rate_hz or 1.0
+    others = [each for each in verdict.top_classes.items() if each[0] != verdict.class_name]
+    second, third = [*others, (None, None), (None, None)][:2]
+    known: dict[str, Any] = {
+        **found,
+        "second_class": second[0],
+        "second_probability": second[1],
+        "third_class": third[0],
+        "third_probability": third[1],
+        "reason": verdict.reason,
+        "offset_per_sample": found["offset_hz"] / rate_hz,
+        "bandwidth_per_sample": found["bandwidth_hz"] / rate_hz,
+        "symbols_per_sample": found["symbol_rate_hz"] / rate_hz,
+        "carrier_is_measured": verdict.signal.carrier_hz is not None,
+    }
+    if bare.rate_hz is None:  # what it is in hertz is a share of a rate that nobody knows
+        return replace(bare, **known | dict.fromkeys(_OF_RATE))
+    begins_s = found["first_sample"] / bare.rate_hz
+    return replace(
+        bare,
+        **known,
+        time_s=begins_s,
+        utc=utc(zero_of(recording), begins_s),
+        duration_s=found["n_samples_on"] / bare.rate_hz,
+    )

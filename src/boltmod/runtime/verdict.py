@@ -53,6 +53,15 @@ class Verdict:
     top_classes: dict[str, float] = field(default_factory=dict)
     is_by_waveform: bool = False
 
+    @property
+    def reason(self) -> str | None:
+        """Why it has no class; None if it has one."""
+        if self.class_name is not None:
+            return None
+        if self.n_quiet_windows:
+            return "too quiet"
+        return "constant" if self.n_constant_windows else "too short"
+
 
 @dataclass
 class Tally:

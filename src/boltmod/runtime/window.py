@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.occupancy import Place
@@ -24,6 +25,8 @@ class Windows:
             empty if that was not measured.
         n_quiet: Windows between these that were left out, for they hold little more than noise.
         n_dropped: Windows of a stream that were lost, up to these.
+        tuned_hz: Radio frequency of the middle of the recording's band; None if nobody knows.
+        zero: When the recording's sample number 0 was taken, in UTC; None if nobody knows.
     """
 
     samples: Samples
@@ -34,3 +37,5 @@ class Windows:
     places: Sequence[Place | None] = ()
     n_quiet: int = 0
     n_dropped: int = 0
+    tuned_hz: float | None = None
+    zero: datetime | None = None

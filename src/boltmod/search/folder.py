@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from boltmod.files import alone
 from boltmod.run_folder import RunFolder
 
 
@@ -67,18 +67,16 @@ class SearchFolder:
 def locked(path: Path) -> Iterator[None]:
     """Hold a file locked; the system lets go of it, however the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with alone(path):
         yield
 
 
 def is_free(path: Path) -> bool:
     """Whether a file that was once locked is so no longer."""
+    if not path.exists():
+        return False
     try:
-        with path.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with alone(path, wait=False):
             return True
     except BlockingIOError:
-        return False
-    except FileNotFoundError:
         return False

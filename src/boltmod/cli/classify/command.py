@@ -80,6 +80,14 @@ def classify(  # noqa: PLR0913 (the command's options)
     summary_only: Annotated[
         bool, typer.Option("--summary", help="One line a signal, decided over its windows.")
     ] = False,
+    windows: Annotated[
+        bool, typer.Option("--windows", help="A line a window, of files too.")
+    ] = False,
+    truth: Annotated[
+        bool,
+        typer.Option("--truth", help="Say beside each window what its annotation says it is."),
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say of each signal why: its carrier, clock, channel.")
     ] = False,
@@ -118,7 +126,10 @@ def classify(  # noqa: PLR0913 (the command's options)
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Name the modulation of every 1024-sample window of INPUT, with its probability and time.
+    """Name the modulation of the signals in INPUT, with probability, place and time.
+
+    A file or pipe gets a summary at its end, a line a signal, or with --windows a line for every
+    1024-sample window; a stream is told of as it comes.
 
     With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain and
     --picture, the signals in the band are found, and each is filtered and resampled to 8 samples a
@@ -147,6 +158,9 @@ def classify(  # noqa: PLR0913 (the command's options)
         channel=channel,
         constraints=constraints,
         summary_only=summary_only,
+        shows_windows=windows,
+        compares=truth,
+        overwrites=force,
         explains=explain,
         output=output,
         picture=picture,
@@ -189,7 +203,7 @@ def _with_header(request: Request) -> Request:
 def answer(request: Request) -> None:
     """Do what is asked: cut, label, and hand the labels to whatever takes them."""
     from boltmod.cli.classify.job import Job
-    from boltmod.cli.classify.outputs import outputs
+    from boltmod.cli.classify.outputs import outputs, watched
     from boltmod.cli.classify.summary import summary
     from boltmod.runtime.labelling import label_all
     from boltmod.runtime.session import Classifier
@@ -198,22 +212,23 @@ def answer(request: Request) -> None:
     classifier = Classifier(request.model_path, request.threads, request.engine)
     with ExitStack() as stack:
         if request.is_stream:
-            live = _open_stream(request)
-            job = Job(request, classifier, live, live)
+            live, is_in_samples = _open_stream(request)
+            job = Job(request, classifier, live, live, is_in_samples)
             stack.enter_context(summary(job))
             stack.enter_context(live)
             stack.enter_context(_ended_by_signals(live))
             sinks = list(outputs(stack, job, None))
         else:
-            file = _open_file(request)
-            job = Job(request, classifier, file)
+            file, is_in_samples = _open_file(request)
+            job = Job(request, classifier, file, is_in_samples=is_in_samples)
             stack.enter_context(summary(job))
-            sinks = list(outputs(stack, job, file))
-        label_all(job.cut, job.recording, classifier, sinks)
-        job.draw_picture()
+            annotated = replace(file, rate_hz=None) if is_in_samples else file
+            sinks = list(outputs(stack, job, annotated))
+        label_all(job.cut, watched(stack, job), classifier, sinks)
+        job.finish()
 
 
-def _open_file(request: Request) -> RawRecording:
+def _open_file(request: Request) -> tuple[RawRecording, bool]:
     """Open it; where the rate is unknown, signals are counted in samples unless told in hertz."""
     from boltmod.recording.opening import open_as
     from boltmod.runtime.classify import NO_RATE, counted_in_samples
@@ -225,17 +240,20 @@ def _open_file(request: Request) -> RawRecording:
     told = request.constraints != Constraints()
     if opened.rate_hz is None and request.looks_for_signals and not told:
         stderr.print(f"{NO_RATE}; give it with --rate")
-        opened = counted_in_samples(opened)
-    return opened
+        return counted_in_samples(opened), True
+    return opened, False
 
 
-def _open_stream(request: Request) -> LiveRecording:
+def _open_stream(request: Request) -> tuple[LiveRecording, bool]:
+    """Open it; signals in a pipe of unknown rate are counted in samples, as a file's are."""
     from boltmod.recording.live.address import StreamFacts, open_stream
     from boltmod.recording.live.buffer import Overload
+    from boltmod.runtime.classify import NO_RATE
 
+    is_in_samples = request.looks_for_signals and request.rate_hz is None
     facts = StreamFacts(
         request.sample_format,
-        request.rate_hz,
+        1.0 if is_in_samples else request.rate_hz,
         request.frequency_hz,
         request.gain_db,
         request.topic,
@@ -245,7 +263,9 @@ def _open_stream(request: Request) -> LiveRecording:
     live = open_stream(request.source, facts, overload, sys.stdin.buffer)
     for note in live.notes:
         stderr.print(note, markup=False, soft_wrap=True)
-    return live
+    if is_in_samples:
+        stderr.print(f"{NO_RATE}; give it with --rate")
+    return live, is_in_samples
 
 
 @contextmanager

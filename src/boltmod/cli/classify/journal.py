@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from boltmod import __version__
 from boltmod.errors import ConfigError
+from boltmod.files import alone
 from boltmod.runtime.survey import Row
 
 _SUFFIX = ".partial"
@@ -28,20 +30,21 @@ class Journal:
 
     def __init__(self, output: Path, request: Mapping[str, Any]) -> None:
         self._path = output.with_name(output.name + _SUFFIX)
-        self._file = self._path.open("a+b")
+        lock = self._path.with_name(self._path.name + ".lock")
+        self._held = ExitStack()
         try:
-            _lock(self._file.fileno())
+            self._held.enter_context(alone(lock, wait=False, keep=False))
         except BlockingIOError:
-            self._file.close()
             raise ConfigError(
                 f"{output} must be written by one command at a time, and another one is at work: "
                 "wait for it, or choose another name"
             ) from None
+        self._file = self._held.enter_context(self._path.open("a+b"))
         head = {"boltmod": __version__, "request": dict(request)}
         try:
             self._done = self._read(head, output)
         except BaseException:
-            self._file.close()
+            self._held.close()
             raise
         if not self._file.tell():
             self._write(head)
@@ -79,9 +82,10 @@ class Journal:
 
     def close(self, is_finished: bool) -> None:
         """Let go of it; it is removed once the table is written."""
+        self._file.close()
         if is_finished:
             self._path.unlink(missing_ok=True)
-        self._file.close()
+        self._held.close()
 
 
 def _stamp(path: Path) -> str:
@@ -91,11 +95,3 @@ def _stamp(path: Path) -> str:
     except OSError:
         return "missing"
     return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
-
-
-def _lock(descriptor: int) -> None:
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # Windows has none
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

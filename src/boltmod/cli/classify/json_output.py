@@ -25,7 +25,7 @@ def json_lines(job: Job) -> Iterator[Sink]:
         sys.stdout.flush()
 
     try:
-        yield JsonLines(sys.stdout, job.request.columns)
+        yield JsonLines(sys.stdout, job.window_columns)
     except BoltmodError as error:
         end({"error": str(error)})
         raise
@@ -50,7 +50,10 @@ class _Document:
             return
         for each in labels:
             self._begin()
-            row = json.dumps(each.row(self._job.request.columns), allow_nan=False)
+            values = each.row(self._job.request.columns)
+            if self._job.is_in_samples:
+                values["time_s"] = None
+            row = json.dumps(values, allow_nan=False)
             sys.stdout.write(f"{self._mark}    {row}")
             self._mark = ",\n"
 

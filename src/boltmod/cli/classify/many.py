@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from boltmod.cli.classify.request import Request
-from boltmod.cli.classify.summary import hertz
+from boltmod.cli.classify.signal_table import signal_table
 from boltmod.cli.strangers import rehearse
-from boltmod.cli.terminal import emit, stderr, stdout
+from boltmod.cli.terminal import emit, stderr
 from boltmod.errors import ConfigError, DataFormatError
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ def _tell(request: Request, sources: Sequence[str], rows: Sequence[Row]) -> None
     found = [row for row in rows if row.class_name is not None or row.signal is not None]
     files = {row.file for row in rows}
     broken = {row.file for row in rows if row.error is not None}
-    by_class = Counter(row.class_name or "too short" for row in found)
+    by_class = Counter(row.class_name or row.reason or "too short" for row in found)
     document = {
         "inputs": list(sources),
         "model": request.model_path,
@@ -212,25 +211,4 @@ def _show(console: Console, request: Request, rows: Sequence[Row]) -> None:
     if request.output is not None:
         console.print(f"{request.output}: {len(rows):,} rows", markup=False, soft_wrap=True)
         return
-    drawn = Table(
-        "file", "signal", "class", "probability", "frequency", "symbols/s", "SNR", box=None
-    )
-    for row in rows:
-        drawn.add_row(*_cells(row))
-    stdout.print(drawn)
-
-
-def _cells(row: Row) -> list[str]:
-    if row.error is not None or (row.signal is None and row.class_name is None):
-        return [row.file, "", "(no signal)" if row.error is None else "(not readable)"]
-    place_hz = row.offset_hz if row.frequency_hz is None else row.frequency_hz
-    guess = "" if row.symbol_rate_is_sure is not False else " (guess)"
-    return [
-        row.file,
-        "" if row.signal is None else str(row.signal),
-        row.class_name or "(too short)",
-        "" if row.probability is None else f"{row.probability:.3f}",
-        "" if place_hz is None else f"{hertz(place_hz)} Hz",
-        "" if row.symbol_rate_hz is None else f"{hertz(row.symbol_rate_hz)}{guess}",
-        "" if row.snr_db is None else f"{row.snr_db:.1f} dB",
-    ]
+    console.print(signal_table(rows, with_files=True))

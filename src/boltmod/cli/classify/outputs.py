@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from boltmod.cli.classify.job import Job
 from boltmod.cli.classify.json_output import document_of, json_lines
 from boltmod.cli.classify.summary import say_dropped
 from boltmod.cli.terminal import stderr, stdout
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.live.buffer import LiveRecording
-from boltmod.recording.raw import RawRecording
+from boltmod.recording.raw import RawRecording, SampleFormat
+from boltmod.recording.recording import Recording
+from boltmod.recording.stretch import Stretch
 from boltmod.runtime.label import Label
 from boltmod.runtime.sink import file, table
 from boltmod.runtime.sink.sink import Sink
@@ -22,6 +24,8 @@ from boltmod.runtime.window import Windows
 
 _SILENCE_S = 3.0
 """Silence that is worth a word."""
+_BAR_AFTER_S = 1.0
+"""Work that takes longer is worth a bar."""
 
 
 def outputs(stack: ExitStack, job: Job, annotated: RawRecording | None) -> Iterator[Sink]:
@@ -34,17 +38,24 @@ def outputs(stack: ExitStack, job: Job, annotated: RawRecording | None) -> Itera
     """
     request, live = job.request, job.live
     yield job
-    if request.output is not None:
-        target = file.Target(request.output, request.columns, job.author, annotated)
+    if request.output is not None and not request.writes_signals:
+        target = file.Target(request.output, job.window_columns, job.author, annotated)
         yield stack.enter_context(file.writing(target))
     if request.looks_for_signals and live is not None:
         yield _Drops(live)
-    if live is not None and not request.looks_for_signals:
-        if stdout.is_terminal and not request.as_json:
+    is_drawn = live is not None and stdout.is_terminal and not request.as_json
+    if live is not None and is_drawn and not request.shows_windows:
+        if request.looks_for_signals:
+            from boltmod.cli.classify.live_signals import LiveSignals
+
+            yield stack.enter_context(LiveSignals(stdout, job, live))
+            return
+        if not request.is_lossless:
             from boltmod.cli.classify.live_table import LiveTable
 
             yield stack.enter_context(LiveTable(stdout, live))
             return
+    if live is not None:
         yield _Silence(live)
     yield from _printed(stack, job)
 
@@ -52,34 +63,35 @@ def outputs(stack: ExitStack, job: Job, annotated: RawRecording | None) -> Itera
 def _printed(stack: ExitStack, job: Job) -> Iterator[Sink]:
     """What standard output gets."""
     request = job.request
-    has_lines = not request.is_lossless and not request.looks_for_signals
-    if has_lines and request.output is None:
+    if job.comparison is not None:
+        yield job.comparison
+    if request.prints_lines:
         yield stack.enter_context(json_lines(job))
     elif request.as_json:
         yield stack.enter_context(document_of(job))
-    elif request.output is None and not request.summary_only:
-        yield _Rows(request.columns)
-    elif request.output is not None and job.live is None and not request.looks_for_signals:
-        yield stack.enter_context(_progress((job.recording.n_samples or 0) // FRAME_LENGTH))
+    elif request.shows_windows and request.output is None and not request.compares:
+        yield _Rows(request.columns, job.is_in_samples)
 
 
 class _Rows:
     """A line of text a window, under a heading."""
 
-    def __init__(self, columns: tuple[str, ...]) -> None:
+    def __init__(self, columns: tuple[str, ...], is_in_samples: bool) -> None:
         self._heading: str | None = table.heading(columns)
+        self._is_in_samples = is_in_samples
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         if labels and self._heading is not None:
             stdout.print(self._heading, style="bold")
             self._heading = None
+        lines = [table.row(each, self._is_in_samples) for each in labels]
         if not stdout.is_terminal:
-            sys.stdout.writelines(table.row(each) + "\n" for each in labels)
+            sys.stdout.writelines(line + "\n" for line in lines)
             sys.stdout.flush()
             return
-        for each in labels:
+        for line, each in zip(lines, labels, strict=True):
             sure = each.probability is not None and each.probability >= 0.5
-            stdout.print(table.row(each), style=None if sure else "dim", markup=False)
+            stdout.print(line, style=None if sure else "dim", markup=False)
 
 
 class _Silence:
@@ -91,15 +103,17 @@ class _Silence:
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         live = self._live
-        if labels and self._is_silent:
+        if live.is_ended:
+            return
+        is_silent = live.silence_s >= _SILENCE_S
+        if self._is_silent and not is_silent:
             stderr.print(f"{live.name}: samples come again", markup=False)
-            self._is_silent = False
-        elif not labels and not self._is_silent and live.silence_s >= _SILENCE_S:
+        elif is_silent and not self._is_silent:
             stderr.print(
                 f"{live.name}: nothing for {live.silence_s:.0f} s, {live.source.state}; waiting",
                 markup=False, soft_wrap=True,
             )  # fmt: skip
-            self._is_silent = True
+        self._is_silent = is_silent
 
 
 class _Drops:
@@ -115,13 +129,63 @@ class _Drops:
             say_dropped(self._live)
 
 
-@contextmanager
-def _progress(n_windows: int) -> Iterator[Sink]:
-    with Progress(console=stderr, transient=True) as progress:
-        task = progress.add_task("classifying", total=n_windows)
+def watched(stack: ExitStack, job: Job) -> Recording:
+    """The recording, with a bar and the time left while a file is read that takes long.
 
-        class Bar:
-            def add(self, windows: Windows, labels: Sequence[Label]) -> None:
-                progress.advance(task, len(labels))
+    Args:
+        stack: Where the bar is entered.
+        job: What is being done.
+    """
+    prints = not job.request.prints_summary and job.request.output is None and stdout.is_terminal
+    if job.live is not None or prints or not stderr.is_terminal:
+        return job.recording
+    bar = Progress(
+        TextColumn("classifying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(),
+        TextColumn("left"), console=stderr, transient=True,
+    )  # fmt: skip
+    stack.callback(bar.stop)
+    return _Watched(job.recording, bar)
 
-        yield Bar()
+
+class _Watched:
+    """A recording that moves a bar as its samples are done with."""
+
+    def __init__(self, recording: Recording, bar: Progress) -> None:
+        self._recording, self._bar = recording, bar
+        self._began = time.monotonic()
+        self._task = bar.add_task("", total=recording.n_samples)
+
+    @property
+    def name(self) -> str:
+        return self._recording.name
+
+    @property
+    def sample_format(self) -> SampleFormat:
+        return self._recording.sample_format
+
+    @property
+    def rate_hz(self) -> float | None:
+        return self._recording.rate_hz
+
+    @property
+    def centre_hz(self) -> float | None:
+        return self._recording.centre_hz
+
+    @property
+    def first_sample(self) -> int:
+        return self._recording.first_sample
+
+    @property
+    def n_samples(self) -> int | None:
+        return self._recording.n_samples
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._recording.notes
+
+    def stretches(self, n_samples: int) -> Iterator[Stretch]:
+        for stretch in self._recording.stretches(n_samples):
+            yield stretch
+            self._bar.advance(self._task, len(stretch.samples))
+            if not self._bar.live.is_started and time.monotonic() - self._began > _BAR_AFTER_S:
+                self._bar.start()

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from boltmod.cli.terminal import stdout
 from boltmod.errors import ConfigError
-from boltmod.files import refuse_same
+from boltmod.files import refuse_existing, refuse_same
+from boltmod.recording.file_names import META_SUFFIX
 from boltmod.recording.folder import is_several
 from boltmod.recording.live.address import is_address
 from boltmod.recording.live.wav_pipe import Beginning
@@ -31,6 +33,9 @@ class Request:
         channel: `auto` to look for signals, `none` not to.
         constraints: What is known of the signals.
         summary_only: A line a signal, none a window.
+        shows_windows: A line a window where a file or a pipe that waits would get a summary.
+        compares: Whether labels stand beside what the recording's annotations say.
+        overwrites: Whether a file that is there may be written over.
         explains: Reasons for each signal.
         output: A file for the labels.
         picture: A file for a picture.
@@ -55,6 +60,9 @@ class Request:
     channel: str | None = None
     constraints: Constraints = field(default_factory=Constraints)
     summary_only: bool = False
+    shows_windows: bool = False
+    compares: bool = False
+    overwrites: bool = False
     explains: bool = False
     output: Path | None = None
     picture: Path | None = None
@@ -103,19 +111,44 @@ class Request:
         """Whether the band is searched.
 
         It is for boltmod's own network, which has learned signals that stand alone, where the
-        search is possible: of a stream it needs the sample rate.
+        search is possible: of a stream that does not wait it needs the sample rate.
         """
         is_by_default = self.channel is None and self.model is None and not self.needs_signals
-        if is_by_default and self.is_stream and self.rate_hz is None:
+        if is_by_default and not self.is_lossless and self.rate_hz is None:
             return False
         return looks_for_signals(self.channel, self.needs_signals, self.model is not None)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What there is to say of a window."""
+        """What there is to say of a window in a document that says the rest of each signal."""
         if self.looks_for_signals:
             return SIGNAL_COLUMNS
         return STREAM_COLUMNS if self.is_stream else BAND_COLUMNS
+
+    @property
+    def prints_lines(self) -> bool:
+        """Whether standard output gets JSON lines: a stream that does not wait, by a program."""
+        if self.is_lossless or self.output is not None:
+            return False
+        return self.as_json or not stdout.is_terminal
+
+    @property
+    def prints_json(self) -> bool:
+        """Whether standard output gets nothing but JSON."""
+        return self.as_json or self.prints_lines
+
+    @property
+    def prints_summary(self) -> bool:
+        """Whether standard output gets a summary alone, for people."""
+        has_lines = self.as_json or self.shows_windows or self.compares
+        return self.is_lossless and not has_lines
+
+    @property
+    def writes_signals(self) -> bool:
+        """Whether the output is a table with a row a signal."""
+        if self.output is None or self.shows_windows or not self.is_lossless:
+            return False
+        return self.looks_for_signals and self.output.suffix in (".csv", ".jsonl")
 
     def check(self) -> None:
         """Refuse what cannot be done.
@@ -130,16 +163,22 @@ class Request:
                 raise ConfigError(message.format(self))
         if not self.is_stream:
             for target in (self.output, self.picture):
-                if target is not None:
+                if target is not None and not self._is_kept(target):
                     refuse_same(target, Path(self.source), self.model_path)
         if self.output is not None:
             from boltmod.runtime.sink import file
 
-            file.check(self.output, self.columns, self.is_stream)
+            file.check(self.output, self.looks_for_signals, self.is_stream)
+            refuse_existing(self.output, self.overwrites)
         if self.picture is not None:
             from boltmod.evaluation.recording_picture import check_path
 
             check_path(self.picture)
+            refuse_existing(self.picture, self.overwrites)
+
+    def _is_kept(self, target: Path) -> bool:
+        """Whether a file's content is kept as it is written anew: SigMF's metadata, if asked."""
+        return self.overwrites and target.suffix == META_SUFFIX
 
     def check_many(self, sources: Sequence[str]) -> None:
         """Refuse what cannot be done with several recordings.
@@ -157,6 +196,10 @@ class Request:
             )
         if self.picture is not None:
             raise ConfigError("picture must be left out for several recordings: each has its own")
+        if self.shows_windows:
+            raise ConfigError(
+                "windows must be left out for several recordings: their table has a row a signal"
+            )
         for applies, message in _REFUSALS:
             if applies(self):
                 raise ConfigError(message.format(self))
@@ -164,6 +207,7 @@ class Request:
             from boltmod.runtime.sink import row_table
 
             row_table.check(self.output)
+            refuse_existing(self.output, self.overwrites)
 
 
 def is_many(sources: Sequence[str], output: Path | None, cluster: str | None) -> bool:
@@ -188,6 +232,15 @@ _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
         lambda asked: asked.channel == "none" and asked.needs_signals,
         "channel must not be none where an offset, bandwidth, symbol rate, summary or picture "
         "is asked for: leave --channel out",
+    ),
+    (
+        lambda asked: asked.compares and (asked.is_stream or asked.looks_for_signals),
+        "truth must be left out for streams and where signals are looked for: annotations are "
+        "compared with the windows of a file's band, so give --model or --channel none",
+    ),
+    (
+        lambda asked: asked.shows_windows and asked.summary_only,
+        "windows must be left out where only a summary is asked for: leave one of them out",
     ),
     (
         lambda asked: asked.timeout_s is not None and not asked.timeout_s > 0,
@@ -218,7 +271,11 @@ _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
         "live must be left out for a file: only streams have it",
     ),
     (
-        lambda asked: asked.is_stream and asked.looks_for_signals and asked.rate_hz is None,
+        lambda asked: (
+            asked.looks_for_signals
+            and asked.rate_hz is None
+            and (not asked.is_lossless or (asked.is_stream and asked.constraints != Constraints()))
+        ),
         "rate must be known to select a channel: give it with --rate",
     ),
 )

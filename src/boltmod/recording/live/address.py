@@ -89,7 +89,9 @@ def open_stream(
             "address must begin with zmq://, tcp://, ipc:// or rtl_tcp://, "
             f"not {scheme}://: convert the stream, or pipe it in with -"
         )
-    return LiveRecording(source, sample_format, facts.rate_hz, facts.frequency_hz, overload)
+    live = LiveRecording(source, sample_format, facts.rate_hz, facts.frequency_hz, overload)
+    live.started = None if facts.wav is None else facts.wav.started
+    return live
 
 
 def _sample_format(scheme: str, facts: StreamFacts) -> SampleFormat:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 
 import numpy as np
@@ -78,6 +79,7 @@ class LiveRecording:
         self.n_samples_read = 0
         self.n_seen = 0
         self.n_dropped = 0
+        self.started: datetime | None = None
         self._waiting: deque[tuple[int, Samples]] = deque()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -138,6 +140,8 @@ class LiveRecording:
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Take whole windows to the end of the stream, those first that have waited longest.
 
+        Of a source that waits, what is left at the end comes too, though it fills no window.
+
         Args:
             n_samples: How many samples at a time at most, but for one window; those before a gap
                 come by themselves.
@@ -191,6 +195,10 @@ class LiveRecording:
             for start in range(0, whole, FRAME_LENGTH):
                 self._offer(held[start : start + FRAME_LENGTH].copy())
             held = held[whole:]
+        if self.overload.lossless and len(held):
+            # As of a file, what fills no window belongs to the recording too.
+            with self._changed:
+                self._waiting.append((self.n_seen * FRAME_LENGTH, held))
         if not self.n_samples_read and not self._stopping.is_set():
             raise SourceError(
                 f"{self.name} must bring samples, and brought none ({self.source.state}): "
@@ -208,9 +216,16 @@ class LiveRecording:
             if whole:
                 block = self.sample_format.decode(held[:whole])
                 check_finite(block, self.n_samples_read, self.name)
+                if not self.n_samples_read and not self.overload.lossless:
+                    self._note_start(len(block))
                 self.n_samples_read += len(block)
                 yield block
                 held = held[whole:]
+
+    def _note_start(self, n_samples: int) -> None:
+        """Of what comes as it is received, the clock tells when its first sample was taken."""
+        before_s = 0.0 if self.rate_hz is None else n_samples / self.rate_hz
+        self.started = datetime.now(UTC) - timedelta(seconds=before_s)
 
     def _contents(self) -> Iterator[bytes]:
         patience_s = math.inf if self.overload.patience_s is None else self.overload.patience_s

@@ -9,6 +9,7 @@ import io
 import os
 import struct
 from dataclasses import dataclass
+from datetime import datetime
 from typing import BinaryIO
 
 from boltmod.errors import DataFormatError
@@ -33,12 +34,14 @@ class Beginning:
         n_bytes: How many there are before the next chunk, if the header is right.
         centre_hz: Middle of the band; None if nobody says.
         first: The first samples, which have been read to look at them.
+        started: When the first sample was taken; None if nobody says.
     """
 
     header: wav.Header
     n_bytes: int
     centre_hz: float | None
     first: bytes = b""
+    started: datetime | None = None
 
     @property
     def is_audio(self) -> bool:
@@ -93,7 +96,7 @@ def beginning_of(file: BinaryIO) -> Beginning | None:
     n_bytes = _length(size)
     looked_at = min(n_bytes, _COMPARED_INSTANTS * chunks.header.instant_bytes)
     first = _read(file, looked_at) if chunks.header.n_channels == 2 else b""
-    return Beginning(chunks.header, n_bytes, chunks.centre_hz, first)
+    return Beginning(chunks.header, n_bytes, chunks.centre_hz, first, chunks.started)
 
 
 def _length(size: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.analytic import Samples
+from boltmod.recording.clock import zero_of
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.channel.carrier import steadied
 from boltmod.runtime.cut.channel.detect import look
@@ -44,6 +46,7 @@ _OVER_NOISE = 1.25
 _MOST_OF = 0.6
 
 Floats = NDArray[np.float64]
+_NOTHING = np.empty((0, FRAME_LENGTH), np.complex64)
 
 
 class Listener:
@@ -52,17 +55,23 @@ class Listener:
     Args:
         constraints: What is known of the signals already.
         waterfall: Filled with the power over time and frequency, if given.
+        n_piece: Samples that are looked at together; a file's 2,097,152, a stream's second if None.
     """
 
     def __init__(
-        self, constraints: Constraints | None = None, waterfall: Waterfall | None = None
+        self,
+        constraints: Constraints | None = None,
+        waterfall: Waterfall | None = None,
+        n_piece: int | None = None,
     ) -> None:
         self._constraints = constraints or Constraints()
-        self._waterfall = waterfall
+        self._waterfall, self._n_piece = waterfall, n_piece
         self._tracks = Tracks(self._constraints)
         self._noise: Floats | None = None
         self._keep_from = 0
         self._n_dropped = 0
+        self._tuned_hz: float | None = None
+        self._zero: datetime | None = None
 
     @property
     def signals(self) -> list[Signal]:
@@ -82,8 +91,13 @@ class Listener:
     def __call__(self, recording: Recording) -> Iterator[Windows]:
         """Listen to a recording, from its beginning to its end.
 
+        What is found does not depend on the lengths of the stretches that it comes in.
+
         Args:
             recording: The samples; its rate must be known.
+
+        Yields:
+            Windows; none each time that a stream has brought nothing for a moment.
 
         Raises:
             ConfigError: The rate is not known, a constraint lies outside the band, or, at the end,
@@ -93,11 +107,16 @@ class Listener:
             raise ConfigError("rate must be known to select a channel: give it with --rate")
         self._constraints.check(recording.rate_hz)
         self._tracks.rate_hz = recording.rate_hz
-        n_piece = _n_piece(recording)
+        n_piece = self._n_piece or _n_piece(recording)
+        self._tuned_hz = recording.centre_hz
         held: list[Samples] = []
         n_held, start = 0, recording.first_sample
         for stretch in recording.stretches(_BLOCK):
             first, block = stretch.first_sample, stretch.samples
+            self._zero = zero_of(recording)
+            if not len(block):
+                yield Windows(_NOTHING, (), 0, recording.rate_hz)
+                continue
             if self._waterfall is not None:
                 self._waterfall.add(block)
             if first != start + n_held:
@@ -106,8 +125,10 @@ class Listener:
                     yield from self._heard(np.concatenate(held), start, is_last=True)
                 self._n_dropped += (first - start - n_held) // FRAME_LENGTH
                 held, start, n_held = [], first, 0
-            elif n_held and n_held + len(block) > n_piece:
-                piece = np.concatenate(held)
+            while n_held + len(block) > n_piece:
+                piece = np.concatenate([*held, block[: n_piece - n_held]])
+                block = block[n_piece - n_held :]
+                n_held = len(piece)
                 yield from self._heard(piece, start, is_last=False)
                 # Half of a piece at most is looked at again.
                 keep = min(max(self._keep_from - start, n_held // 2), n_held)
@@ -177,6 +198,7 @@ class Listener:
             yield Windows(
                 cut, kept, round(length), track.rate_hz, signal,
                 n_quiet=len(group) - len(kept), n_dropped=self._n_dropped,
+                tuned_hz=self._tuned_hz, zero=self._zero,
             )  # fmt: skip
         if len(starts):
             track.done = max(track.done, int(np.ceil(starts[-1] + length)))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TextIO
 
 from boltmod.runtime.label import Label
+from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 
 
@@ -19,12 +19,12 @@ class CsvRows:
         columns: What to say of a window.
     """
 
-    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
-        self._file, self._values = file, attrgetter(*columns)
+    def __init__(self, file: TextIO, columns: Columns) -> None:
+        self._file, self._columns = file, columns
         self._table = csv.writer(file, lineterminator="\n")
-        self._table.writerow(columns)
+        self._table.writerow(columns.names)
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Write a row for each."""
-        self._table.writerows(map(self._values, labels))
+        self._table.writerows(self._columns.rows(windows, labels))
         self._file.flush()

@@ -11,14 +11,15 @@ from typing import TextIO
 from boltmod.files import check_target, replacing
 from boltmod.recording.file_names import META_SUFFIX
 from boltmod.recording.raw import RawRecording
-from boltmod.runtime.label import SIGNAL_COLUMNS, Label
+from boltmod.runtime.label import Label
+from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.sink.csv_rows import CsvRows
 from boltmod.runtime.sink.json_lines import JsonLines
 from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.sink.table import Table
 from boltmod.runtime.window import Windows
 
-_KINDS: dict[str, Callable[[TextIO, tuple[str, ...]], Sink]] = {
+_KINDS: dict[str, Callable[[TextIO, Columns], Sink]] = {
     ".txt": Table,
     ".jsonl": JsonLines,
     ".csv": CsvRows,
@@ -41,7 +42,7 @@ class Target:
     """
 
     path: Path
-    columns: tuple[str, ...]
+    columns: Columns
     author: str
     recording: RawRecording | None = None
 
@@ -69,7 +70,7 @@ class _Growing:
         self._sink.add(windows, labels)
 
 
-def check(path: Path, columns: tuple[str, ...], is_stream: bool) -> None:
+def check(path: Path, is_of_signals: bool, is_stream: bool) -> None:
     """Refuse a name that labels cannot go to.
 
     Raises:
@@ -77,7 +78,7 @@ def check(path: Path, columns: tuple[str, ...], is_stream: bool) -> None:
     """
     if is_stream:
         check_target(path, _STREAM_SUFFIXES, "output of a stream")
-    elif columns == SIGNAL_COLUMNS:
+    elif is_of_signals:
         check_target(path, _SIGNAL_SUFFIXES, "output of signals")
     else:
         check_target(path, _BAND_SUFFIXES)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from boltmod.runtime.label import Label
+from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 
 
@@ -18,11 +19,14 @@ class JsonLines:
         columns: What to say of a window.
     """
 
-    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+    def __init__(self, file: TextIO, columns: Columns) -> None:
         self._file, self._columns = file, columns
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Write a line for each."""
-        rows = (each.row(self._columns) for each in labels)
+        names = self._columns.names
+        rows = (
+            dict(zip(names, values, strict=True)) for values in self._columns.rows(windows, labels)
+        )
         self._file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows)
         self._file.flush()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from boltmod.runtime.label import Label
+from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 from boltmod.untrusted import visible
 
@@ -18,9 +19,10 @@ def heading(columns: tuple[str, ...]) -> str:
     return f"{'signal':>6}  {_HEADING}" if "signal" in columns else _HEADING
 
 
-def row(label: Label) -> str:
+def row(label: Label, is_in_samples: bool = False) -> str:
     """One label as a line; the start in seconds, in samples if the rate is unknown."""
-    start = f"{label.sample_start:,}" if label.time_s is None else f"{label.time_s:.6f} s"
+    in_samples = is_in_samples or label.time_s is None
+    start = f"{label.sample_start:,}" if in_samples else f"{label.time_s:.6f} s"
     probability = "" if label.probability is None else f"{label.probability:11.3f}"
     text = f"{start:>14}  {visible(label.class_name or NO_SIGNAL):<11}  {probability}".rstrip()
     return text if label.signal is None else f"{label.signal:>6}  {text}"
@@ -34,9 +36,9 @@ class Table:
         columns: What there is to say of a window.
     """
 
-    def __init__(self, file: TextIO, columns: tuple[str, ...]) -> None:
+    def __init__(self, file: TextIO, columns: Columns) -> None:
         self._file = file
-        file.write(heading(columns) + "\n")
+        file.write(heading(columns.names) + "\n")
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Write a line for each."""
