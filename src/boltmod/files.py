@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -128,6 +129,12 @@ def refuse_existing(path: Path, force: bool) -> None:
         raise ConfigError(
             f"{path} must not exist yet: choose another name, or replace it with --force"
         )
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_target(path: Path, suffixes: Sequence[str], what: str = "output") -> None:
