@@ -154,5 +154,4 @@ def test_a_finished_phase_of_another_teacher_is_refused(tmp_path: Path, taught: 
     with pytest.raises(CheckpointError, match="was made with another recipe"):
         run_phases(recipe(student), files, Watcher())
     teacher.unlink()
-    with pytest.raises(CheckpointError, match="holds no finished phase to learn from"):
-        run_phases(recipe(student), files, Watcher())
+    assert run_phases(recipe(student), files, Watcher())[1] is False

@@ -8,11 +8,14 @@ from torch import nn
 
 from boltmod.compress import prune
 from boltmod.data.loader import Share
+from boltmod.data.make import make
+from boltmod.data.provenance import Plan
 from boltmod.data.section import DataSection
 from boltmod.data.source.frames import Frames, Sampling
 from boltmod.data.source.opening import open_source
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.pipeline.phase import feedback
+from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
@@ -134,5 +137,38 @@ def test_a_finished_phase_of_another_recipe_is_refused_as_an_unfinished_one_is(
     with pytest.raises(CheckpointError) as caught:
         run_phases(other, after_feedback, Watcher())
     assert str(caught.value) == (
-        f"{path}: was made with another recipe; choose another run folder, or delete this one"
+        f"{path}: was made with another recipe, or its frames or its teacher have changed; "
+        "choose another run folder, or delete this one"
     )
+
+
+def test_dropout_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    network = {"name": "teacher", "channels": [4], "kernel_sizes": [5], "dilations": [1],
+               "strides": [8], "dense": [8], "dropout": 0.5}  # fmt: skip
+    dropping = Recipe.model_validate({
+        "name": "dropping", "network": network, "export": {"unquantised": True},
+        "data": {"frames_per_epoch": 512, "validation_frames": 96}, "phases": [FLOAT],
+    })  # fmt: skip
+    whole, halves = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "halves")
+    expected, _ = run_phases(dropping, whole, Watcher())
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(dropping, halves, Watcher(interrupt_after=2))
+    torch.manual_seed(99)
+    network_again, _ = run_phases(dropping, halves, Watcher())
+    for name, tensor in network_again.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name])
+
+
+def test_a_file_of_frames_that_was_exchanged_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "small.hdf5"
+    document = recipe(FLOAT, {"name": "more", "kind": "train"}).model_dump(mode="json")
+    document["data"] = {"source": "hdf5", "path": str(path), "frames_per_epoch": 512,
+                        "validation_frames": 96}  # fmt: skip
+    files = RunFolder(tmp_path / "run")
+    make(Plan(frames_per_cell=4, seed=5), path)
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(Recipe.model_validate(document), files, Watcher(interrupt_after=6))
+    path.unlink()
+    make(Plan(frames_per_cell=4, seed=6), path)
+    with pytest.raises(CheckpointError, match="or its frames or its teacher have changed"):
+        run_phases(Recipe.model_validate(document), files, Watcher())

@@ -12,7 +12,7 @@ from torch import nn
 
 from boltmod.compress import prune
 from boltmod.data.source.kept import Memory
-from boltmod.files import sha256, write_json
+from boltmod.files import fingerprint, sha256, write_json
 from boltmod.nn import registry
 from boltmod.pipeline.metrics import PHASE_RECORD, MetricsFile, RunObserver, Tee
 from boltmod.pipeline.network_cost import network_cost
@@ -55,11 +55,13 @@ def run_phases(
         watching = observer if metrics is None else Tee(metrics, observer)
         for stage in stages(recipe):
             finished = _finished(stage, run)
-            if finished is None:
-                fabric = open_fabric(processes, stage.phase.precision)
-                workshop = Workshop(recipe.data, recipe.seed, run, watching, fabric, stage, memory)
-                trained, finished = True, _run_stage(trainee, workshop)
-            trainee = finished
+            if finished is not None:
+                trainee = finished
+                continue
+            trained = True
+            fabric = open_fabric(processes, stage.phase.precision)
+            workshop = Workshop(recipe.data, recipe.seed, run, watching, fabric, stage, memory)
+            trainee = _run_stage(trainee, workshop)
     return trainee.network.cpu(), trained
 
 
@@ -79,13 +81,19 @@ def _epochs(phases: Sequence[Phase]) -> int | None:
 
 
 def _identity(recipe: Recipe, number: int, phase: Phase) -> dict[str, Any]:
-    """Return what must not have changed since a checkpoint was made, but for the teacher."""
+    """Return what must not have changed since a checkpoint was made, but for the teacher.
+
+    A finished run can be looked at again without its file of frames; it is not asked for then.
+    """
     document = recipe.model_dump(mode="json", include={"seed", "network", "data"})
     document["phase"] = phase.model_dump(mode="json")
     if recipe.start is not None:
         document["start"] = sha256(start_file(recipe.start))
     digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    return {"recipe": recipe.name, "stage": number, "sha256": digest}
+    identity = {"recipe": recipe.name, "stage": number, "sha256": digest}
+    if recipe.data.path is not None and recipe.data.path.exists():
+        identity["frames"] = fingerprint(recipe.data.path)
+    return identity
 
 
 def _finished(stage: Stage, run: RunFolder) -> Trainee | None:

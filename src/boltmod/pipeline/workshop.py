@@ -17,6 +17,7 @@ from boltmod.data.section import DataSection
 from boltmod.data.source.frames import FrameSource, Sampling
 from boltmod.data.source.kept import Memory
 from boltmod.data.source.opening import open_source
+from boltmod.errors import CheckpointError
 from boltmod.files import sha256
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.run_folder import RunFolder
@@ -58,14 +59,17 @@ class Stage:
         return run.checkpoints / f"{self.number:02d}-{self.name}"
 
     def identity_in(self, run: RunFolder) -> dict[str, Any]:
-        """Return what must not have changed since its checkpoints were made, teacher included.
+        """Return what must not have changed since its checkpoints were made.
 
-        Raises:
-            CheckpointError: The teacher is gone.
+        The teacher is part of it as long as it is there: a finished stage needs it no more.
         """
         if self.phase.distill is None:
             return dict(self.identity)
-        return {**self.identity, "teacher": sha256(teacher_file(self.phase.distill, run))}
+        try:
+            teacher = teacher_file(self.phase.distill, run)
+        except CheckpointError:
+            return dict(self.identity)
+        return {**self.identity, "teacher": sha256(teacher)}
 
 
 @dataclass(frozen=True)

@@ -125,9 +125,13 @@ def identified(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     if not path.exists():
         return None
     found = load(path)
-    if found.state.get("identity") != dict(identity):
+    known = found.state.get("identity", {})
+    # What an earlier version did not write down, or what is gone by now, cannot be asked for.
+    asked = {"sha256", *(known.keys() & identity.keys())}
+    if any(known.get(key) != identity.get(key) for key in asked):
         raise CheckpointError(
-            f"{path}: was made with another recipe; choose another run folder, or delete this one"
+            f"{path}: was made with another recipe, or its frames or its teacher have changed; "
+            "choose another run folder, or delete this one"
         )
     return found
 
@@ -158,6 +162,24 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
         for index, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
+
+
+def random_state() -> dict[str, str]:
+    """Return where torch's generators stand, as plain values: what dropout goes on from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return {name: bytes(state.tolist()).hex() for name, state in states.items()}
+
+
+def restore_random_state(states: Mapping[str, str]) -> None:
+    """Let torch's generators go on from where they stood."""
+    for name, digits in states.items():
+        state = torch.tensor(list(bytes.fromhex(digits)), dtype=torch.uint8)
+        if name == "cpu":
+            torch.set_rng_state(state)
+        elif torch.cuda.is_available():
+            torch.cuda.set_rng_state(state)
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -134,6 +134,7 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
     progress = Progress()
     if found is not None:
         checkpoint.restore_optimiser(optimiser, found.optimiser)
+        checkpoint.restore_random_state(found.state.get("random", {}))
         progress = Progress(**found.state["progress"])
     training = _Training(task, fabric, observer, optimiser, progress)
     validation = task.source.validation()
@@ -362,8 +363,10 @@ def _save_weights(task: Task, fabric: Fabric, progress: Progress, path: Path) ->
 def _save(task: Task, fabric: Fabric, progress: Progress, optimiser: torch.optim.Optimizer) -> None:
     """Leave what an interrupted training goes on from."""
     if fabric.is_global_zero:
-        tensors = checkpoint.optimiser_tensors(optimiser)
-        checkpoint.save(_checkpoint(task, progress, tensors), task.latest)
+        found = _checkpoint(task, progress, checkpoint.optimiser_tensors(optimiser))
+        if any(isinstance(module, nn.Dropout) for module in task.network.modules()):
+            found = replace(found, state={**found.state, "random": checkpoint.random_state()})
+        checkpoint.save(found, task.latest)
 
 
 def _checkpoint(task: Task, progress: Progress, optimiser: Mapping[str, Tensor]) -> Checkpoint:

@@ -78,8 +78,8 @@ class FeedbackPhase(Pruning, Phase):
     def _attempt(self, task: Task, workshop: Workshop, fraction: float) -> tuple[Progress, Record]:
         """Train an attempt, or read how it ended."""
         path, fabric = task.folder / _RECORD, workshop.fabric
-        if path.exists():
-            found = checkpoint.load(task.final)
+        found = checkpoint.identified(task.final, task.identity) if path.exists() else None
+        if found is not None:
             checkpoint.restore(task.network, found, task.final)
             return Progress(**found.state["progress"]), json.loads(path.read_text(encoding="utf-8"))
         frames = self.epochs * task.source.frames_per_epoch
