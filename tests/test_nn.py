@@ -1,7 +1,11 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+import boltmod
 from boltmod.errors import ConfigError
 from boltmod.nn import quantizers, registry
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
@@ -108,3 +112,10 @@ def test_an_untrained_network_is_measured_as_its_first_step_sees_it() -> None:
     assert len(ranges) == 10
     # A normalised value exceeds one to two standard deviations in its largest thousandth.
     assert all(1.5 < value < 6.0 for value in ranges), ranges
+
+
+def test_brevitas_s_attributes_are_named_in_one_module() -> None:
+    source = Path(boltmod.__file__).parent
+    words = re.compile(r"\b(act_quant|weight_quant|tensor_quant|quant_injector|quant_weight)\b")
+    found = [path for path in source.rglob("*.py") if words.search(path.read_text("utf-8"))]
+    assert found == [source / "nn" / "quantizers.py"]
