@@ -37,6 +37,7 @@ from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import PROFILES, profile_from
+from boltmod.toml_table import read_table, validated
 from boltmod.train.temperature import calibrated
 
 _BATCH = 512
@@ -184,7 +185,11 @@ def claim(recipe: Recipe, files: RunFolder) -> None:
 def _is_of(recipe: Recipe, path: Path) -> bool:
     """Whether a run's recorded recipe says the same, whatever it leaves to its defaults."""
     try:
-        return read_recipe(path).document == recipe.document
+        found = read_table(path, "recipe")
+        network = found.get("network")
+        # Before it is read as a recipe: a folder's file decides of no module to be imported.
+        is_same = isinstance(network, dict) and network.get("name") == recipe.network.name
+        return is_same and validated(Recipe, found).document == recipe.document
     except ConfigError:
         return False
 

@@ -125,7 +125,7 @@ def identified(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
     if not path.exists():
         return None
     found = load(path)
-    known = found.state.get("identity", {})
+    known = dict(found.state["identity"]) if isinstance(found.state.get("identity"), dict) else {}
     # What an earlier version did not write down, or what is gone by now, cannot be asked for.
     asked = {"sha256", *(known.keys() & identity.keys())}
     if any(known.get(key) != identity.get(key) for key in asked):
