@@ -49,11 +49,12 @@ def run_phases(
     keep_freed_memory()
     first = open_fabric(processes).is_global_zero
     trainee, trained = begin(recipe), False
+    start = None if recipe.start is None else sha256(start_file(recipe.start))
     kept = recipe.data.keep_epochs
     memory = Memory(kept, recipe.seed) if kept else None
     with MetricsFile(run) if first else nullcontext() as metrics:
         watching = observer if metrics is None else Tee(metrics, observer)
-        for stage in stages(recipe):
+        for stage in stages(recipe, start):
             finished = _finished(stage, run)
             if finished is not None:
                 trainee = finished
@@ -65,11 +66,29 @@ def run_phases(
     return trainee.network.cpu(), trained
 
 
-def stages(recipe: Recipe) -> list[Stage]:
-    """Return a recipe's phases with their rounds spelt out."""
+def stages(recipe: Recipe, start: str | None = None) -> list[Stage]:
+    """Return a recipe's phases with their rounds spelt out.
+
+    Args:
+        recipe: The recipe.
+        start: What tells what it starts from: the file's SHA-256.
+    """
+    shared = recipe.model_dump(mode="json", include={"seed", "network", "data"})
+    if start is not None:
+        shared["start"] = start
+    frames: dict[str, str] = {}
+    # A finished run can be looked at again without its file of frames; it is not asked for then.
+    if recipe.data.path is not None and recipe.data.path.exists():
+        frames["frames"] = fingerprint(recipe.data.path)
     phases = [each for phase in recipe.phases for each in phase.rounds_apart]
     return [
-        Stage(number, phase, _identity(recipe, number, phase), _epochs(phases[number + 1 :]))
+        Stage(
+            number=number,
+            phase=phase,
+            identity={"recipe": recipe.name, "stage": number, "sha256": _digest(shared, phase)}
+            | frames,
+            epochs_after=_epochs(phases[number + 1 :]),
+        )
         for number, phase in enumerate(phases)
     ]
 
@@ -80,20 +99,10 @@ def _epochs(phases: Sequence[Phase]) -> int | None:
     return None if None in known else sum(epochs or 0 for epochs in known)
 
 
-def _identity(recipe: Recipe, number: int, phase: Phase) -> dict[str, Any]:
-    """Return what must not have changed since a checkpoint was made, but for the teacher.
-
-    A finished run can be looked at again without its file of frames; it is not asked for then.
-    """
-    document = recipe.model_dump(mode="json", include={"seed", "network", "data"})
-    document["phase"] = phase.model_dump(mode="json")
-    if recipe.start is not None:
-        document["start"] = sha256(start_file(recipe.start))
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
-    identity = {"recipe": recipe.name, "stage": number, "sha256": digest}
-    if recipe.data.path is not None and recipe.data.path.exists():
-        identity["frames"] = fingerprint(recipe.data.path)
-    return identity
+def _digest(shared: dict[str, Any], phase: Phase) -> str:
+    """Return what a phase's checkpoints are told by: the phase, and what all of them share."""
+    document = shared | {"phase": phase.model_dump(mode="json")}
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _finished(stage: Stage, run: RunFolder) -> Trainee | None:
