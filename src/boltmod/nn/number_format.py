@@ -62,6 +62,12 @@ class QuantisedConfig(NetworkConfig):
         per_channel: Whether each output channel of a convolution has a weight scale of its own.
         learned_weight_scales: Whether the scales of weights are learned, as activations' are.
         power_of_two: Whether every scale, of weights and activations, is a power of two.
+
+    Example:
+        >>> import boltmod
+        >>> config = boltmod.QuantisedConfig(weight_bit_width=4)
+        >>> config.numbers.weight_bit_width, config.in_float().numbers == boltmod.NumberFormat()
+        (4, True)
     """
 
     weight_bit_width: int = 6
