@@ -95,7 +95,7 @@ class Recipe(Section):
         >>> import boltmod
         >>> recipe = boltmod.Recipe.model_validate({
         ...     "name": "mine",
-        ...     "network": {"name": "boltnet", "channels": [16, 16]},
+        ...     "network": {"name": "boltnet", "stem_channels": 8},
         ...     "phases": [{"name": "first", "kind": "train", "epochs": 10}],
         ... })
         >>> recipe.phases[0].learning_rate
