@@ -90,10 +90,10 @@ def made_here(folder: Path, recipe: Path) -> Path:
     import onnx
     import torch
 
-    from boltmod.config import read_recipe
     from boltmod.export.qonnx import trace
     from boltmod.model.metadata import Metadata
     from boltmod.nn.registry import build, parse
+    from boltmod.pipeline.recipe import read_recipe
 
     section = read_recipe(recipe).network
     torch.manual_seed(0)
@@ -108,8 +108,8 @@ def torch_network(model: Model, recipe: Path) -> Any:
     """The recipe's network with the model's weights, checked to name the same classes."""
     import torch
 
-    from boltmod.config import read_recipe
     from boltmod.nn.registry import build, parse
+    from boltmod.pipeline.recipe import read_recipe
     from boltmod.train.published import import_weights
 
     section = read_recipe(recipe).network

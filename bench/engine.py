@@ -127,9 +127,9 @@ def in_onnx_runtime(model: Model, frames: Frames) -> Way:
 def in_pytorch(model: Model, recipe: Path, frames: Frames) -> Way:
     import torch
 
-    from boltmod.config import read_recipe
     from boltmod.nn.registry import build as build_network
     from boltmod.nn.registry import parse
+    from boltmod.pipeline.recipe import read_recipe
     from boltmod.train.published import import_weights
 
     torch.set_num_threads(1)

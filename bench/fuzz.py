@@ -426,7 +426,7 @@ def _safetensors_seeds() -> list[Files]:
 def _read_safetensors(folder: Path) -> None:
     from boltmod.train import checkpoint
 
-    checkpoint.open_network(folder / "x.safetensors")
+    checkpoint.open_trainee(folder / "x.safetensors")
 
 
 def _sigmf(real: bool = False) -> Files:
@@ -530,10 +530,9 @@ def _raw_seeds() -> list[Files]:
 
 
 def _read_recipe(folder: Path) -> None:
-    from boltmod.config import read_recipe
-    from boltmod.pipeline.run import recipe_document
+    from boltmod.pipeline.recipe import read_recipe
 
-    recipe_document(read_recipe(folder / "x.toml"))
+    _ = read_recipe(folder / "x.toml").document
 
 
 _SPACE = b"""recipe = "base.toml"

@@ -29,7 +29,7 @@ from boltmod.model.onnx_file import Model, load
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import TWIN
-from boltmod.train.checkpoint import open_network
+from boltmod.train.checkpoint import open_trainee
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def networks(runs: list[Path], beside: list[Path]) -> Iterator[tuple[str, Model]
         yield path.stem, load(path)
     for run in runs:
         for phase in RunFolder(run).finished:
-            found = open_network(phase)
+            found = open_trainee(phase)
             if found.config.quantised:
                 facts = Metadata(classes=found.config.classes)
                 yield f"{run.name} {phase.parent.name}", Model(trace(found.network, facts), facts)

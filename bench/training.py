@@ -31,15 +31,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from boltmod.config import TrainPhase
 from boltmod.data.loader import random_batches
 from boltmod.data.radioml import RadioMLFile
-from boltmod.data.source import TwinSource
+from boltmod.data.source.frames import Sampling
+from boltmod.data.source.twin import TwinSource
 from boltmod.data.split import official_split
 from boltmod.nn import registry
+from boltmod.pipeline.phase.train import TrainPhase
 from boltmod.signal.profile import TWIN
 from boltmod.train.allocator import keep_freed_memory
-from boltmod.train.loop import make_optimiser
+from boltmod.train.optimiser import make_optimiser
 
 Batches = Iterator[tuple[Tensor, Tensor]]
 Step = Callable[[Tensor, Tensor], None]
@@ -73,8 +74,9 @@ def our_batches(path: Path, train: np.ndarray, batch_size: int) -> Batches:
 
 
 def twin_batches(batch_size: int) -> Batches:
-    source = TwinSource(TWIN, 0, 1_000_000, batch_size, -20, 24, torch.device("cpu"))
-    yield from source.batches(0)
+    source = TwinSource(Sampling(0, batch_size), 1_000_000, 24, TWIN)
+    for batch in source.batches(0):
+        yield batch.iq_planes, batch.class_ids
 
 
 def build(name: str, plain: bool) -> nn.Module:

@@ -11,14 +11,17 @@ import tomli_w
 import torch
 
 from boltmod import framing
-from boltmod.config import DataSection, MixPart, Recipe
-from boltmod.data.source import MixedSource, open_source
+from boltmod.data.section import DataSection, MixPart
+from boltmod.data.source.frames import Sampling
+from boltmod.data.source.mixed import MixedSource
+from boltmod.data.source.opening import open_source
 from boltmod.errors import ConfigError
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES, FIELD_CLASSES, NAMED_BESIDE, UNKNOWN_ID, Modulation
 from boltmod.nn import registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.run import run
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal import keying
@@ -29,7 +32,7 @@ from boltmod.signal.others import keyed_tones, kinds, voice, wide_band
 from boltmod.signal.others.numbers import Numbers, draw
 from boltmod.signal.profile import FIELD, PROFILES, TWIN, Keying, Profile, profile_from
 from boltmod.train import temperature
-from test_pipeline import Watcher
+from small_runs import Watcher
 
 CPU = torch.device("cpu")
 
@@ -313,7 +316,7 @@ def mixed(**changes: object) -> MixedSource:
         frames_per_epoch=1500,
         validation_frames=600,
     )
-    source = open_source(data, seed=3, batch_size=100, minimum_snr=-6, device=CPU)
+    source = open_source(data, Sampling(seed=3, batch_size=100, minimum_snr=-6))
     assert isinstance(source, MixedSource)
     return source
 
@@ -323,13 +326,14 @@ def test_a_mix_is_the_same_after_an_interruption() -> None:
     assert source.frames_per_epoch == 1500
     whole = list(source.batches(1))
     assert len(whole) == 15
-    assert all(frames.shape == (100, 2, 1024) for frames, _ in whole)
+    assert all(batch.iq_planes.shape == (100, 2, 1024) for batch in whole)
     again = list(source.batches(1, first_step=12))
     assert len(again) == 3
-    for (frames, ids), (frames_again, ids_again) in zip(whole[12:], again, strict=True):
-        assert torch.equal(frames, frames_again)
-        assert torch.equal(ids, ids_again)
-    assert not torch.equal(whole[0][0], next(source.batches(2))[0])
+    for batch, batch_again in zip(whole[12:], again, strict=True):
+        assert batch.place == batch_again.place
+        assert torch.equal(batch.iq_planes, batch_again.iq_planes)
+        assert torch.equal(batch.class_ids, batch_again.class_ids)
+    assert not torch.equal(whole[0].iq_planes, next(source.batches(2)).iq_planes)
 
 
 def test_a_mix_holds_its_parts() -> None:

@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from boltmod.compress.bit_width import Figures, lower, lowerable
-from boltmod.config import LowerPhase, Recipe
 from boltmod.cost import inference_cost
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
@@ -15,11 +14,12 @@ from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.bacalhaunet import BacalhauNetConfig
 from boltmod.nn.quantizers import bit_width, learned_scale, set_bit_width
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.phase.lower import LowerPhase
+from boltmod.pipeline.recipe import Recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
-from boltmod.train.checkpoint import open_network
-from test_phases import FLOAT, last_phase, recipe
-from test_pipeline import Watcher, metrics, timeless
+from boltmod.train.checkpoint import open_trainee
+from small_runs import FLOAT, Watcher, last_phase, metrics, recipe, timeless
 
 SMALL = {"channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2], "pool": 8}
 
@@ -129,7 +129,7 @@ def test_a_lower_phase_costs_less_and_reopens(epochs: int, tmp_path: Path) -> No
     record = last_phase(files)
     assert record["epochs"] == epochs
     assert record["lowered"][-1]["figures"]["score"] == pytest.approx(scores[1], rel=0.05)
-    opened = open_network(tmp_path / "checkpoints" / "02-lower" / "final.safetensors")
+    opened = open_trainee(tmp_path / "checkpoints" / "02-lower" / "final.safetensors")
     assert isinstance(opened.config, BacalhauNetConfig)
     assert set(opened.config.bit_widths.values()) == {5}
     assert len(opened.config.bit_widths) == 5

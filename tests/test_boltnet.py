@@ -9,7 +9,6 @@ from onnx import numpy_helper
 from torch import nn
 
 from boltmod.compress.bit_width import lowerable
-from boltmod.config import LowerPhase, Recipe
 from boltmod.cost import inference_cost
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
@@ -19,12 +18,15 @@ from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
 from boltmod.nn import quantizers, registry
 from boltmod.nn.boltnet import BoltNet, BoltNetConfig
-from boltmod.pipeline.phases import run_phases
+from boltmod.nn.number_format import NumberFormat
+from boltmod.pipeline.phase.lower import LowerPhase
+from boltmod.pipeline.recipe import Recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import calibrate, transfer
 from boltmod.train.checkpoint import Checkpoint
-from test_pipeline import Watcher
+from small_runs import Watcher
 
 FACTS = Metadata(classes=CLASSES)
 
@@ -204,7 +206,7 @@ def test_every_scale_is_a_power_of_two_where_that_is_asked_for() -> None:
 
 
 def test_powers_of_two_are_the_nearest_ones() -> None:
-    act = quantizers.relu(4, power_of_two=True)
+    act = quantizers.relu(NumberFormat(act_bit_width=4, power_of_two=True))
     for wanted, largest in ((5.0, 3.75), (6.0, 7.5), (0.7, 0.46875), (0.71, 0.9375)):
         quantizers.set_learned_range(act, wanted)
         assert float(act(torch.tensor([1e3])).detach()) == pytest.approx(largest)

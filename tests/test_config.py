@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from boltmod.config import read_recipe
 from boltmod.errors import ConfigError
+from boltmod.pipeline.recipe import read_recipe
 
 MINIMAL = """
 name = "small"

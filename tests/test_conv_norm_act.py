@@ -11,7 +11,8 @@ from boltmod.native import library
 from boltmod.native.compiling import CONVOLUTION
 from boltmod.nn import conv_norm_act, quantizers, quick_steps
 from boltmod.nn.conv_norm_act import Steps
-from boltmod.nn.layers import BitWidths, ConvNormRelu, SeparableBlock
+from boltmod.nn.layers import ConvNormRelu, SeparableBlock
+from boltmod.nn.number_format import NumberFormat
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="there is no C compiler"
@@ -149,7 +150,7 @@ def test_a_block_learns_what_it_learned_without(
 ) -> None:
     torch.manual_seed(5)
     block = SeparableBlock(
-        8, 8, 9, stride=1, residual=True, bits=BitWidths(bits, bits, bits)
+        8, 8, 9, NumberFormat(bits, bits), residual=True, quantise_sum=True
     ).train()
     x, used = torch.randn(4, 8, 64), list[int]()
     whole = conv_norm_act.conv_norm_act
@@ -185,7 +186,7 @@ def test_without_a_compiler_training_says_so_and_goes_on(
     monkeypatch.setattr("boltmod.native.compiling.shutil.which", lambda name: None)
     library.load.cache_clear()
     conv_norm_act._kernel.cache_clear()
-    layer = ConvNormRelu(4, 4, 3, bits=BitWidths(None, None)).train()
+    layer = ConvNormRelu(4, 4, 3, NumberFormat()).train()
     try:
         with pytest.warns(UserWarning, match="training will be slower: the convolution needs"):
             result = layer(torch.randn(2, 4, 32))
@@ -196,7 +197,7 @@ def test_without_a_compiler_training_says_so_and_goes_on(
 
 
 def test_who_listens_to_a_part_hears_it() -> None:
-    layer = ConvNormRelu(4, 4, 3, bits=BitWidths(None, None)).train()
+    layer = ConvNormRelu(4, 4, 3, NumberFormat()).train()
     heard = list[torch.Size]()
     layer.act.register_forward_pre_hook(lambda part, given: heard.append(given[0].shape))
     layer(torch.randn(2, 4, 32))

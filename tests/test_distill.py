@@ -1,4 +1,5 @@
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,19 +7,20 @@ import onnx
 import pytest
 import torch
 
-from boltmod.config import Distillation, Recipe, TrainPhase
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES
 from boltmod.nn import registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.phase.train import TrainPhase
+from boltmod.pipeline.recipe import Recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
-from boltmod.train.checkpoint import open_network
+from boltmod.train.checkpoint import open_trainee
 from boltmod.train.distill import distillation_loss, network_teacher, onnx_teacher
-from test_phases import FLOAT, recipe
-from test_pipeline import Watcher, metrics, timeless
+from boltmod.train.settings import Distillation
+from small_runs import FLOAT, Watcher, metrics, recipe, timeless
 
 CPU = torch.device("cpu")
 FRAMES = torch.randn(64, 2, 1024, generator=torch.Generator().manual_seed(9))
@@ -70,7 +72,7 @@ def test_an_earlier_phase_teaches_and_an_interruption_changes_nothing(
     with pytest.raises(KeyboardInterrupt):
         run_phases(by_phase(), files, Watcher(interrupt_after=6))
     network, _ = run_phases(by_phase(), files, Watcher())
-    expected = open_network(taught.checkpoints / "01-student" / "final.safetensors").network
+    expected = open_trainee(taught.checkpoints / "01-student" / "final.safetensors").network
     for ours, theirs in zip(network.parameters(), expected.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert timeless(metrics(files)) == timeless(metrics(taught))
@@ -87,7 +89,7 @@ def test_a_teacher_changes_what_is_learnt(taught: RunFolder, tmp_path: Path) -> 
 def test_a_run_folder_or_an_exported_model_teaches_the_same(
     taught: RunFolder, tmp_path: Path
 ) -> None:
-    opened = open_network(taught.checkpoints / "01-student" / "final.safetensors")
+    opened = open_trainee(taught.checkpoints / "01-student" / "final.safetensors")
     facts = Metadata(classes=CLASSES)
     path = tmp_path / "teacher.onnx"
     onnx.save(trace(opened.network, facts), path)
@@ -101,7 +103,7 @@ def test_a_run_folder_or_an_exported_model_teaches_the_same(
 
 
 def test_a_teacher_of_other_classes_is_refused(taught: RunFolder, tmp_path: Path) -> None:
-    opened = open_network(taught.checkpoints / "00-float" / "final.safetensors")
+    opened = open_trainee(taught.checkpoints / "00-float" / "final.safetensors")
     path = tmp_path / "teacher.onnx"
     classes = tuple(f"class {i}" for i in range(24))
     onnx.save(trace(opened.network, Metadata(classes=classes)), path)
@@ -132,9 +134,24 @@ def test_a_published_model_teaches(referees: Path, tmp_path: Path) -> None:
     path = referees / "bacalhaunet_v1.onnx"
     student = {"name": "student", "kind": "train", "distill": {"model": str(path)}}
     run_phases(recipe(FLOAT, student), RunFolder(tmp_path), Watcher())
-    opened = open_network(tmp_path / "checkpoints" / "01-student" / "final.safetensors")
+    opened = open_trainee(tmp_path / "checkpoints" / "01-student" / "final.safetensors")
     assert opened.config == registry.parse(
         "bacalhaunet",
         {"pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2]},
     )
     assert load(path).classes == CLASSES
+
+
+def test_a_finished_phase_of_another_teacher_is_refused(tmp_path: Path, taught: RunFolder) -> None:
+    teacher = tmp_path / "teacher.safetensors"
+    folders = [taught.checkpoints / name for name in ("00-float", "01-student")]
+    student = {"name": "student", "kind": "train", "distill": {"checkpoint": str(teacher)}}
+    files = RunFolder(tmp_path / "run")
+    for folder in folders:
+        shutil.copy(folder / "final.safetensors", teacher)
+        if folder is folders[0]:
+            run_phases(recipe(student), files, Watcher())
+    with pytest.raises(CheckpointError, match="was made with another recipe"):
+        run_phases(recipe(student), files, Watcher())
+    teacher.unlink()
+    assert run_phases(recipe(student), files, Watcher())[1] is False

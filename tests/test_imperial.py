@@ -16,11 +16,10 @@ from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.imperial import ImperialConfig
 from boltmod.nn.signal_statistics import cumulants, hilbert_taps, instantaneous, moments
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
-from boltmod.train.checkpoint import open_network
-from test_phases import recipe
-from test_pipeline import Watcher, metrics
+from boltmod.train.checkpoint import open_trainee
+from small_runs import Watcher, metrics, recipe
 
 PLANES = torch.randn(4, 2, 1024, generator=torch.Generator().manual_seed(6)).double()
 PLANES[:, 1] = 0.5 * PLANES[:, 1] + 0.3 * PLANES[:, 0]
@@ -123,7 +122,7 @@ def test_an_imperial_run_trains_both_branches_and_leaves_the_transformer_alone(
         {"name": "float", "kind": "train", "quantised": False},
         {"name": "prune", "kind": "prune", "fraction": 0.5, "scope": "kind"},
     )
-    from boltmod.config import Recipe
+    from boltmod.pipeline.recipe import Recipe
 
     document = whole.model_dump(mode="json") | {"network": network}
     files = RunFolder(tmp_path)
@@ -133,7 +132,7 @@ def test_an_imperial_run_trains_both_branches_and_leaves_the_transformer_alone(
     fresh = registry.build(ImperialConfig(channels=4, dense=8)).state_dict()
     state = trained.state_dict()
     assert torch.equal(state["statistics.hilbert.weight"], fresh["statistics.hilbert.weight"])
-    opened = open_network(files.checkpoints / "01-prune" / "final.safetensors")
+    opened = open_trainee(files.checkpoints / "01-prune" / "final.safetensors")
     weights = prunable(opened.network)
     left = sum(int(w.count_nonzero()) for w in weights.values())
     assert left == pytest.approx(0.5 * sum(w.numel() for w in weights.values()), abs=3)

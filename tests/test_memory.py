@@ -8,18 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from boltmod.config import DataSection
-from boltmod.data.memory import Memory
-from boltmod.data.source import FrameSource, open_source
+from boltmod.data.section import DataSection
+from boltmod.data.source.frames import Batch, Frames, FrameSource, Place, Sampling
+from boltmod.data.source.kept import Memory
+from boltmod.data.source.opening import open_source
 
 N_STEPS = 4
 
 
 def opened(memory: Memory | None) -> FrameSource:
     data = DataSection(frames_per_epoch=N_STEPS * 24, validation_frames=24)
-    return open_source(
-        data, seed=5, batch_size=24, minimum_snr=0, device=torch.device("cpu"), memory=memory
-    )
+    return open_source(data, Sampling(seed=5, batch_size=24, minimum_snr=0), memory)
 
 
 def same(a: Tensor, b: Tensor) -> bool:
@@ -29,16 +28,21 @@ def same(a: Tensor, b: Tensor) -> bool:
 def test_the_first_epochs_are_the_source_s_own() -> None:
     kept, drawn = opened(Memory(2, seed=5)), opened(None)
     for epoch in range(2):
-        for (a, ids), (b, own) in zip(kept.batches(epoch), drawn.batches(epoch), strict=True):
-            assert same(a, b)
-            assert torch.equal(ids, own)
+        for a, b in zip(kept.batches(epoch), drawn.batches(epoch), strict=True):
+            assert same(a.iq_planes, b.iq_planes)
+            assert torch.equal(a.class_ids, b.class_ids)
+            assert a.place == b.place
 
 
 def test_later_epochs_see_the_first_ones_again_in_another_order() -> None:
     source = opened(Memory(2, seed=5))
-    first = [ids for _, ids in source.batches(1)]
-    later = [ids for _, ids in source.batches(3)]
-    order = [next(i for i, own in enumerate(first) if torch.equal(own, ids)) for ids in later]
+    first = [batch.class_ids for batch in source.batches(1)]
+    later = list(source.batches(3))
+    order = [
+        next(i for i, own in enumerate(first) if torch.equal(own, batch.class_ids))
+        for batch in later
+    ]
+    assert [batch.place for batch in later] == [(1, step) for step in order]
     assert sorted(order) == list(range(N_STEPS))
     assert order != list(range(N_STEPS))
 
@@ -47,7 +51,10 @@ def test_later_epochs_see_the_first_ones_again_in_another_order() -> None:
 def test_an_interrupted_epoch_goes_on_with_the_frames_it_would_have_seen(epoch: int) -> None:
     whole = list(opened(Memory(1, seed=5)).batches(epoch))
     rest = list(opened(Memory(1, seed=5)).batches(epoch, first_step=1))
-    assert all(torch.equal(a, b) for (a, _), (b, _) in zip(whole[1:], rest, strict=True))
+    assert all(
+        torch.equal(a.iq_planes, b.iq_planes) and a.place == b.place
+        for a, b in zip(whole[1:], rest, strict=True)
+    )
 
 
 def test_nothing_is_drawn_twice() -> None:
@@ -63,9 +70,9 @@ def test_nothing_is_drawn_twice() -> None:
 def test_after_an_interruption_every_batch_is_drawn_once_and_in_order() -> None:
     source = Counted(opened(None))
     memory = Memory(2, seed=5)
-    rest = [ids for _, ids in memory.batches(source, "same", 3, 1)]
+    rest = [batch.class_ids for batch in memory.batches(source, "same", 3, 1)]
     assert source.drawn == N_STEPS
-    whole = [ids for _, ids in opened(Memory(2, seed=5)).batches(3)]
+    whole = [batch.class_ids for batch in opened(Memory(2, seed=5)).batches(3)]
     assert all(torch.equal(a, b) for a, b in zip(rest, whole[1:], strict=True))
     list(memory.batches(source, "same", 0, 2))
     assert source.drawn == N_STEPS + 2
@@ -81,7 +88,7 @@ def test_a_teacher_is_asked_once_for_each_batch() -> None:
         asked.append(name)
         return torch.tensor(float(len(asked)))
 
-    answers = [float(memory.answer(who, (0, 1), lambda who=who: ask(who))) for who in "aabba"]
+    answers = [float(memory.answer(who, Place(0, 1), lambda who=who: ask(who))) for who in "aabba"]
     assert asked == ["a", "b", "a"]
     assert answers == [1, 1, 2, 2, 3]
 
@@ -95,7 +102,10 @@ class Counted:
         self.frames_per_epoch = source.frames_per_epoch
         self.drawn = 0
 
-    def batches(self, epoch: int, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         for batch in self._source.batches(epoch, first_step):
             self.drawn += 1
             yield batch
+
+    def validation(self) -> Frames:
+        return self._source.validation()

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from boltmod.config import Recipe
 from boltmod.cost import inference_cost
 from boltmod.errors import ConfigError
 from boltmod.export.qonnx import trace
@@ -18,11 +17,12 @@ from boltmod.modulation import CLASSES
 from boltmod.nn import registry
 from boltmod.nn.aaronnet import AaronNetConfig
 from boltmod.nn.teacher import TeacherConfig
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.run import run
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
-from test_pipeline import RECIPE, Watcher
+from small_runs import RECIPE, Watcher
 
 FACTS = Metadata(classes=CLASSES)
 

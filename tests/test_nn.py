@@ -1,10 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+import boltmod
 from boltmod.errors import ConfigError
 from boltmod.nn import quantizers, registry
 from boltmod.nn.bacalhaunet import BacalhauNet, BacalhauNetConfig
+from boltmod.nn.number_format import NumberFormat
 from boltmod.train.calibrate import calibrate, transfer
 
 SMALL = BacalhauNetConfig(channels=(4, 4), kernel_sizes=(5, 3), strides=(2, 1), pool=4)
@@ -29,13 +34,15 @@ def test_only_blocks_that_keep_their_shape_are_residual() -> None:
 @pytest.mark.parametrize("bits", [2, 4, 6, 8])
 def test_values_lie_on_their_grid(bits: int) -> None:
     torch.manual_seed(bits)
-    act = quantizers.relu(bits).eval()
+    act = quantizers.relu(NumberFormat(act_bit_width=bits)).eval()
     values = act(10 * torch.randn(1000)).detach()
     step = 6.0 / (2**bits - 1)
     assert values.min() == 0
     assert values.max() == pytest.approx(6.0)
     assert torch.allclose(values / step, (values / step).round(), atol=1e-4)
-    sample = quantizers.input_quantiser(bits, 2.0)(torch.linspace(-3, 3, 999))
+    sample = quantizers.input_quantiser(NumberFormat(act_bit_width=bits), 2.0)(
+        torch.linspace(-3, 3, 999)
+    )
     step = 2.0 / 2 ** (bits - 1)
     assert torch.equal(sample / step, (sample / step).round())
     assert (sample.min(), sample.max()) == (-2.0, 2.0 - step)
@@ -44,7 +51,7 @@ def test_values_lie_on_their_grid(bits: int) -> None:
 @pytest.mark.parametrize("bits", [3, 6, 8])
 def test_weights_use_every_bit_and_no_more(bits: int) -> None:
     torch.manual_seed(bits)
-    layer = quantizers.conv1d(3, 5, 7, stride=1, groups=1, weight_bit_width=bits)
+    layer = quantizers.conv1d(3, 5, 7, NumberFormat(weight_bit_width=bits))
     weights = layer.quant_weight().value.detach()
     top = 2 ** (bits - 1) - 1
     integers = weights / weights.abs().max() * top
@@ -105,3 +112,10 @@ def test_an_untrained_network_is_measured_as_its_first_step_sees_it() -> None:
     assert len(ranges) == 10
     # A normalised value exceeds one to two standard deviations in its largest thousandth.
     assert all(1.5 < value < 6.0 for value in ranges), ranges
+
+
+def test_brevitas_s_attributes_are_named_in_one_module() -> None:
+    source = Path(boltmod.__file__).parent
+    words = re.compile(r"\b(act_quant|weight_quant|tensor_quant|quant_injector|quant_weight)\b")
+    found = [path for path in source.rglob("*.py") if words.search(path.read_text("utf-8"))]
+    assert found == [source / "nn" / "quantizers.py"]

@@ -15,7 +15,6 @@ from boltmod.errors import CheckpointError, ConfigError
 from boltmod.modulation import UNKNOWN
 from boltmod.nn import registry
 from boltmod.nn.boltnet import BoltNet, BoltNetConfig
-from boltmod.pipeline.run import recipe_document
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 
@@ -63,7 +62,7 @@ def test_the_page_runs_to_the_end(workplace):
     assert len(kinds) == 2
     assert all("FLOAT" not in kind for pair in kinds for kind in pair)
     assert sum(each.nonzero_weights for each in cost.layers) <= 0.51 * (2 * 15 + 24) * 12
-    opened = checkpoint.open_network(run.finished[-1])
+    opened = checkpoint.open_trainee(run.finished[-1])
     assert type(opened.network).__name__ == "Tiny"
     assert (opened.config.channels, opened.config.quantised) == (12, True)
     frames = boltmod.generate(["BPSK", "QPSK"], 20, seed=3)
@@ -107,11 +106,11 @@ def test_a_checkpoint_never_chooses_what_is_imported(workplace, monkeypatch):
     state = {"network": registry.describe(network.config)}
     path = workplace / "final.safetensors"
     checkpoint.save(checkpoint.Checkpoint(network.state_dict(), state=state), path)
-    assert checkpoint.open_network(path).config == network.config
+    assert checkpoint.open_trainee(path).config == network.config
     monkeypatch.setattr(registry, "_own", {})
     del sys.modules["mynets"]
     with pytest.raises(CheckpointError) as caught:
-        checkpoint.open_network(path)
+        checkpoint.open_trainee(path)
     assert "mynets" not in sys.modules
     assert (
         "network mynets:Tiny must be imported before a file that names it is read: import mynets "
@@ -120,7 +119,7 @@ def test_a_checkpoint_never_chooses_what_is_imported(workplace, monkeypatch):
     monkeypatch.syspath_prepend(str(workplace))
     import mynets  # noqa: F401
 
-    assert checkpoint.open_network(path).config.channels == 3
+    assert checkpoint.open_trainee(path).config.channels == 3
 
 
 def test_parameters_are_checked_as_for_boltmods_own(workplace):
@@ -259,5 +258,5 @@ def test_what_toml_cannot_say_is_left_out_of_the_recipe(workplace):
     text = (workplace / "mynets.py").read_text().replace("bits: int = 6", "bits: int | None = None")
     (workplace / "mynets.py").write_text(text)
     recipe = boltmod.read_recipe("tiny.toml")
-    assert "bits" not in recipe_document(recipe)["network"]
+    assert "bits" not in recipe.document["network"]
     assert UNKNOWN not in registry.parse("mynets:Tiny", {}).classes

@@ -1,44 +1,25 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
 from boltmod.compress import prune
-from boltmod.config import DataSection, Recipe
 from boltmod.data.loader import Share
-from boltmod.data.source import Frames, open_source
-from boltmod.errors import ConfigError
-from boltmod.pipeline import feedback
-from boltmod.pipeline.phases import run_phases
+from boltmod.data.make import make
+from boltmod.data.provenance import Plan
+from boltmod.data.section import DataSection
+from boltmod.data.source.frames import Frames, Sampling
+from boltmod.data.source.opening import open_source
+from boltmod.errors import CheckpointError, ConfigError
+from boltmod.pipeline.phase import feedback
+from boltmod.pipeline.recipe import Recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
-from test_pipeline import Watcher, metrics, timeless
-
-NETWORK = {
-    "name": "bacalhaunet", "pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2],
-}  # fmt: skip
-FLOAT = {
-    "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 128,
-}  # fmt: skip
-
-
-def recipe(*phases: dict[str, Any], **network: Any) -> Recipe:
-    return Recipe.model_validate({
-        "name": "tiny",
-        "seed": 7,
-        "network": NETWORK | network,
-        "data": {"frames_per_epoch": 512, "validation_frames": 624},
-        "phases": [{"epochs": 1, "batch_size": 128} | phase for phase in phases],
-    })  # fmt: skip
-
-
-def last_phase(files: RunFolder) -> dict[str, Any]:
-    return [record for record in metrics(files) if record["event"] == "phase"][-1]
-
+from small_runs import FLOAT, Watcher, last_phase, metrics, recipe, timeless
 
 FEEDBACK = {
     "name": "feedback", "kind": "feedback", "fraction": 0.4, "smallest_fraction": 0.15,
@@ -122,13 +103,10 @@ def test_processes_share_the_twin_s_batches() -> None:
     def batch(share: Share) -> tuple[torch.Tensor, torch.Tensor]:
         source = open_source(
             DataSection(frames_per_epoch=256),
-            seed=1,
-            batch_size=64,
-            minimum_snr=0,
-            device=torch.device("cpu"),
-            share=share,
+            Sampling(seed=1, batch_size=64, minimum_snr=0, share=share),
         )
-        return next(iter(source.batches(epoch=2, first_step=1)))
+        found = next(iter(source.batches(epoch=2, first_step=1)))
+        return found.iq_planes, found.class_ids
 
     whole, parts = batch(Share()), [batch(Share(rank, 2)) for rank in range(2)]
     assert torch.equal(torch.cat([part[1] for part in parts]), whole[1])
@@ -137,14 +115,7 @@ def test_processes_share_the_twin_s_batches() -> None:
 
 def test_a_batch_the_processes_cannot_share_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        open_source(
-            DataSection(),
-            seed=1,
-            batch_size=63,
-            minimum_snr=0,
-            device=torch.device("cpu"),
-            share=Share(0, 2),
-        )
+        open_source(DataSection(), Sampling(seed=1, batch_size=63, share=Share(0, 2)))
     assert str(caught.value) == (
         "batch_size must be a multiple of the 2 processes, not 63; choose another batch_size or "
         "another --processes"
@@ -156,3 +127,48 @@ def test_scaled_batches_shrink_to_no_less_than_128() -> None:
     assert DataSection(scale=0.01).scaled_batch_size(1024) == 128
     assert DataSection(scale=0.01).scaled_batch_size(100) == 100
     assert DataSection().scaled_batch_size(1024) == 1024
+
+
+def test_a_finished_phase_of_another_recipe_is_refused_as_an_unfinished_one_is(
+    after_feedback: RunFolder,
+) -> None:
+    other = recipe(FLOAT | {"learning_rate": 0.02}, FEEDBACK)
+    path = after_feedback.checkpoints / "00-float" / "final.safetensors"
+    with pytest.raises(CheckpointError) as caught:
+        run_phases(other, after_feedback, Watcher())
+    assert str(caught.value) == (
+        f"{path}: was made with another recipe, or its frames or its teacher have changed; "
+        "choose another run folder, or delete this one"
+    )
+
+
+def test_dropout_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    network = {"name": "teacher", "channels": [4], "kernel_sizes": [5], "dilations": [1],
+               "strides": [8], "dense": [8], "dropout": 0.5}  # fmt: skip
+    dropping = Recipe.model_validate({
+        "name": "dropping", "network": network, "export": {"unquantised": True},
+        "data": {"frames_per_epoch": 512, "validation_frames": 96}, "phases": [FLOAT],
+    })  # fmt: skip
+    whole, halves = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "halves")
+    expected, _ = run_phases(dropping, whole, Watcher())
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(dropping, halves, Watcher(interrupt_after=2))
+    torch.manual_seed(99)
+    network_again, _ = run_phases(dropping, halves, Watcher())
+    for name, tensor in network_again.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name])
+
+
+def test_a_file_of_frames_that_was_exchanged_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "small.hdf5"
+    document = recipe(FLOAT, {"name": "more", "kind": "train"}).model_dump(mode="json")
+    document["data"] = {"source": "hdf5", "path": str(path), "frames_per_epoch": 512,
+                        "validation_frames": 96}  # fmt: skip
+    files = RunFolder(tmp_path / "run")
+    make(Plan(frames_per_cell=4, seed=5), path)
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(Recipe.model_validate(document), files, Watcher(interrupt_after=6))
+    path.unlink()
+    make(Plan(frames_per_cell=4, seed=6), path)
+    with pytest.raises(CheckpointError, match="or its frames or its teacher have changed"):
+        run_phases(Recipe.model_validate(document), files, Watcher())

@@ -4,84 +4,21 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from boltmod.config import FeedbackPhase, Recipe, read_recipe
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
 from boltmod.errors import CheckpointError, ConfigError
-from boltmod.pipeline.phases import run_phases
-from boltmod.pipeline.run import run
-from boltmod.pipeline.stages import epochs_after, stages
+from boltmod.pipeline.phase.feedback import FeedbackPhase
+from boltmod.pipeline.recipe import Recipe, read_recipe
+from boltmod.pipeline.run import claim, run
+from boltmod.pipeline.stages import run_phases, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
-
-RECIPE = """
-name = "tiny"
-seed = 7
-[network]
-name = "bacalhaunet"
-pool = 8
-channels = [4, 4]
-kernel_sizes = [5, 3]
-strides = [2, 2]
-[data]
-frames_per_epoch = 768
-validation_frames = 624
-[[phases]]
-name = "float"
-kind = "train"
-quantised = false
-epochs = 2
-batch_size = 128
-[[phases]]
-name = "quantise"
-kind = "train"
-epochs = 1
-batch_size = 128
-[[phases]]
-name = "prune"
-kind = "prune"
-epochs = 1
-rounds = 2
-fraction = 0.5
-batch_size = 128
-[export]
-frames = 256
-[evaluation]
-frames_per_cell = 1
-"""
-
-
-class Watcher:
-    """Remembers everything; interrupts after a number of steps, as Ctrl-C would."""
-
-    def __init__(self, interrupt_after: int = 0) -> None:
-        self.left = interrupt_after
-        self.epochs: list[Mapping[str, Any]] = []
-        self.phases: list[Mapping[str, Any]] = []
-
-    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
-        pass
-
-    def step(self, record: Mapping[str, Any]) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        self.epochs.append(record)
-
-    def phase_ends(self, record: Mapping[str, Any]) -> None:
-        self.phases.append(record)
-
-    def notify(self, what: str, done: int, total: int) -> None:
-        pass
+from small_runs import RECIPE, Watcher, metrics, timeless
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +39,6 @@ def finished(recipe_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     watcher = Watcher()
     run(recipe_path, folder, watcher, watcher.notify)
     return RunFolder(folder)
-
-
-def metrics(files: RunFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in files.metrics.read_text().splitlines()]
-
-
-def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    clocks = {"seconds", "frames_per_s"}
-    return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
 def test_a_phase_that_ended_untold_is_not_trained_again(
@@ -163,6 +91,20 @@ def test_the_recorded_recipe_makes_the_same_recipe(finished: RunFolder, recipe: 
     assert recorded.model_copy(update={"network": recipe.network}) == recipe
     assert recorded.network.parameters.items() >= recipe.network.parameters.items()
     assert recorded.network.parameters["act_bit_width"] == 6
+
+
+def test_a_folder_goes_on_whatever_its_recipe_leaves_to_its_defaults(
+    finished: RunFolder, recipe: Recipe, tmp_path: Path
+) -> None:
+    claim(recipe, finished)
+    files = RunFolder(tmp_path)
+    files.recipe.write_text(RECIPE)  # as an earlier version, with fewer parameters, wrote it
+    claim(recipe, files)
+    assert files.recipe.read_text() == RECIPE
+    for other in (RECIPE.replace("seed = 7", "seed = 8"), "name = 3"):
+        files.recipe.write_text(other)
+        with pytest.raises(ConfigError, match="holds the run of another recipe"):
+            claim(recipe, files)
 
 
 def test_metrics_hold_every_epoch_and_phase_once(finished: RunFolder, recipe: Recipe) -> None:
@@ -267,7 +209,7 @@ def test_a_checkpoint_of_another_network_is_refused(finished: RunFolder) -> None
 
 
 def test_a_phase_says_how_many_frames_come_after_it(recipe: Recipe) -> None:
-    assert [epochs_after(recipe, stage) for stage in stages(recipe)] == [3, 2, 1, 0]
+    assert [stage.epochs_after for stage in stages(recipe)] == [3, 2, 1, 0]
     feedback = FeedbackPhase(name="more", kind="feedback", epochs=1, batch_size=128, floor=0.5)
     longer = recipe.model_copy(update={"phases": [*recipe.phases, feedback]})
-    assert [epochs_after(longer, stage) for stage in stages(longer)] == [None] * 4 + [0]
+    assert [stage.epochs_after for stage in stages(longer)] == [None] * 4 + [0]

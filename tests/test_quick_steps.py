@@ -8,6 +8,9 @@ import torch
 from torch import nn
 
 from boltmod.nn import quantizers, quick_steps
+from boltmod.nn.number_format import NumberFormat
+
+EIGHT = NumberFormat(act_bit_width=8)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ def test_a_convolution_trains_as_torch_s(
 
 def test_the_layout_stays_from_layer_to_layer() -> None:
     conv, norm = quick_steps.Conv1d(2, 8, 5, padding=2), quick_steps.BatchNorm1d(8)
-    act = quantizers.relu(6)
+    act = quantizers.relu(NumberFormat(act_bit_width=6))
     y = act(norm(conv(torch.randn(4, 2, 32))))
     assert y.stride() == (8 * 32, 1, 8)
 
@@ -51,10 +54,13 @@ def test_batch_normalisation_trains_as_torch_s(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
-        (quantizers.relu(6), qnn.QuantReLU),
-        (quantizers.relu(2), qnn.QuantReLU),
-        (quantizers.signed_act(4), qnn.QuantIdentity),
-        (quantizers.input_quantiser(8, 3.0, learned=True), qnn.QuantIdentity),
+        (quantizers.relu(NumberFormat(act_bit_width=6)), qnn.QuantReLU),
+        (quantizers.relu(NumberFormat(act_bit_width=2)), qnn.QuantReLU),
+        (quantizers.signed_act(NumberFormat(act_bit_width=4)), qnn.QuantIdentity),
+        (
+            quantizers.input_quantiser(NumberFormat(act_bit_width=8), 3.0, learned=True),
+            qnn.QuantIdentity,
+        ),
     ],
 )
 def test_an_activation_trains_as_brevitas_s(layer: nn.Module, kind: type[nn.Module]) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes, lag_product
+from boltmod.nn.number_format import NumberFormat
 from boltmod.nn.quantizers import comparator
 from boltmod.nn.symbol_timing import SymbolTiming
 
@@ -29,7 +30,7 @@ def symbols_of_eight(n_symbols: int) -> tuple[Tensor, Tensor]:
 
 
 def timing() -> SymbolTiming:
-    return SymbolTiming(3, nn.Identity(), comparator(quantised=True), nn.Identity())
+    return SymbolTiming(3, nn.Identity(), comparator(NumberFormat(act_bit_width=8)), nn.Identity())
 
 
 @pytest.mark.parametrize("offset", range(8))

@@ -3,19 +3,21 @@
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from boltmod.cli.app import app
-from boltmod.config import PrunePhase, TrainPhase, read_recipe
-from boltmod.data.source import open_source
+from boltmod.data.source.frames import Sampling
+from boltmod.data.source.opening import open_source
 from boltmod.errors import CheckpointError, ConfigError
+from boltmod.model import shipped
 from boltmod.nn import registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.phase.prune import PrunePhase
+from boltmod.pipeline.phase.train import TrainPhase
+from boltmod.pipeline.recipe import read_recipe
 from boltmod.pipeline.run import run
-from boltmod.pipeline.stages import identity, stages
+from boltmod.pipeline.stages import run_phases, stages
 from boltmod.run_folder import RunFolder
-from test_pipeline import RECIPE, Watcher, metrics
+from small_runs import RECIPE, Watcher, metrics
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 
@@ -49,8 +51,9 @@ def test_a_recipe_for_one_core_has_the_published_network_and_phases(name: str) -
     assert [(p.name, p.kind) for p in phases] == [(p.name, p.kind) for p in published.phases]
     assert [stage.name for stage in stages(own)[1:]] == [stage.name for stage in stages(published)]
     taught = [p.distill for p in own.phases if p.distill is not None]
-    assert all(teacher.phase in {p.name for p in own.phases} for teacher in taught)
-    passes = own.data.frames_per_epoch * sum(stage.settings.epochs for stage in stages(own))
+    teachers = {p.name for p in own.phases} | set(shipped.names())
+    assert all(str(teacher.phase or teacher.model) in teachers for teacher in taught)
+    passes = own.data.frames_per_epoch * sum(stage.phase.epochs for stage in stages(own))
     # At 700 frames/s, half of what one core does with either network, eight hours.
     assert passes < 8 * 3600 * 700 + 1
 
@@ -68,12 +71,9 @@ def test_scale_shortens_the_epochs_alone(source: str, tmp_path: Path) -> None:
         text = text.replace("[data]", where)
     path.write_text(text)
     sources = [
-        open_source(
-            read_recipe(path, scale).data, seed=7, batch_size=128, minimum_snr=-20,
-            device=torch.device("cpu"),
-        )
+        open_source(read_recipe(path, scale).data, Sampling(seed=7, batch_size=128))
         for scale in (None, 0.5)
-    ]  # fmt: skip
+    ]
     assert [s.frames_per_epoch for s in sources] == [768, 384]
     assert len({len(s.validation().class_ids) for s in sources}) == 1
 
@@ -88,7 +88,7 @@ def test_scale_is_kept_and_never_mixed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="holds the run of another recipe"):
         run(path, tmp_path / "run", watcher, watcher.notify)
     whole, half = read_recipe(path), read_recipe(path, 0.5)
-    assert identity(whole, stages(whole)[0]) != identity(half, stages(half)[0])
+    assert stages(whole)[0].identity != stages(half)[0].identity
     with pytest.raises(CheckpointError, match="was made with another recipe"):
         run_phases(whole, RunFolder(tmp_path / "run"), watcher)
 

@@ -6,18 +6,18 @@ import torch
 from torch import nn
 
 from boltmod.compress import prune
+from boltmod.compress.prune import Pruning
 from boltmod.compress.saliency import loss_per_cost, weight_prices
-from boltmod.config import PrunePhase
 from boltmod.cost import inference_cost
 from boltmod.export.qonnx import trace
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model
 from boltmod.modulation import CLASSES
 from boltmod.nn import quantizers, registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.phase.prune import PrunePhase
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
-from test_phases import last_phase, recipe
-from test_pipeline import Watcher
+from small_runs import Watcher, last_phase, recipe
 
 FACTS = Metadata(classes=CLASSES)
 
@@ -63,7 +63,7 @@ def test_what_nobody_would_miss_goes_first_however_large() -> None:
     frames, ids = torch.randn(96, 2, 1024), torch.arange(96) % 24
     saliency = loss_per_cost(network, frames, ids)
     assert set(saliency) == {"dense.weight"}
-    masks = prune.smallest(network, {}, 0.5, measure="loss_per_cost", saliency=saliency)
+    masks = prune.smallest(network, {}, 0.5, Pruning(measure="loss_per_cost"), saliency=saliency)
     assert masks["dense.weight"].tolist() == [[1.0, 0.0]] * 24
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from boltmod.config import TrainPhase
+from boltmod.pipeline.phase.train import TrainPhase
 from boltmod.train.schedule import learning_rate
 
 

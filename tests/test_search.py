@@ -16,8 +16,8 @@ import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from boltmod.config import read_recipe
 from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.pipeline.recipe import read_recipe
 from boltmod.search import objective, worker
 from boltmod.search.folder import SearchFolder, is_free, locked
 from boltmod.search.results import write_results

@@ -5,11 +5,15 @@ from typing import Any
 
 import optuna
 import pytest
+from rich.console import Console
 
-from boltmod.config import Recipe, TrainPhase
+from boltmod.cli.search import _live_table
 from boltmod.errors import ConfigError
+from boltmod.pipeline.phase.train import TrainPhase
+from boltmod.pipeline.recipe import Recipe
 from boltmod.search import keys
 from boltmod.search.draw import drawn, recipe_from
+from boltmod.search.run import View
 from boltmod.search.space import RecipeSpace, Stopping, changed, kept_weights, read_space
 from boltmod.search.stopping import Curve, reason_to_stop
 from boltmod.search.trials import TrialRecord, front, shown
@@ -252,6 +256,19 @@ def test_the_front_is_what_no_other_beats() -> None:
     ]  # fmt: skip
     assert [t.number for t in front(trials, strict=False)] == [3, 0, 1]
     assert [t.number for t in front(trials, strict=True)] == [3, 1]
+
+
+def test_the_live_table_ranks_by_the_score_that_is_searched_for() -> None:
+    trials = (trained(0, 0.5, 0.01, 0.05), trained(1, 0.6, 0.02, 0.02))
+    assert [t.number for t in View(trials, strict=False).front] == [0, 1]
+    assert [t.number for t in View(trials, strict=True).front] == [1]
+    shown_rows = []
+    for strict in (False, True):
+        console = Console(width=100)
+        with console.capture() as capture:
+            console.print(_live_table(View(trials, strict), 60.0))
+        shown_rows.append(["50.00%" in capture.get(), "60.00%" in capture.get()])
+    assert shown_rows == [[True, True], [False, True]]
 
 
 def test_what_was_tried_is_shown_short() -> None:

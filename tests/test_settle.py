@@ -4,19 +4,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from boltmod.config import DataSection
-from boltmod.data.source import open_source
+from boltmod.data.section import DataSection
+from boltmod.data.source.frames import Sampling
+from boltmod.data.source.opening import open_source
 from boltmod.nn import registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train.loop import settle
-from test_phases import NETWORK, recipe
-from test_pipeline import Watcher
+from small_runs import NETWORK, Watcher, recipe
 
 SOURCE = open_source(
-    DataSection(frames_per_epoch=1024), seed=3, batch_size=128, minimum_snr=0,
-    device=torch.device("cpu"),
-)  # fmt: skip
+    DataSection(frames_per_epoch=1024), Sampling(seed=3, batch_size=128, minimum_snr=0)
+)
 
 
 def tiny() -> torch.nn.Module:

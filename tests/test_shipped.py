@@ -15,13 +15,13 @@ import torch
 from typer.testing import CliRunner
 
 from boltmod.cli.app import app
-from boltmod.config import read_recipe
 from boltmod.cost import inference_cost
 from boltmod.evaluation.frames import twin_frames
 from boltmod.evaluation.metrics import evaluate
 from boltmod.model import shipped
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES, FIELD_CLASSES, UNKNOWN_ID
+from boltmod.pipeline.recipe import read_recipe
 from boltmod.runtime.session import Classifier
 from boltmod.signal.generator import generate
 from boltmod.signal.profile import FIELD

@@ -5,13 +5,12 @@ import pytest
 import torch
 
 from boltmod.compress import prune
-from boltmod.config import Recipe
 from boltmod.errors import CheckpointError, ConfigError
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.recipe import Recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
-from test_phases import FLOAT, last_phase, recipe
-from test_pipeline import Watcher
+from small_runs import FLOAT, Watcher, last_phase, recipe
 
 STILL: dict[str, Any] = {"kind": "train", "name": "still", "learning_rate": 1e-9}
 
@@ -33,7 +32,7 @@ def test_a_phase_s_weights_are_where_another_recipe_starts(
     first = floating.checkpoints / "00-float"
     finer = starting(first, STILL, weight_bit_width=8, act_bit_width=8)
     network, _ = run_phases(finer, RunFolder(tmp_path), Watcher())
-    theirs = prune.prunable(checkpoint.open_network(first / "final.safetensors").network)
+    theirs = prune.prunable(checkpoint.open_trainee(first / "final.safetensors").network)
     for name, weight in prune.prunable(network).items():
         assert torch.allclose(weight, theirs[name], atol=1e-5), name
 

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from boltmod.compress.bit_width import Figures, lower
-from boltmod.config import LowerPhase, TrainPhase
 from boltmod.nn import quantizers, registry
 from boltmod.nn.boltnet import BoltNetConfig
+from boltmod.nn.number_format import NumberFormat
+from boltmod.pipeline.phase.lower import LowerPhase
+from boltmod.pipeline.phase.train import TrainPhase
 from boltmod.train import checkpoint
 from boltmod.train.calibrate import transfer
 from boltmod.train.checkpoint import Checkpoint
-from boltmod.train.loop import make_optimiser
+from boltmod.train.optimiser import make_optimiser
 
 
 def conv(bits: int, *, learned: bool, per_channel: bool = True) -> nn.Module:
-    return quantizers.conv1d(
-        4, 6, 9, stride=1, groups=1, weight_bit_width=bits,
-        per_channel=per_channel, learned_scale=learned,
-    )  # fmt: skip
+    numbers = NumberFormat(bits, per_channel=per_channel, learned_weight_scales=learned)
+    return quantizers.conv1d(4, 6, 9, numbers)
 
 
 def small(*, learned: bool = True) -> nn.Module:
@@ -101,7 +101,7 @@ def test_a_checkpoint_keeps_learned_scales(tmp_path: Path) -> None:
     path = tmp_path / "final.safetensors"
     state = {"network": registry.describe(config)}
     checkpoint.save(Checkpoint(network.state_dict(), {}, {}, state), path)
-    found = checkpoint.open_network(path).network.eval()
+    found = checkpoint.open_trainee(path).network.eval()
     frames = torch.randn(8, 2, 1024)
     assert torch.equal(found(frames), network(frames))
 
@@ -164,10 +164,8 @@ def test_learned_powers_of_two_fit_as_well(per_channel: bool) -> None:
     weight = torch.randn(6, 4, 9) * torch.tensor([0.1, 0.3, 1.0, 1.0, 3.0, 9.0]).reshape(6, 1, 1)
     errors = []
     for learned in (False, True):
-        layer = quantizers.conv1d(
-            4, 6, 9, stride=1, groups=1, weight_bit_width=4, per_channel=per_channel,
-            power_of_two=True, learned_scale=learned,
-        )  # fmt: skip
+        numbers = NumberFormat(4, None, per_channel, learned, power_of_two=True)
+        layer = quantizers.conv1d(4, 6, 9, numbers)
         with torch.no_grad():
             layer.weight.copy_(weight)  # type: ignore[operator]
         quantizers.fit_weight_scales(layer)

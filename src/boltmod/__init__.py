@@ -24,8 +24,6 @@ from boltmod import extras
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from boltmod.config import Recipe as Recipe
-    from boltmod.config import read_recipe as read_recipe
     from boltmod.cost.inference_cost import Cost as Cost
     from boltmod.cost.inference_cost import count as cost
     from boltmod.data.loader import choose as choose
@@ -57,7 +55,11 @@ if TYPE_CHECKING:
     from boltmod.nn import quantizers as quantizers
     from boltmod.nn.network import Network as Network
     from boltmod.nn.network_config import NetworkConfig as NetworkConfig
+    from boltmod.nn.number_format import NumberFormat as NumberFormat
+    from boltmod.nn.number_format import QuantisedConfig as QuantisedConfig
     from boltmod.nn.registry import check_network as check_network
+    from boltmod.pipeline.recipe import Recipe as Recipe
+    from boltmod.pipeline.recipe import read_recipe as read_recipe
     from boltmod.pipeline.run import Outcome as Outcome
     from boltmod.pipeline.run import run as run
     from boltmod.recording.arrays import ArrayRecording as ArrayRecording
@@ -77,16 +79,15 @@ __all__ = [
     "ArrayRecording", "BoltmodError", "CLASSES", "CheckpointError", "Classification", "Classifier",
     "ConfigError", "Constraints", "Cost", "CostMismatchError", "DataFormatError", "Evaluation",
     "ExportMismatchError", "FRAME_LENGTH", "FoundSignal", "Label", "Metadata", "Model",
-    "ModelFormatError", "Modulation", "Network", "NetworkConfig", "Outcome", "Profile",
-    "RadioMLFile", "Recipe", "Recording", "SNR_LABELS", "ShapeError", "SourceError",
-    "ToolNotFoundError", "UNKNOWN", "UnsupportedOperatorError", "__version__", "check_network",
-    "choose", "classify", "cost", "evaluate", "generate", "integer_program", "load_model",
-    "official_split", "open_recording", "profile_from", "quantizers", "random_batches",
-    "read_recipe", "run",
+    "ModelFormatError", "Modulation", "Network", "NetworkConfig", "NumberFormat", "Outcome",
+    "Profile", "QuantisedConfig", "RadioMLFile", "Recipe", "Recording", "SNR_LABELS", "ShapeError",
+    "SourceError", "ToolNotFoundError", "UNKNOWN", "UnsupportedOperatorError", "__version__",
+    "check_network", "choose", "classify", "cost", "evaluate", "generate", "integer_program",
+    "load_model", "official_split", "open_recording", "profile_from", "quantizers",
+    "random_batches", "read_recipe", "run",
 ]  # fmt: skip
 
 _ROOMS = {
-    "config": ("Recipe", "read_recipe"),
     "cost.inference_cost": ("Cost", "count as cost"),
     "data.loader": ("choose", "random_batches"),
     "data.radioml": ("RadioMLFile",),
@@ -105,7 +106,9 @@ _ROOMS = {
     "nn": ("quantizers",),
     "nn.network": ("Network",),
     "nn.network_config": ("NetworkConfig",),
+    "nn.number_format": ("NumberFormat", "QuantisedConfig"),
     "nn.registry": ("check_network",),
+    "pipeline.recipe": ("Recipe", "read_recipe"),
     "pipeline.run": ("Outcome", "run"),
     "recording.arrays": ("ArrayRecording",),
     "recording.opening": ("open_recording",),

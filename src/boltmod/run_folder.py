@@ -41,6 +41,12 @@ class RunFolder:
         """Folder of checkpoints, one subfolder a phase."""
         return self.path / "checkpoints"
 
+    def phase(self, name: str) -> Path:
+        """Folder of a phase's checkpoints: of a round, where a phase has several."""
+        found = self.checkpoints.glob("[0-9]*-*")
+        named = (each for each in found if each.name.partition("-")[2] == name)
+        return next(named, self.checkpoints / name)
+
     @property
     def finished(self) -> list[Path]:
         """What its finished phases ended with, in their order."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from boltmod.cli.run_watcher import RunWatcher
+from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 
@@ -51,7 +49,7 @@ def run(
 
     stderr.quiet = not is_first()
     recipe = found(recipe)
-    with RunWatcher() as watcher, _gentle_interrupt(watcher):
+    with RunWatcher() as watcher, asked_to_stop(watcher.ask_to_stop):
         outcome = run_recipe(recipe, out, watcher, watcher.notify, scale, processes)
 
     def show(console: Console) -> None:
@@ -69,20 +67,3 @@ def run(
         console.print(table)
 
     emit(outcome.as_dict(), as_json, show)
-
-
-@contextmanager
-def _gentle_interrupt(watcher: RunWatcher) -> Iterator[None]:
-    """Let the first Ctrl-C end the running step, so that its checkpoint can be written."""
-
-    def request(*_: object) -> None:
-        if watcher.stop:
-            raise KeyboardInterrupt
-        watcher.stop = True
-        stderr.print("stopping after this step; the same command goes on from here")
-
-    before = signal.signal(signal.SIGINT, request)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

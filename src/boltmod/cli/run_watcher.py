@@ -62,6 +62,11 @@ class RunWatcher:
         if self._console.is_terminal:
             self._progress.stop()
 
+    def ask_to_stop(self) -> None:
+        """End the run after the running step, so that its checkpoint can be written."""
+        self.stop = True
+        self._console.print("stopping after this step; the same command goes on from here")
+
     def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
         """Show a phase's bar, or remember what there is to say of it."""
         self._frames_after = frames_after

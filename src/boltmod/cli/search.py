@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,14 +11,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
+from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
 if TYPE_CHECKING:
-    from boltmod.search.run import Outcome
+    from boltmod.search.run import Outcome, View
     from boltmod.search.trials import TrialRecord
-
-_REQUESTS = (signal.SIGINT, signal.SIGTERM)
-"""Signals that ask for an end: Ctrl-C, and what a batch system sends."""
 
 _NO_NEWS = ("repeated", "too dear", "waiting")
 """What happens to trials so often that it is only counted."""
@@ -60,7 +55,7 @@ def search(
 
     folder = out or Path("runs") / "search" / space.stem
     settings = Settings(workers=workers, trials=trials, hours=hours, storage=storage)
-    with _Watcher() as watcher, watcher.gentle_interrupt():
+    with _Watcher() as watcher, asked_to_stop(watcher.ask_to_stop):
         outcome = search_space(space, folder, settings, watcher.watch, lambda: watcher.stop)
     emit(outcome.as_dict(), as_json, lambda console: _show(console, outcome))
     if outcome.ending == "interrupted":
@@ -86,8 +81,9 @@ class _Watcher:
         if stderr.is_terminal:
             self._live.stop()
 
-    def watch(self, trials: tuple[TrialRecord, ...], said: list[str]) -> None:
-        for line in said:
+    def watch(self, view: View) -> None:
+        trials = view.trials
+        for line in view.said:
             stderr.print(line, markup=False)
         first_look = not self._known
         for trial in trials:
@@ -97,7 +93,7 @@ class _Watcher:
                     self._say(trial)
                 self._known[trial.number] = trial.standing
         if stderr.is_terminal:
-            self._live.update(_live_table(trials, time.monotonic() - self._begun), refresh=True)
+            self._live.update(_live_table(view, time.monotonic() - self._begun), refresh=True)
 
     def _say(self, trial: TrialRecord) -> None:
         """Print what is new about a trial."""
@@ -111,22 +107,10 @@ class _Watcher:
             stderr.print(f"trial {trial.number}: {epoch}, validation {accuracy:.3f}")
         self._epochs[trial.number] = n_epochs
 
-    @contextmanager
-    def gentle_interrupt(self) -> Iterator[None]:
-        """Let the first request to stop end the running steps: checkpoints can be written."""
-
-        def request(*_: object) -> None:
-            if self.stop:
-                raise KeyboardInterrupt
-            self.stop = True
-            stderr.print("stopping after this step; the same command goes on from here")
-
-        before = {number: signal.signal(number, request) for number in _REQUESTS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def ask_to_stop(self) -> None:
+        """End the running steps, so that their checkpoints can be written."""
+        self.stop = True
+        stderr.print("stopping after this step; the same command goes on from here")
 
 
 def _words(trial: TrialRecord) -> str:
@@ -139,13 +123,11 @@ def _words(trial: TrialRecord) -> str:
     return f"{trial.standing}: {trial.remark}"
 
 
-def _live_table(trials: tuple[TrialRecord, ...], seconds: float) -> Group:
-    from boltmod.search.trials import front
-
+def _live_table(view: View, seconds: float) -> Group:
+    trials = view.trials
     running = [trial for trial in trials if trial.standing == "running"]
     n_trained = sum(trial.was_trained for trial in trials)
-    best = front(trials, strict=False)
-    best_table = _table(f"the best of {n_trained} trained", best[-_MOST_SHOWN:])
+    best_table = _table(f"the best of {n_trained} trained", view.front[-_MOST_SHOWN:])
     table = Table("trial", title="running", title_justify="left", box=None)
     for heading in ("epoch", "validation", "score untrained", "tried"):
         table.add_column(heading, justify="left" if heading in ("epoch", "tried") else "right")

@@ -14,14 +14,34 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+from pydantic import Field
 from torch import nn
 
-from boltmod.config import LowerPhase
 from boltmod.nn.quantizers import bit_width, set_bit_width
+from boltmod.toml_table import Section
 
 _SAVES_NOTHING = float("inf")
 _UNKNOWN = float("-inf")
+
+
+class Lowering(Section):
+    """What may lose bits, how far, and for what price.
+
+    Attributes:
+        of: What loses bits.
+        per: What a loss of accuracy is weighed against: bit operations, or the whole score.
+        smallest_bits: No layer goes below.
+        largest_loss: Accuracy on the validation frames that may be lost in all, before training.
+        target_score: Nothing is lowered further once the challenge's score is at or below this.
+    """
+
+    of: Literal["weights", "activations", "both"] = "both"
+    per: Literal["bops", "score"] = "score"
+    smallest_bits: int = Field(2, ge=2, le=8)
+    largest_loss: float = Field(0.01, ge=0, le=1)
+    target_score: float = Field(0.0, ge=0)
 
 
 @dataclass(frozen=True)
@@ -39,6 +59,10 @@ class Figures:
     score: float
 
 
+Measure = Callable[[nn.Module], Figures]
+"""Accuracy and cost of a network."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One bit taken away.
@@ -54,37 +78,35 @@ class Step:
     figures: Figures
 
 
-def lowerable(network: nn.Module, phase: LowerPhase) -> dict[str, nn.Module]:
+def lowerable(network: nn.Module, rule: Lowering) -> dict[str, nn.Module]:
     """Return the layers and activations that may lose bits, by name."""
     aside = tuple(f"{name}." for name in getattr(network, "training_only", ()))
     return {
         name: module
         for name, module in network.named_modules()
         if bit_width(module) is not None
-        and _wanted(module, phase)
+        and _wanted(module, rule)
         and not f"{name}.".startswith(aside)
     }
 
 
-def lower(
-    network: nn.Module, phase: LowerPhase, measure: Callable[[nn.Module], Figures]
-) -> list[Step]:
+def lower(network: nn.Module, rule: Lowering, measure: Measure) -> list[Step]:
     """Take bits away from a network, in place.
 
     Args:
         network: The quantised network.
-        phase: What may be lowered, how far, and for what price.
+        rule: What may be lowered, how far, and for what price.
         measure: Accuracy and cost of a network.
 
     Returns:
         The bits taken, in order.
     """
-    modules = lowerable(network, phase)
+    modules = lowerable(network, rule)
     start = now = measure(network)
     steps: list[Step] = []
     queue = [(_UNKNOWN, name) for name in modules]
     fresh: dict[str, Figures] = {}
-    while queue and now.score > phase.target_score:
+    while queue and now.score > rule.target_score:
         _, name = heapq.heappop(queue)
         bits = (bit_width(modules[name]) or 0) - 1
         if name in fresh:
@@ -93,18 +115,16 @@ def lower(
             steps.append(Step(name, bits, now))
             fresh = {}
             heapq.heappush(queue, (_UNKNOWN, name))
-        elif bits >= phase.smallest_bits:
+        elif bits >= rule.smallest_bits:
             after = _tried(network, modules[name], bits, measure)
-            price = _price(now, after, phase)
-            if price < _SAVES_NOTHING and start.accuracy - after.accuracy <= phase.largest_loss:
+            price = _price(now, after, rule)
+            if price < _SAVES_NOTHING and start.accuracy - after.accuracy <= rule.largest_loss:
                 fresh[name] = after
                 heapq.heappush(queue, (price, name))
     return steps
 
 
-def _tried(
-    network: nn.Module, module: nn.Module, bits: int, measure: Callable[[nn.Module], Figures]
-) -> Figures:
+def _tried(network: nn.Module, module: nn.Module, bits: int, measure: Measure) -> Figures:
     """Return what the network would be worth with so many bits in one place."""
     before = bit_width(module) or bits
     state = {name: tensor.clone() for name, tensor in module.state_dict().items()}
@@ -116,14 +136,14 @@ def _tried(
     return figures
 
 
-def _wanted(module: nn.Module, phase: LowerPhase) -> bool:
+def _wanted(module: nn.Module, rule: Lowering) -> bool:
     weight = getattr(module, "weight", None)
     if weight is not None and not weight.requires_grad:
         return False
-    return phase.of == "both" or (phase.of == "weights") == (weight is not None)
+    return rule.of == "both" or (rule.of == "weights") == (weight is not None)
 
 
-def _price(before: Figures, after: Figures, phase: LowerPhase) -> float:
+def _price(before: Figures, after: Figures, rule: Lowering) -> float:
     """Return the accuracy lost for what is saved."""
-    saved = getattr(before, phase.per) - getattr(after, phase.per)
+    saved = getattr(before, rule.per) - getattr(after, rule.per)
     return (before.accuracy - after.accuracy) / saved if saved > 0 else _SAVES_NOTHING

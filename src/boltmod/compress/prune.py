@@ -12,11 +12,28 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from boltmod.nn.quantizers import learned_weight_scale
+from boltmod.nn.quantizers import parameters_but_weight_scales
+from boltmod.toml_table import Section
 
-Scope = Literal["global", "kind", "layer"]
 Measure = Literal["absolute", "relative", "loss_per_cost"]
 Layers = Literal["all", "convolutions", "dense"]
+
+
+class Pruning(Section):
+    """Which weights pruning looks at, and how it compares them.
+
+    Attributes:
+        layers: Which layers lose weights. No tensor loses its last weight.
+        scope: Who competes: all weights (`global`), those of all convolutions and those of all
+            dense layers apart (`kind`), or each layer's own (`layer`).
+        measure: A weight's own magnitude (`absolute`), its ratio to the root mean square of what
+            is left of its layer (`relative`), or by how much the loss would rise without it, for
+            the score that it costs (`loss_per_cost`, measured on the validation frames).
+    """
+
+    layers: Layers = "all"
+    scope: Literal["global", "kind", "layer"] = "global"
+    measure: Measure = "relative"
 
 
 def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
@@ -25,14 +42,10 @@ def prunable(network: nn.Module) -> dict[str, nn.Parameter]:
     Left out are fixed weights, learned scales, and those of layers that serve training alone.
     """
     aside = tuple(f"{name}." for name in getattr(network, "training_only", ()))
-    scales = {id(learned_weight_scale(module)) for module in network.modules()}
     return {
         name: parameter
-        for name, parameter in network.named_parameters()
-        if parameter.ndim > 1
-        and parameter.requires_grad
-        and not name.startswith(aside)
-        and id(parameter) not in scales
+        for name, parameter in parameters_but_weight_scales(network).items()
+        if parameter.ndim > 1 and parameter.requires_grad and not name.startswith(aside)
     }
 
 
@@ -41,10 +54,8 @@ def smallest(
     network: nn.Module,
     masks: Mapping[str, Tensor],
     fraction: float,
-    scope: Scope = "global",
+    rule: Pruning,
     *,
-    measure: Measure = "relative",
-    layers: Layers = "all",
     saliency: Mapping[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Return masks that zero `fraction` of the weights that are not zero yet.
@@ -53,22 +64,18 @@ def smallest(
         network: The network.
         masks: Masks so far (float, 1 kept, 0 zeroed), by parameter name; missing means all kept.
         fraction: Share of the remaining weights to zero, in (0, 1).
-        scope: `layer` zeroes that share of each tensor; `kind` lets the weights of all
-            convolutions compete, and those of all dense layers; `global` lets all compete.
-        measure: `absolute` compares magnitudes; `relative` compares them after division by the
-            root mean square of what is left of their tensor; `loss_per_cost` compares `saliency`.
-        layers: Which layers lose weights. No tensor loses its last weight.
+        rule: Which weights compete, and by what.
         saliency: What each weight is worth, by parameter name (see `saliency.loss_per_cost`).
 
     Returns:
         A mask for every prunable tensor, none of them keeping what `masks` had zeroed.
     """
-    kept, strength = _standing(network, masks, measure, saliency)
+    kept, strength = _standing(network, masks, rule.measure, saliency)
     weights = prunable(network)
     rivals: dict[str, list[str]] = {}
     for name, weight in weights.items():
-        if _takes_part(weight, layers):
-            group = {"layer": name, "kind": _kind(weight), "global": ""}[scope]
+        if _takes_part(weight, rule.layers):
+            group = {"layer": name, "kind": _kind(weight), "global": ""}[rule.scope]
             rivals.setdefault(group, []).append(name)
     for names in rivals.values():
         left = torch.cat([strength[name][kept[name]] for name in names])
@@ -82,25 +89,23 @@ def below(
     network: nn.Module,
     masks: Mapping[str, Tensor],
     threshold: float,
-    *,
-    measure: Measure = "absolute",
-    layers: Layers = "all",
+    rule: Pruning,
 ) -> dict[str, Tensor]:
     """Return masks that zero every weight up to a threshold.
 
     Args:
         network: The network.
         masks: Masks so far, as for `smallest`.
-        threshold: Largest magnitude that is zeroed, by `measure`.
-        measure: As for `smallest`; `relative` makes the threshold a layer's own.
-        layers: Which layers lose weights. No tensor loses its last weight.
+        threshold: Largest magnitude that is zeroed, by the rule's measure; `relative` makes it a
+            layer's own.
+        rule: Which weights are looked at, and by what; nobody competes.
 
     Returns:
         A mask for every prunable tensor, none of them keeping what `masks` had zeroed.
     """
-    kept, strength = _standing(network, masks, measure)
+    kept, strength = _standing(network, masks, rule.measure)
     for name, weight in prunable(network).items():
-        if _takes_part(weight, layers):
+        if _takes_part(weight, rule.layers):
             kept[name] = _above(strength[name], kept[name], torch.tensor(threshold))
     return {name: keep.float() for name, keep in kept.items()}
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from boltmod.compress.prune import Measure, prunable
 from boltmod.cost.score import score
-from boltmod.data.source import FrameSource
+from boltmod.data.source.frames import FrameSource
 from boltmod.nn import quantizers
 from boltmod.nn.mode import evaluating
 
@@ -79,7 +79,7 @@ def weight_prices(network: nn.Module, frame: Float[Tensor, "1 2 1024"]) -> dict[
         prices[f"{name}.weight"] = score(bits * input_bits * positions, bits)
 
     names = {name.removesuffix(".weight") for name in prunable(network)}
-    acts = {n for n, m in network.named_modules() if getattr(m, "act_quant", None) is not None}
+    acts = {name for name, module in network.named_modules() if quantizers.has_act(module)}
     hooks = [
         module.register_forward_hook(partial(note, name))
         for name, module in network.named_modules()
@@ -111,7 +111,7 @@ def _squared_gradients(
     hooks = [
         layer.register_forward_hook(partial(note, name))
         for name in weights
-        if (layer := _weight_quantiser(network, name)) is not None
+        if (layer := quantizers.weight_quantiser(_layer_of(network, name))) is not None
     ]
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     with evaluating(network):
@@ -126,7 +126,5 @@ def _squared_gradients(
     return sums
 
 
-def _weight_quantiser(network: nn.Module, weight: str) -> nn.Module | None:
-    layer = network.get_submodule(weight.rpartition(".")[0])
-    proxy = getattr(layer, "weight_quant", None)
-    return proxy if isinstance(proxy, nn.Module) else None
+def _layer_of(network: nn.Module, weight: str) -> nn.Module:
+    return network.get_submodule(weight.rpartition(".")[0])

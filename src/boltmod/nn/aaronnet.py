@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from boltmod.modulation import N_CLASSES
 from boltmod.nn import quantizers
-from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu, SeparableBlock
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.layers import ConvNormRelu, DenseNormRelu, SeparableBlock
+from boltmod.nn.number_format import QuantisedConfig
 
 
 @dataclass(frozen=True)
-class AaronNetConfig(NetworkConfig):
+class AaronNetConfig(QuantisedConfig):
     """The shape of an AaronNet; the defaults are AaronNet32's.
 
     Args:
@@ -57,12 +57,9 @@ class AaronNet(nn.Module):
     def __init__(self, config: AaronNetConfig) -> None:
         super().__init__()
         self.config = config
-        bits = BitWidths(
-            weight=config.weight_bit_width if config.quantised else None,
-            act=config.act_bit_width if config.quantised else None,
-        )
+        numbers = config.numbers
         self.input_act = quantizers.input_quantiser(
-            config.input_bit_width if config.quantised else None, config.input_full_scale
+            numbers.with_acts(config.input_bit_width), config.input_full_scale
         )
         self.branches = nn.ModuleList(
             nn.Sequential(
@@ -70,21 +67,21 @@ class AaronNet(nn.Module):
                     2,
                     config.filters,
                     kernel_size,
+                    numbers,
                     stride=config.stride,
                     padding=(kernel_size - config.stride) // 2,
-                    bits=bits,
                 ),
-                ConvNormRelu(config.filters, config.filters, 1, bits=bits),
+                ConvNormRelu(config.filters, config.filters, 1, numbers),
             )
             for kernel_size in config.kernel_sizes
         )
         width = config.filters * len(config.kernel_sizes)
         # The branches' outputs are brought to one scale before they are joined.
-        self.join_act = quantizers.relu(bits.act)
+        self.join_act = quantizers.relu(numbers)
         self.blocks = nn.Sequential(
             *(
                 nn.Sequential(
-                    SeparableBlock(width, width, 3, stride=1, residual=False, bits=bits),
+                    SeparableBlock(width, width, 3, numbers),
                     nn.MaxPool1d(2),
                 )
                 for _ in range(config.n_blocks)
@@ -93,11 +90,11 @@ class AaronNet(nn.Module):
         sizes = (width, *config.dense)
         self.hidden = nn.Sequential(
             *(
-                DenseNormRelu(sizes[i], width, bits=bits, return_scale=i == len(config.dense) - 1)
+                DenseNormRelu(sizes[i], width, numbers, return_scale=i == len(config.dense) - 1)
                 for i, width in enumerate(config.dense)
             )
         )
-        self.dense = quantizers.linear(sizes[-1], N_CLASSES, weight_bit_width=bits.weight)
+        self.dense = quantizers.linear(sizes[-1], N_CLASSES, numbers)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from boltmod.modulation import N_CLASSES
 from boltmod.nn import quantizers
-from boltmod.nn.layers import BitWidths, SeparableBlock
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.layers import SeparableBlock
+from boltmod.nn.number_format import QuantisedConfig
 
 
 @dataclass(frozen=True)
-class BacalhauNetConfig(NetworkConfig):
+class BacalhauNetConfig(QuantisedConfig):
     """The shape of a BacalhauNet; the defaults are BacalhauNetV1 of the submission.
 
     Args:
@@ -57,22 +57,15 @@ class BacalhauNet(nn.Module):
 
     def __init__(self, config: BacalhauNetConfig) -> None:
         super().__init__()
-
-        def bits(width: int) -> int | None:
-            return width if config.quantised else None
-
         self.config = config
+        numbers = config.numbers
+        of_input = numbers.with_acts(config.input_bit_width)
         self.input_act = quantizers.input_quantiser(
-            bits(config.input_bit_width),
-            config.input_full_scale,
-            learned=config.learned_input_scale,
+            of_input, config.input_full_scale, learned=config.learned_input_scale
         )
         self.pool: nn.Module = nn.Identity()
         if config.pool > 1:
-            self.pool = nn.Sequential(
-                nn.AvgPool1d(config.pool),
-                quantizers.signed_act(bits(config.input_bit_width)),
-            )
+            self.pool = nn.Sequential(nn.AvgPool1d(config.pool), quantizers.signed_act(of_input))
         widths = (2, *config.channels)
         self.blocks = nn.Sequential(
             *(
@@ -80,21 +73,18 @@ class BacalhauNet(nn.Module):
                     widths[i],
                     widths[i + 1],
                     kernel_size,
+                    numbers,
                     stride=config.strides[i],
                     residual=config.residual,
-                    bits=BitWidths(
-                        weight=bits(config.weight_bit_width),
-                        act=bits(config.act_bit_width),
-                        sums=bits(config.act_bit_width) if config.quantise_sums else None,
-                    ),
+                    quantise_sum=config.quantise_sums,
                 )
                 for i, kernel_size in enumerate(config.kernel_sizes)
             )
         )
-        self.dense_act = quantizers.signed_act(bits(config.dense_act_bit_width), return_scale=True)
-        self.dense = quantizers.linear(
-            widths[-1], N_CLASSES, weight_bit_width=bits(config.weight_bit_width)
+        self.dense_act = quantizers.signed_act(
+            numbers.with_acts(config.dense_act_bit_width), return_scale=True
         )
+        self.dense = quantizers.linear(widths[-1], N_CLASSES, numbers)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""

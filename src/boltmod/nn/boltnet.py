@@ -34,7 +34,7 @@ from boltmod.nn import quantizers
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes
 from boltmod.nn.layers import ConvNormAct
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.number_format import NumberFormat, QuantisedConfig
 from boltmod.nn.symbol_timing import SAMPLES_PER_SYMBOL, SymbolTiming
 
 Thinning = Literal["none", "before", "between"]
@@ -46,7 +46,7 @@ Features = Literal["max", "mean", "max_and_mean"]
 
 
 @dataclass(frozen=True)
-class BoltNetConfig(NetworkConfig):
+class BoltNetConfig(QuantisedConfig):
     """The shape of a BoltNet; what is listed by block has one entry a block.
 
     Args:
@@ -110,9 +110,6 @@ class BoltNetConfig(NetworkConfig):
     weight_bit_width: int = 5
     act_bit_width: int = 5
     dense_act_bit_width: int = 6
-    per_channel: bool = False
-    learned_weight_scales: bool = False
-    power_of_two: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built.
@@ -134,49 +131,6 @@ class BoltNetConfig(NetworkConfig):
             )
 
 
-class _Numbers:
-    """How a network's numbers are quantised, for all of its layers alike."""
-
-    def __init__(self, config: BoltNetConfig) -> None:
-        self._config = config
-
-    def bits(self, width: int) -> int | None:
-        return width if self._config.quantised else None
-
-    def conv(self, in_channels: int, out_channels: int, kernel_size: int, **how: int) -> nn.Module:
-        return quantizers.conv1d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=how.get("stride", 1),
-            groups=how.get("groups", 1),
-            weight_bit_width=self.bits(self._config.weight_bit_width),
-            per_channel=self._config.per_channel,
-            power_of_two=self._config.power_of_two,
-            learned_scale=self._config.learned_weight_scales,
-        )
-
-    def linear(self, in_features: int, out_features: int, *, bias: bool) -> nn.Module:
-        return quantizers.linear(
-            in_features,
-            out_features,
-            weight_bit_width=self.bits(self._config.weight_bit_width),
-            bias=bias,
-            power_of_two=self._config.power_of_two,
-            learned_scale=self._config.learned_weight_scales,
-        )
-
-    def relu(self) -> nn.Module:
-        return quantizers.relu(
-            self.bits(self._config.act_bit_width), power_of_two=self._config.power_of_two
-        )
-
-    def signed(self, width: int, *, return_scale: bool = False) -> nn.Module:
-        return quantizers.signed_act(
-            self.bits(width), return_scale=return_scale, power_of_two=self._config.power_of_two
-        )
-
-
 class BoltBlock(nn.Module):
     """Depthwise, then pointwise convolution, thinned out and summed as told.
 
@@ -184,9 +138,9 @@ class BoltBlock(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_size: Taps of the depthwise filters.
+        numbers: How its numbers are written.
         stride: Stride of the depthwise convolution.
         max_pool: Where the larger one of two neighbours is kept.
-        numbers: How its numbers are quantised.
         summed: The activation that made the input, if the input is to be added to the output: it
             makes the output too, so that both arms of the sum are integers of one scale.
     """
@@ -196,25 +150,25 @@ class BoltBlock(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
+        numbers: NumberFormat,
         *,
         stride: int,
         max_pool: Thinning,
-        numbers: _Numbers,
         summed: nn.Module | None,
     ) -> None:
         super().__init__()
-        depthwise = numbers.conv(
-            in_channels, in_channels, kernel_size, stride=stride, groups=in_channels
+        depthwise = quantizers.conv1d(
+            in_channels, in_channels, kernel_size, numbers, stride=stride, groups=in_channels
         )
         self.before = nn.MaxPool1d(2) if max_pool == "before" else nn.Identity()
-        self.dw = ConvNormAct(depthwise, numbers.relu())
+        self.dw = ConvNormAct(depthwise, quantizers.relu(numbers))
         self.between = nn.MaxPool1d(2) if max_pool == "between" else nn.Identity()
         self.pw = ConvNormAct(
-            numbers.conv(in_channels, out_channels, 1),
-            numbers.relu() if summed is None else summed,
+            quantizers.conv1d(in_channels, out_channels, 1, numbers),
+            quantizers.relu(numbers) if summed is None else summed,
         )
         self.residual = summed is not None
-        self.sum_act = numbers.relu() if self.residual else nn.Identity()
+        self.sum_act = quantizers.relu(numbers) if self.residual else nn.Identity()
 
     @property
     def last_act(self) -> nn.Module:
@@ -236,20 +190,18 @@ class BoltNet(nn.Module):
     def __init__(self, config: BoltNetConfig) -> None:
         super().__init__()
         self.config = config
-        numbers = _Numbers(config)
         self.input_act = quantizers.input_quantiser(
-            numbers.bits(config.input_bit_width),
+            config.numbers.with_acts(config.input_bit_width),
             config.input_full_scale,
             learned=config.learned_input_scale,
-            power_of_two=config.power_of_two,
         )
-        self.pool = _pool(config, numbers)
-        self.stem = _stem(config, numbers)
-        self.blocks = _blocks(config, numbers, self.stem[-1].act)  # type: ignore[arg-type]
+        self.pool = _pool(config)
+        self.stem = _stem(config)
+        self.blocks = _blocks(config, self.stem[-1].act)  # type: ignore[arg-type]
         n_features = config.channels[-1] * (2 if config.features == "max_and_mean" else 1)
         self.norm = nn.BatchNorm1d(n_features)
-        self.features_act = numbers.signed(config.dense_act_bit_width, return_scale=True)
-        self.dense = _dense(config, numbers, n_features)
+        self.features_act = _signed(config, config.dense_act_bit_width, return_scale=True)
+        self.dense = _dense(config, n_features)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
@@ -269,25 +221,29 @@ class BoltNet(nn.Module):
         return torch.cat([largest, nn.functional.avg_pool1d(x, length)], 1)
 
 
-def _pool(config: BoltNetConfig, numbers: _Numbers) -> nn.Module:
+def _signed(config: BoltNetConfig, bit_width: int, *, return_scale: bool = False) -> nn.Module:
+    return quantizers.signed_act(config.numbers.with_acts(bit_width), return_scale=return_scale)
+
+
+def _pool(config: BoltNetConfig) -> nn.Module:
     """Return what stands before the first convolution: averages and their products."""
     width = config.factor_bit_width
     steps: list[nn.Module] = []
     if config.symbol_timing:
-        compared = quantizers.comparator(quantised=config.quantised)
-        samples, chosen = numbers.signed(width), numbers.signed(width)
+        compared = quantizers.comparator(config.numbers)
+        samples, chosen = _signed(config, width), _signed(config, width)
         steps = [SymbolTiming(config.pool, samples, compared, chosen)]
     elif config.lags or config.gain_control:
-        steps = [nn.AvgPool1d(config.pool), numbers.signed(width)]
+        steps = [nn.AvgPool1d(config.pool), _signed(config, width)]
     if config.gain_control:
-        steps.append(GainControl(numbers.signed(width)))
+        steps.append(GainControl(_signed(config, width)))
     if steps:
-        planes, last = _n_signal_planes(config), numbers.signed(config.average_bit_width)
+        planes, last = _n_signal_planes(config), _signed(config, config.average_bit_width)
         return nn.Sequential(*steps, LagProducts(config.lags, planes, config.product_pool, last))
     if config.pool * config.product_pool == 1:
         return nn.Identity()
     average = nn.AvgPool1d(config.pool * config.product_pool)
-    return nn.Sequential(average, numbers.signed(config.average_bit_width))
+    return nn.Sequential(average, _signed(config, config.average_bit_width))
 
 
 def _n_signal_planes(config: BoltNetConfig) -> int:
@@ -295,23 +251,24 @@ def _n_signal_planes(config: BoltNetConfig) -> int:
     return 4 if config.symbol_timing else 2
 
 
-def _stem(config: BoltNetConfig, numbers: _Numbers) -> nn.Sequential:
+def _stem(config: BoltNetConfig) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
-    planes = count_planes(config.lags, _n_signal_planes(config))
+    planes, numbers = count_planes(config.lags, _n_signal_planes(config)), config.numbers
     if config.stem_filters == 0:
-        plain = numbers.conv(planes, config.stem_channels, size, stride=stride)
-        return nn.Sequential(ConvNormAct(plain, numbers.relu()))
-    filters = numbers.conv(planes, planes * config.stem_filters, size, stride=stride, groups=planes)
-    mixture = numbers.conv(planes * config.stem_filters, config.stem_channels, 1)
+        plain = quantizers.conv1d(planes, config.stem_channels, size, numbers, stride=stride)
+        return nn.Sequential(ConvNormAct(plain, quantizers.relu(numbers)))
+    n_filters = planes * config.stem_filters
+    filters = quantizers.conv1d(planes, n_filters, size, numbers, stride=stride, groups=planes)
+    mixture = quantizers.conv1d(n_filters, config.stem_channels, 1, numbers)
     # I and Q keep their signs until they are mixed: without them the phase would be lost.
     return nn.Sequential(
-        ConvNormAct(filters, numbers.signed(config.act_bit_width)),
-        ConvNormAct(mixture, numbers.relu()),
+        ConvNormAct(filters, quantizers.signed_act(numbers)),
+        ConvNormAct(mixture, quantizers.relu(numbers)),
     )
 
 
-def _blocks(config: BoltNetConfig, numbers: _Numbers, act: nn.Module) -> nn.Sequential:
+def _blocks(config: BoltNetConfig, act: nn.Module) -> nn.Sequential:
     """Return the blocks; `act` is the activation that makes the first one's input."""
     blocks: list[BoltBlock] = []
     before = config.stem_channels
@@ -323,9 +280,9 @@ def _blocks(config: BoltNetConfig, numbers: _Numbers, act: nn.Module) -> nn.Sequ
             before,
             after,
             config.kernel_sizes[i],
+            config.numbers,
             stride=config.strides[i],
             max_pool=config.max_pools[i],
-            numbers=numbers,
             summed=act if config.residual and keeps_shape else None,
         )
         blocks.append(block)
@@ -333,14 +290,14 @@ def _blocks(config: BoltNetConfig, numbers: _Numbers, act: nn.Module) -> nn.Sequ
     return nn.Sequential(*blocks)
 
 
-def _dense(config: BoltNetConfig, numbers: _Numbers, n_features: int) -> nn.Module:
+def _dense(config: BoltNetConfig, n_features: int) -> nn.Module:
     if config.dense_rank == 0:
-        return numbers.linear(n_features, N_CLASSES, bias=True)
+        return quantizers.linear(n_features, N_CLASSES, config.numbers)
     return nn.Sequential(
-        numbers.linear(n_features, config.dense_rank, bias=False),
+        quantizers.linear(n_features, config.dense_rank, config.numbers, bias=False),
         nn.BatchNorm1d(config.dense_rank),
-        numbers.signed(config.dense_act_bit_width, return_scale=True),
-        numbers.linear(config.dense_rank, N_CLASSES, bias=True),
+        _signed(config, config.dense_act_bit_width, return_scale=True),
+        quantizers.linear(config.dense_rank, N_CLASSES, config.numbers),
     )
 
 

@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from boltmod.modulation import CLASSES, FIELD_CLASSES
 from boltmod.nn import quantizers, quick_steps
-from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
+from boltmod.nn.number_format import QuantisedConfig
 
 N_PLANES = 9
 """I, Q, magnitude, the lagged product, the phase's turn over a longer lag, and four times that."""
@@ -53,7 +53,7 @@ Received = tuple[Float[Tensor, "b 2 u"], Float[Tensor, "b 1 u"], Float[Tensor, "
 
 
 @dataclass(frozen=True)
-class FieldNetConfig(NetworkConfig):
+class FieldNetConfig(QuantisedConfig):
     """The shape of a FieldNet.
 
     Args:
@@ -109,12 +109,8 @@ class FieldNet(nn.Module):
     def __init__(self, config: FieldNetConfig) -> None:
         super().__init__()
         self.config = config
-        on = config.quantised
-        bits = BitWidths(
-            weight=config.weight_bit_width if on else None,
-            act=config.act_bit_width if on else None,
-        )
-        of_input = config.input_bit_width if on else None
+        numbers = config.numbers
+        of_input = numbers.with_acts(config.input_bit_width)
         self.pool = nn.AvgPool1d(config.pool)
         self.sample_act = quantizers.input_quantiser(of_input, config.input_full_scale)
         self.phase_act = quantizers.input_quantiser(of_input, 1.0)
@@ -123,24 +119,20 @@ class FieldNet(nn.Module):
         self.convs = nn.Sequential(
             *(
                 ConvNormRelu(
-                    widths[i], widths[i + 1], kernel_size, stride=config.strides[i], bits=bits
+                    widths[i], widths[i + 1], kernel_size, numbers, stride=config.strides[i]
                 )
                 for i, kernel_size in enumerate(config.kernel_sizes)
             )
         )
-        self.pooled_act = quantizers.relu(bits.act)
+        self.pooled_act = quantizers.relu(numbers)
         self.line_norm = quick_steps.BatchNorm1d(config.n_lines)
-        self.line_act = quantizers.signed_act(bits.act)
-        self.of_lines = DenseNormRelu(
-            config.n_lines, config.line_units, bits=bits, return_scale=False
-        )
-        self.joined_act = quantizers.relu(bits.act)
+        self.line_act = quantizers.signed_act(numbers)
+        self.of_lines = DenseNormRelu(config.n_lines, config.line_units, numbers)
+        self.joined_act = quantizers.relu(numbers)
         self.hidden = DenseNormRelu(
-            2 * widths[-1] + config.line_units, config.hidden_units, bits=bits, return_scale=True
+            2 * widths[-1] + config.line_units, config.hidden_units, numbers, return_scale=True
         )
-        self.dense = quantizers.linear(
-            config.hidden_units, len(config.classes), weight_bit_width=bits.weight
-        )
+        self.dense = quantizers.linear(config.hidden_units, len(config.classes), numbers)
 
     def planes(self, received: Received) -> Float[Tensor, "b 9 u"]:
         """Return what the convolutions see, see `N_PLANES`."""

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
-from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
+from boltmod.nn.number_format import NumberFormat, QuantisedConfig
 from boltmod.nn.signal_statistics import (
     N_STATISTICS,
     cumulants,
@@ -31,7 +31,7 @@ from boltmod.nn.signal_statistics import (
 
 
 @dataclass(frozen=True)
-class ImperialConfig(NetworkConfig):
+class ImperialConfig(QuantisedConfig):
     """The shape of an Imperial_IPC1.
 
     Args:
@@ -62,12 +62,10 @@ class ImperialConfig(NetworkConfig):
 class SignalStatistics(nn.Module):
     """From I/Q planes to 32 statistics, each brought to zero mean and unit variance."""
 
-    def __init__(self, bit_width: int | None, full_scale: float, n_taps: int) -> None:
+    def __init__(self, numbers: NumberFormat, full_scale: float, n_taps: int) -> None:
         super().__init__()
-        self.input_act = quantizers.input_quantiser(bit_width, full_scale)
-        self.hilbert = quantizers.conv1d(
-            2, 2, n_taps, stride=1, groups=2, weight_bit_width=None if bit_width is None else 8
-        )
+        self.input_act = quantizers.input_quantiser(numbers, full_scale)
+        self.hilbert = quantizers.conv1d(2, 2, n_taps, numbers.fixed(8), groups=2)
         weight: nn.Parameter = self.hilbert.weight  # type: ignore[assignment]
         with torch.no_grad():
             weight.copy_(hilbert_taps(n_taps).expand(2, 1, n_taps))
@@ -93,36 +91,30 @@ class Imperial(nn.Module):
     def __init__(self, config: ImperialConfig) -> None:
         super().__init__()
         self.config = config
-        on = config.quantised
-        bits = BitWidths(
-            weight=config.weight_bit_width if on else None,
-            act=config.act_bit_width if on else None,
-        )
-        input_bits = config.input_bit_width if on else None
+        numbers = config.numbers
+        of_input = numbers.with_acts(config.input_bit_width)
         self.statistics = SignalStatistics(
-            input_bits, config.statistics_full_scale, config.hilbert_taps
+            of_input, config.statistics_full_scale, config.hilbert_taps
         )
-        self.statistics_act = quantizers.signed_act(bits.act)
-        self.statistics_dense = DenseNormRelu(
-            N_STATISTICS, N_STATISTICS, bits=bits, return_scale=False
-        )
+        self.statistics_act = quantizers.signed_act(numbers)
+        self.statistics_dense = DenseNormRelu(N_STATISTICS, N_STATISTICS, numbers)
         self.pool = nn.AvgPool1d(config.pool)
-        self.input_act = quantizers.input_quantiser(input_bits, config.input_full_scale)
+        self.input_act = quantizers.input_quantiser(of_input, config.input_full_scale)
         widths = (2, *(config.channels for _ in range(config.n_convs)))
         self.convs = nn.Sequential(
             *(
-                ConvNormRelu(before, after, 3, stride=2, bits=bits)
+                ConvNormRelu(before, after, 3, numbers, stride=2)
                 for before, after in pairwise(widths)
             )
         )
         features = config.channels * (FRAME_LENGTH // config.pool >> config.n_convs)
-        self.convs_dense = DenseNormRelu(features, config.dense, bits=bits, return_scale=False)
+        self.convs_dense = DenseNormRelu(features, config.dense, numbers)
         # Both branches are brought to one scale before they are joined.
-        self.join_act = quantizers.relu(bits.act)
+        self.join_act = quantizers.relu(numbers)
         self.hidden = DenseNormRelu(
-            N_STATISTICS + config.dense, config.dense, bits=bits, return_scale=True
+            N_STATISTICS + config.dense, config.dense, numbers, return_scale=True
         )
-        self.dense = quantizers.linear(config.dense, N_CLASSES, weight_bit_width=bits.weight)
+        self.dense = quantizers.linear(config.dense, N_CLASSES, numbers)
         self.statistics_head = nn.Linear(N_STATISTICS, N_CLASSES)
         self.convs_head = nn.Linear(config.dense, N_CLASSES)
 

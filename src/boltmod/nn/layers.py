@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.nn import conv_norm_act, quantizers, quick_steps
-
-
-@dataclass(frozen=True)
-class BitWidths:
-    """Bits of a block's numbers; None stands for floating point.
-
-    Args:
-        weight: Bits of a weight.
-        act: Bits of an activation.
-        sums: Bits of a residual sum. None leaves the sum unquantised, as BacalhauNetV1 does, at
-            the price of 32-bit operands in the next layer.
-    """
-
-    weight: int | None
-    act: int | None
-    sums: int | None = None
+from boltmod.nn.number_format import NumberFormat
 
 
 class ConvNormAct(nn.Module):
@@ -65,36 +49,39 @@ class ConvNormRelu(ConvNormAct):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
+        numbers: NumberFormat,
         *,
         stride: int = 1,
         groups: int = 1,
         padding: int | None = None,
-        bits: BitWidths,
     ) -> None:
         conv = quantizers.conv1d(
             in_channels,
             out_channels,
             kernel_size,
+            numbers,
             stride=stride,
             groups=groups,
             padding=padding,
-            weight_bit_width=bits.weight,
         )
-        super().__init__(conv, quantizers.relu(bits.act))
+        super().__init__(conv, quantizers.relu(numbers))
 
 
 class DenseNormRelu(nn.Module):
     """Dense layer without bias, batch normalisation, ReLU."""
 
     def __init__(
-        self, in_features: int, out_features: int, *, bits: BitWidths, return_scale: bool
+        self,
+        in_features: int,
+        out_features: int,
+        numbers: NumberFormat,
+        *,
+        return_scale: bool = False,
     ) -> None:
         super().__init__()
-        self.dense = quantizers.linear(
-            in_features, out_features, weight_bit_width=bits.weight, bias=False
-        )
+        self.dense = quantizers.linear(in_features, out_features, numbers, bias=False)
         self.norm = quick_steps.BatchNorm1d(out_features)
-        self.act = quantizers.relu(bits.act, return_scale=return_scale)
+        self.act = quantizers.relu(numbers, return_scale=return_scale)
 
     def forward(self, x: Float[Tensor, "b c"]) -> Any:
         """Map (batch, in_features) to (batch, out_features), its scale attached if asked for."""
@@ -108,9 +95,11 @@ class SeparableBlock(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_size: Taps of the depthwise filters.
+        numbers: How its numbers are written.
         stride: Stride of the depthwise convolution.
         residual: Whether the input is added to the output (same shape needed).
-        bits: Bits of its numbers.
+        quantise_sum: Whether that sum is quantised. BacalhauNetV1 leaves it as it is, at the price
+            of 32-bit operands in the next layer.
     """
 
     def __init__(
@@ -118,18 +107,20 @@ class SeparableBlock(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
+        numbers: NumberFormat,
         *,
-        stride: int,
-        residual: bool,
-        bits: BitWidths,
+        stride: int = 1,
+        residual: bool = False,
+        quantise_sum: bool = False,
     ) -> None:
         super().__init__()
         self.dw = ConvNormRelu(
-            in_channels, in_channels, kernel_size, stride=stride, groups=in_channels, bits=bits
+            in_channels, in_channels, kernel_size, numbers, stride=stride, groups=in_channels
         )
-        self.pw = ConvNormRelu(in_channels, out_channels, 1, bits=bits)
+        self.pw = ConvNormRelu(in_channels, out_channels, 1, numbers)
         self.residual = residual and stride == 1 and in_channels == out_channels
-        self.sum_act = quantizers.relu(bits.sums) if self.residual and bits.sums else nn.Identity()
+        is_quantised = self.residual and quantise_sum and numbers.is_quantised
+        self.sum_act = quantizers.relu(numbers) if is_quantised else nn.Identity()
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
         """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -11,7 +11,8 @@ from torch import Tensor
 class Network(Protocol):
     """The contract of a network: a `torch.nn.Module` with these members.
 
-    - `config_type` is a frozen dataclass of its own that extends `NetworkConfig`: its fields are
+    - `config_type` is a frozen dataclass of its own that extends `NetworkConfig`, or
+      `QuantisedConfig`, whose `numbers` say how all layers' numbers are written: its fields are
       what a recipe may say under `[network]`. Values are numbers, strings, booleans, tuples and
       dictionaries of these.
     - `Network(config)` builds it, with weights drawn from torch's generator; `self.config` keeps
@@ -32,11 +33,11 @@ class Network(Protocol):
         (True, 8)
     """
 
-    config_type: ClassVar[type[Any]]
+    config_type: type[Any]
     config: Any
 
     def __init__(self, config: Any) -> None:
         """Build the network of a configuration."""
 
-    def forward(self, iq_planes: Tensor) -> Tensor:
+    def forward(self, iq_planes: Tensor) -> Any:
         """Map I/Q planes (batch, 2, 1024) float32 to class scores (batch, n_classes)."""

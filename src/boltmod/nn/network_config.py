@@ -37,3 +37,7 @@ class NetworkConfig:
     def in_float(self) -> NetworkConfig:
         """Return the same network without quantisers."""
         return replace(self, quantised=False)
+
+    def with_quantisers(self) -> NetworkConfig:
+        """Return the same network with its quantisers."""
+        return replace(self, quantised=True)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from boltmod.errors import ConfigError
 from boltmod.nn import quick_steps
 from boltmod.nn.conv_norm_act import Steps
+from boltmod.nn.number_format import NumberFormat
 
 with warnings.catch_warnings():
     # Brevitas reaches into torch interfaces that announce their own end.
@@ -138,18 +139,15 @@ _INITIAL_ACT_MAX = 6.0
 """Where an activation's learned range starts until `calibrate` has seen data."""
 
 
-def conv1d(  # noqa: PLR0913
+def conv1d(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
+    numbers: NumberFormat,
     *,
-    stride: int,
-    groups: int,
-    weight_bit_width: int | None,
+    stride: int = 1,
+    groups: int = 1,
     padding: int | None = None,
-    per_channel: bool = False,
-    power_of_two: bool = False,
-    learned_scale: bool = False,
 ) -> nn.Module:
     """Return a 1-D convolution without bias.
 
@@ -157,13 +155,10 @@ def conv1d(  # noqa: PLR0913
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         kernel_size: Taps.
+        numbers: How its weights are written.
         stride: Samples between outputs.
         groups: Channel groups; `in_channels` for a depthwise convolution.
-        weight_bit_width: Bits of a weight; None for floating point.
         padding: Zeros before and behind; half the kernel if None.
-        per_channel: Whether every output channel has a scale of its own.
-        power_of_two: Whether its scales are powers of two.
-        learned_scale: Whether its scales are learned (`fit_weight_scales` finds where to begin).
     """
     geometry = {
         "kernel_size": kernel_size,
@@ -172,130 +167,105 @@ def conv1d(  # noqa: PLR0913
         "groups": groups,
         "bias": False,
     }
-    if weight_bit_width is None:
+    if numbers.weight_bit_width is None:
         return quick_steps.Conv1d(in_channels, out_channels, **geometry)  # type: ignore[arg-type]
-    quantisers = _LEARNED_WEIGHT_QUANTISERS if learned_scale else _WEIGHT_QUANTISERS
     layer: nn.Module = _QuantConv1d(
-        in_channels,
-        out_channels,
-        **geometry,
-        weight_quant=quantisers[per_channel, power_of_two],
-        weight_bit_width=weight_bit_width,
+        in_channels, out_channels, **geometry, **_weights(numbers, per_channel=numbers.per_channel)
     )
     fit_weight_scales(layer)
     return layer
 
 
 def linear(
-    in_features: int,
-    out_features: int,
-    *,
-    weight_bit_width: int | None,
-    bias: bool = True,
-    power_of_two: bool = False,
-    learned_scale: bool = False,
+    in_features: int, out_features: int, numbers: NumberFormat, *, bias: bool = True
 ) -> nn.Module:
     """Return a dense layer; its bias, if any, lies on the grid of its accumulator (32 bits).
 
     Args:
         in_features: Numbers it takes.
         out_features: Numbers it gives.
-        weight_bit_width: Bits of a weight; None for floating point.
+        numbers: How its weights are written; all of them have one scale.
         bias: Whether it adds one.
-        power_of_two: Whether its scale is a power of two.
-        learned_scale: Whether its scale is learned (`fit_weight_scales` finds where to begin).
     """
-    if weight_bit_width is None:
+    if numbers.weight_bit_width is None:
         return nn.Linear(in_features, out_features, bias=bias)
-    quantisers = _LEARNED_WEIGHT_QUANTISERS if learned_scale else _WEIGHT_QUANTISERS
     layer: nn.Module = qnn.QuantLinear(
         in_features,
         out_features,
         bias=bias,
         bias_quant=Int32Bias if bias else None,
-        weight_quant=quantisers[False, power_of_two],
-        weight_bit_width=weight_bit_width,
+        **_weights(numbers, per_channel=False),
     )
     fit_weight_scales(layer)
     return layer
 
 
-def relu(
-    act_bit_width: int | None, *, return_scale: bool = False, power_of_two: bool = False
-) -> nn.Module:
+def relu(numbers: NumberFormat, *, return_scale: bool = False) -> nn.Module:
     """Return a ReLU whose output is an unsigned integer times a learned scale.
 
     Args:
-        act_bit_width: Bits; None for floating point.
+        numbers: How its output is written.
         return_scale: Whether the next layer is told the scale (a quantised bias needs it).
-        power_of_two: Whether the scale is a power of two.
     """
-    if act_bit_width is None:
+    if numbers.act_bit_width is None:
         return nn.ReLU()
     layer: nn.Module = _QuantReLU(
-        **_act_quantiser(Uint8ActPerTensorFloatMaxInit, power_of_two),
+        **_acts(numbers, Uint8ActPerTensorFloatMaxInit),
         max_val=_INITIAL_ACT_MAX,
-        bit_width=act_bit_width,
         return_quant_tensor=return_scale,
     )
     return layer
 
 
-def signed_act(
-    act_bit_width: int | None, *, return_scale: bool = False, power_of_two: bool = False
-) -> nn.Module:
+def signed_act(numbers: NumberFormat, *, return_scale: bool = False) -> nn.Module:
     """Return an identity quantised to signed integers with a learned scale.
 
     Args:
-        act_bit_width: Bits; None for floating point.
+        numbers: How its output is written.
         return_scale: Whether the next layer is told the scale (a quantised bias needs it).
-        power_of_two: Whether the scale is a power of two.
     """
-    if act_bit_width is None:
+    if numbers.act_bit_width is None:
         return nn.Identity()
     layer: nn.Module = _QuantIdentity(
-        **_act_quantiser(Int8ActPerTensorFloatMinMaxInit, power_of_two),
+        **_acts(numbers, Int8ActPerTensorFloatMinMaxInit),
         min_val=-_INITIAL_ACT_MAX,
         max_val=_INITIAL_ACT_MAX,
-        bit_width=act_bit_width,
         return_quant_tensor=return_scale,
     )
     return layer
 
 
 def input_quantiser(
-    bit_width: int | None, full_scale: float, *, learned: bool = False, power_of_two: bool = False
+    numbers: NumberFormat, full_scale: float, *, learned: bool = False
 ) -> nn.Module:
     """Return the quantiser of received samples: signed, clipping at ±`full_scale`.
 
     Args:
-        bit_width: Bits of a sample of I or Q; None clips without quantising.
+        numbers: How a sample of I or Q is written; floating point clips without quantising. With
+            scales of powers of two the amplitude at which samples clip is one: the nearest.
         full_scale: The amplitude at which samples clip, in units of the frame's standard deviation.
         learned: Whether training may move the amplitude at which samples clip.
-        power_of_two: Whether a quantising step, and with it that amplitude, is a power of two: the
-            nearest one.
     """
-    if bit_width is None:
+    if numbers.act_bit_width is None:
         return nn.Hardtanh(-full_scale, full_scale)
     layer: nn.Module = _QuantIdentity(
-        **_act_quantiser(Int8ActPerTensorFloatMinMaxInit, power_of_two),
+        **_acts(numbers, Int8ActPerTensorFloatMinMaxInit),
         scaling_impl_type=ScalingImplType.PARAMETER if learned else ScalingImplType.CONST,
         min_val=-full_scale,
         max_val=full_scale,
-        bit_width=bit_width,
     )
     return layer
 
 
-def comparator(*, quantised: bool) -> nn.Module:
+def comparator(numbers: NumberFormat) -> nn.Module:
     """Return what tells of a number up to 1 whether it is above a half: 1 if so, else 0.
 
     It has two bits, for one bit means −1 and 1 in QONNX.
 
     Args:
-        quantised: Whether it does; otherwise numbers between 0 and 1 stay what they are.
+        numbers: Floating point leaves numbers between 0 and 1 what they are.
     """
-    if not quantised:
+    if not numbers.is_quantised:
         return nn.Hardtanh(0.0, 1.0)
     layer: nn.Module = _QuantIdentity(
         act_quant=Uint8ActPerTensorFloatMaxInit,
@@ -320,6 +290,23 @@ def learned_weight_scale(module: nn.Module) -> nn.Parameter | None:
     quantiser = getattr(getattr(module, "weight_quant", None), "tensor_quant", None)
     value = getattr(getattr(quantiser, "scaling_impl", None), "value", None)
     return value if isinstance(value, nn.Parameter) else None
+
+
+def has_act(module: nn.Module) -> bool:
+    """Tell whether a module quantises what it returns."""
+    return getattr(module, "act_quant", None) is not None
+
+
+def weight_quantiser(layer: nn.Module) -> nn.Module | None:
+    """Return the module whose output is a layer's weights as they are used, if there is one."""
+    proxy = getattr(layer, "weight_quant", None)
+    return proxy if isinstance(proxy, nn.Module) else None
+
+
+def parameters_but_weight_scales(network: nn.Module) -> dict[str, nn.Parameter]:
+    """Return a network's parameters, by name, without the ranges that weights learn."""
+    scales = {id(learned_weight_scale(module)) for module in network.modules()}
+    return {name: each for name, each in network.named_parameters() if id(each) not in scales}
 
 
 @torch.no_grad()
@@ -416,15 +403,23 @@ def set_bit_width(module: nn.Module, width: int) -> None:
     fit_weight_scales(module)
 
 
-def _act_quantiser(quantiser: Any, power_of_two: bool) -> dict[str, Any]:
-    """Return how an activation is quantised, in Brevitas's words."""
-    if not power_of_two:
-        return {"act_quant": quantiser}
-    # Brevitas would round a range up, and lose a bit where it lies just above a power of two.
+def _weights(numbers: NumberFormat, *, per_channel: bool) -> dict[str, Any]:
+    """Return how weights are quantised, in Brevitas's words."""
+    quantisers = _LEARNED_WEIGHT_QUANTISERS if numbers.learned_weight_scales else _WEIGHT_QUANTISERS
     return {
-        "act_quant": _FIXED_POINT_ACTS[quantiser],
-        "restrict_value_float_to_int_impl": RoundSte,
+        "weight_quant": quantisers[per_channel, numbers.power_of_two],
+        "weight_bit_width": numbers.weight_bit_width,
     }
+
+
+def _acts(numbers: NumberFormat, quantiser: Any) -> dict[str, Any]:
+    """Return how an activation is quantised, in Brevitas's words."""
+    words = {"act_quant": quantiser, "bit_width": numbers.act_bit_width}
+    if numbers.power_of_two:
+        words["act_quant"] = _FIXED_POINT_ACTS[quantiser]
+        # Brevitas would round a range up, and lose a bit where it lies just above a power of two.
+        words["restrict_value_float_to_int_impl"] = RoundSte
+    return words
 
 
 def _quantiser(module: nn.Module) -> Any:

@@ -11,7 +11,6 @@ import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
-from boltmod.config import one_line
 from boltmod.errors import ConfigError
 from boltmod.nn import own_networks
 from boltmod.nn.aaronnet import AaronNet
@@ -19,12 +18,14 @@ from boltmod.nn.bacalhaunet import BacalhauNet
 from boltmod.nn.boltnet import BoltNet
 from boltmod.nn.fieldnet import FieldNet
 from boltmod.nn.imperial import Imperial
+from boltmod.nn.network import Network
 from boltmod.nn.network_config import NetworkConfig
 from boltmod.nn.quantizers import bit_width, set_bit_width
 from boltmod.nn.teacher import Teacher
 from boltmod.nn.vgg import Vgg10
+from boltmod.toml_table import one_line
 
-NETWORKS: dict[str, type[Any]] = {
+NETWORKS: dict[str, type[Network]] = {
     "aaronnet": AaronNet,
     "bacalhaunet": BacalhauNet,
     "boltnet": BoltNet,
@@ -33,10 +34,13 @@ NETWORKS: dict[str, type[Any]] = {
     "teacher": Teacher,
     "vgg10": Vgg10,
 }
-"""The networks of the package, by name; each keeps to `boltmod.nn.network.Network`."""
+"""The networks of the package, by name."""
 
-_own: dict[str, type[Any]] = {}
+_own: dict[str, type[Network]] = {}
 """Networks of others that were found, by the names they were found by."""
+
+_names: dict[type[NetworkConfig], str] = {each.config_type: name for name, each in NETWORKS.items()}
+"""What the network of a configuration of exactly this type is called."""
 
 
 def find(name: str, *, may_import: bool = True) -> type[Any]:
@@ -61,14 +65,14 @@ def find(name: str, *, may_import: bool = True) -> type[Any]:
         known = (*NETWORKS, *own_networks.names())
         raise ConfigError(f"network.name must be one of {', '.join(known)}, not {name}")
     own_networks.check_class(name, found)
-    for other, network_type in (NETWORKS | _own).items():
-        is_other = network_type is not found and other != name
-        if is_other and network_type.config_type is found.config_type:
-            raise ConfigError(
-                f"network {name} must have a config_type of its own, not that of {other}: "
-                f"derive one from {found.config_type.__name__}"
-            )
+    other = _names.get(found.config_type, name)
+    if other != name and (NETWORKS | _own)[other] is not found:
+        raise ConfigError(
+            f"network {name} must have a config_type of its own, not that of {other}: "
+            f"derive one from {found.config_type.__name__}"
+        )
     _own[name] = found
+    _names.setdefault(found.config_type, name)
     return found
 
 
@@ -83,11 +87,11 @@ def parse(name: str, parameters: dict[str, Any], *, may_import: bool = True) -> 
     Raises:
         ConfigError: No such network, or a parameter it does not have, or of the wrong type.
     """
-    adapter = TypeAdapter(_strict(find(name, may_import=may_import).config_type))
+    config_type = find(name, may_import=may_import).config_type
     try:
-        config: NetworkConfig = adapter.validate_python(parameters)
+        config: NetworkConfig = TypeAdapter(_strict(config_type)).validate_python(parameters)
     except ValidationError as error:
-        raise ConfigError(f"network ({name}): {one_line(error)}") from None
+        raise ConfigError(f"network ({name}): {one_line(error, config_type)}") from None
     return config
 
 
@@ -97,10 +101,12 @@ def build(config: NetworkConfig) -> nn.Module:
     Raises:
         ConfigError: The configuration is none of a known network's.
     """
-    network: nn.Module = _find_by_config(config)[1](config)
+    name = _name_of(config)
+    network: Any = (NETWORKS | _own)[name](config)
     if config.quantised:
         set_bit_widths(network, config.bit_widths)
-    return network
+    found: nn.Module = network
+    return found
 
 
 def check_network(name: str, **parameters: Any) -> nn.Module:
@@ -138,15 +144,15 @@ def check_own(recipe_network: str, parameters: dict[str, Any]) -> None:
             check_network(recipe_network, **parameters)
 
 
-def _find_by_config(config: NetworkConfig) -> tuple[str, type[Any]]:
-    """Name and class of the network whose configuration is of exactly that type."""
-    for name, network_type in (NETWORKS | _own).items():
-        if type(config) is network_type.config_type:
-            return name, network_type
-    raise ConfigError(
-        f"config must be that of a known network, not {type(config).__name__}: give the network "
-        "that it belongs to a name, by an entry point or as module:Class"
-    )
+def _name_of(config: NetworkConfig) -> str:
+    name = _names.get(type(config))
+    # A class that was written again has taken the name, and has another type of configuration.
+    if name is None or (NETWORKS | _own)[name].config_type is not type(config):
+        raise ConfigError(
+            f"config must be that of a known network, not {type(config).__name__}: give the "
+            "network that it belongs to a name, by an entry point or as module:Class"
+        )
+    return name
 
 
 def set_bit_widths(network: nn.Module, bit_widths: Mapping[str, int]) -> None:
@@ -180,7 +186,7 @@ def describe(config: NetworkConfig) -> dict[str, Any]:
     Raises:
         ConfigError: The configuration is none of a known network's.
     """
-    return {"name": _find_by_config(config)[0], **asdict(config)}
+    return {"name": _name_of(config), **asdict(config)}
 
 
 def _strict(config_type: Any) -> Any:

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
-from boltmod.nn.layers import BitWidths, ConvNormRelu, DenseNormRelu
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
+from boltmod.nn.number_format import QuantisedConfig
 
 
 @dataclass(frozen=True)
-class Vgg10Config(NetworkConfig):
+class Vgg10Config(QuantisedConfig):
     """The shape of a VGG10; the defaults are the baseline's.
 
     Args:
@@ -48,19 +48,15 @@ class Vgg10(nn.Module):
 
     def __init__(self, config: Vgg10Config) -> None:
         super().__init__()
-        on = config.quantised
         self.config = config
-        bits = BitWidths(
-            weight=config.weight_bit_width if on else None,
-            act=config.act_bit_width if on else None,
-        )
+        numbers = config.numbers
         self.input_act = quantizers.input_quantiser(
-            config.input_bit_width if on else None, config.input_full_scale
+            numbers.with_acts(config.input_bit_width), config.input_full_scale
         )
         widths = (2, *(config.channels for _ in range(config.n_convs)))
         self.convs = nn.Sequential(
             *(
-                nn.Sequential(ConvNormRelu(before, after, 3, bits=bits), nn.MaxPool1d(2))
+                nn.Sequential(ConvNormRelu(before, after, 3, numbers), nn.MaxPool1d(2))
                 for before, after in pairwise(widths)
             )
         )
@@ -68,11 +64,11 @@ class Vgg10(nn.Module):
         sizes = (features, *config.dense)
         self.hidden = nn.Sequential(
             *(
-                DenseNormRelu(before, after, bits=bits, return_scale=after_index == len(sizes) - 1)
+                DenseNormRelu(before, after, numbers, return_scale=after_index == len(sizes) - 1)
                 for after_index, (before, after) in enumerate(pairwise(sizes), start=1)
             )
         )
-        self.dense = quantizers.linear(sizes[-1], N_CLASSES, weight_bit_width=bits.weight)
+        self.dense = quantizers.linear(sizes[-1], N_CLASSES, numbers)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24)."""

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
-import torch
 from torch import nn
 
 from boltmod import __version__
-from boltmod.config import DataSection, Recipe, read_recipe
 from boltmod.cost import inference_cost
-from boltmod.data import source
-from boltmod.data.source import open_source
+from boltmod.data.section import DataSection
+from boltmod.data.source.frames import Frames as LabelledFrames
+from boltmod.data.source.frames import Sampling
+from boltmod.data.source.opening import open_source
 from boltmod.errors import ConfigError
 from boltmod.evaluation.frames import Frames, file_frames, twin_frames
 from boltmod.evaluation.metrics import Evaluation, evaluate
@@ -28,21 +28,22 @@ from boltmod.export.qonnx import export
 from boltmod.files import held, write_json, write_text
 from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import load
-from boltmod.nn import registry
 from boltmod.pipeline.environment import environment
 from boltmod.pipeline.log_observer import LogObserver
 from boltmod.pipeline.metrics import RunObserver
-from boltmod.pipeline.phases import run_phases
 from boltmod.pipeline.processes import is_first
+from boltmod.pipeline.recipe import Recipe, read_recipe
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import PROFILES, profile_from
+from boltmod.toml_table import read_table, validated
 from boltmod.train.temperature import calibrated
 
 _BATCH = 512
 
 Notify = Callable[[str, int, int], None]
-"""FileFacts what is being done, and how many frames of how many are done."""
+"""Tells what is being done, and how many frames of how many are done."""
 
 
 @dataclass(frozen=True)
@@ -170,25 +171,27 @@ def _read(recipe: Recipe | Path | str, scale: float | None) -> Recipe:
 
 def claim(recipe: Recipe, files: RunFolder) -> None:
     """Write down recipe and environment; a folder belongs to one recipe."""
-    text = tomli_w.dumps(recipe_document(recipe))
-    if files.recipe.exists() and files.recipe.read_text(encoding="utf-8") != text:
-        raise ConfigError(
-            f"{files.path}: holds the run of another recipe, or of another version of boltmod; "
-            "name another folder with --out, or delete this one"
-        )
-    if not files.recipe.exists():
-        write_text(files.recipe, text)
+    if files.recipe.exists():
+        if not _is_of(recipe, files.recipe):
+            raise ConfigError(
+                f"{files.path}: holds the run of another recipe, or of another version of "
+                "boltmod; name another folder with --out, or delete this one"
+            )
+    else:
+        write_text(files.recipe, tomli_w.dumps(recipe.document))
         write_json(files.environment, environment())
 
 
-def recipe_document(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe with every default written out, the network's too, as TOML holds it."""
-    config = registry.parse(recipe.network.name, recipe.network.parameters)
-    document: dict[str, Any] = recipe.model_dump(mode="json", exclude_none=True)
-    # TOML has no word for nothing: what is left out is what it was.
-    described = registry.describe(config).items()
-    document["network"] = {name: value for name, value in described if value is not None}
-    return document
+def _is_of(recipe: Recipe, path: Path) -> bool:
+    """Whether a run's recorded recipe says the same, whatever it leaves to its defaults."""
+    try:
+        found = read_table(path, "recipe")
+        network = found.get("network")
+        # Before it is read as a recipe: a folder's file decides of no module to be imported.
+        is_same = isinstance(network, dict) and network.get("name") == recipe.network.name
+        return is_same and validated(Recipe, found).document == recipe.document
+    except ConfigError:
+        return False
 
 
 def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify) -> None:
@@ -199,8 +202,11 @@ def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify
         notify("fitting the temperature", 0, 0)
         temperature = calibrated(network, _validation(recipe, recipe.data.hardest))
         provenance["temperature"] = f"{temperature:.4f}"
-    classes = registry.parse(recipe.network.name, recipe.network.parameters).classes
-    facts = Metadata(classes=classes, input_scaling="unit_std", provenance=provenance)
+    facts = Metadata(
+        classes=recipe.network.config.classes,
+        input_scaling="unit_std",
+        provenance=provenance,
+    )
     agreement = export(network, facts, frames, recipe.export.tolerance, files.model)
     notify(f"exported: {agreement.words}", 0, 0)
 
@@ -216,14 +222,8 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
     }
 
 
-def _validation(recipe: Recipe, data: DataSection) -> source.Frames:
-    return open_source(
-        data,
-        seed=recipe.seed,
-        batch_size=_BATCH,
-        minimum_snr=data.minimum_snr,
-        device=torch.device("cpu"),
-    ).validation()
+def _validation(recipe: Recipe, data: DataSection) -> LabelledFrames:
+    return open_source(data, Sampling(recipe.seed, _BATCH, data.minimum_snr)).validation()
 
 
 def _trained_on(recipe: Recipe) -> str:

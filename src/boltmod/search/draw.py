@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 
-from boltmod.config import Recipe
+from boltmod.pipeline.recipe import Recipe
 from boltmod.search.space import Dimension, Range, RecipeSpace, changed
 
 

@@ -7,19 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import optuna
-import torch
-from torch import nn
 
-from boltmod.config import Recipe
-from boltmod.cost import inference_cost
 from boltmod.cost.inference_cost import Cost
 from boltmod.errors import ConfigError
-from boltmod.export.qonnx import trace
-from boltmod.model.metadata import Metadata
-from boltmod.model.onnx_file import Model
-from boltmod.nn import registry
-from boltmod.pipeline.phases import run_phases
+from boltmod.pipeline.network_cost import network_cost, untrained_cost
+from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.run import claim
+from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.search.draw import drawn
 from boltmod.search.folder import SearchFolder
@@ -64,25 +58,8 @@ def run_trial(
     claim(recipe, files)
     watcher = _Watcher(opened.space, trial, files, Curve(untrained, {}), check)
     network, _ = run_phases(recipe, files, watcher)
-    cost = network_cost(network, recipe)
+    cost = network_cost(network, recipe.network.config)
     return _finish(opened.space, trial, files, cost)
-
-
-def network_cost(network: nn.Module, recipe: Recipe) -> Cost:
-    """Count what a recipe's network costs, as if exported."""
-    config = registry.parse(recipe.network.name, recipe.network.parameters)
-    facts = Metadata(classes=config.classes)
-    return inference_cost.count(Model(trace(network.cpu(), facts), facts, None))
-
-
-def untrained_cost(recipe: Recipe) -> Cost:
-    """Count a recipe's network with every weight in place, none of them rounding to zero."""
-    network = registry.build(registry.parse(recipe.network.name, recipe.network.parameters))
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim > 1:
-                parameter.fill_(1.0)
-    return network_cost(network, recipe)
 
 
 class _Watcher:
@@ -144,7 +121,7 @@ def _finish(space: Space, trial: optuna.Trial, files: RunFolder, cost: Cost) -> 
 def _untrained_score(space: Space, recipe: Recipe, trial: optuna.Trial) -> float:
     known = trial.user_attrs.get("untrained_score")
     if known is None:
-        known = _chosen(space, untrained_cost(recipe))
+        known = _chosen(space, untrained_cost(recipe.network.config))
         trial.set_user_attr("untrained_score", known)
     return float(known)
 

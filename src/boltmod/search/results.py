@@ -13,7 +13,6 @@ from boltmod.evaluation import page, plots
 from boltmod.evaluation.page import Bar
 from boltmod.evaluation.pareto import accuracy_over_score
 from boltmod.files import write_text
-from boltmod.pipeline.run import recipe_document
 from boltmod.search.draw import recipe_from
 from boltmod.search.folder import SearchFolder
 from boltmod.search.space import RecipeSpace
@@ -61,7 +60,7 @@ def write_results(
     for trial in best:
         recipe = recipe_from(opened, dict(trial.values), trial.number)
         path = folder.recipe(trial.number)
-        write_text(path, f"{_remark(trial)}{tomli_w.dumps(recipe_document(recipe))}")
+        write_text(path, f"{_remark(trial)}{tomli_w.dumps(recipe.document)}")
         paths.append(path)
     return tuple(paths)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,28 @@ class Outcome:
         }
 
 
-Watch = Callable[[tuple[TrialRecord, ...], list[str]], None]
-"""FileFacts, every second, of all trials and of what has happened to workers."""
+@dataclass(frozen=True)
+class View:
+    """Where a search stands.
+
+    Args:
+        trials: All of them.
+        strict: Whether the strict score is searched for, not the official one.
+        said: What has happened to workers.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    strict: bool
+    said: tuple[str, ...] = ()
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other beats by the score that is searched for, cheapest first."""
+        return front(self.trials, strict=self.strict)
+
+
+Watch = Callable[[View], None]
+"""Told every second where the search stands."""
 
 
 def search(
@@ -109,8 +129,13 @@ def search(
     storage = settings.storage or files.storage
     study = open_study(opened, storage)
     freed = free_trials_of_the_dead(study, files)
-    said = [f"trial {number} was interrupted and is taken up again" for number in freed]
-    watch(trials_of(study), said)
+
+    def look(said: Sequence[str]) -> None:
+        if said:
+            free_trials_of_the_dead(study, files)
+        watch(View(trials_of(study), opened.space.score == "strict", tuple(said)))
+
+    look([f"trial {number} was interrupted and is taken up again" for number in freed])
     ending = "enough trials"
     if settings.trials is None or _n_trained(study) < settings.trials:
         order = Order(
@@ -121,19 +146,15 @@ def search(
             threads=max(1, (os.cpu_count() or 1) // settings.workers),
             parent=os.getpid(),
         )
-        ending = _supervise(
-            Workers(order, settings.workers), study, files, settings, watch, interrupted
-        )
+        ending = _supervise(Workers(order, settings.workers), settings, look, interrupted)
     trials = trials_of(study)
     return _outcome(opened, files, trials, ending)
 
 
 def _supervise(
     workers: Workers,
-    study: Study,
-    files: SearchFolder,
     settings: Settings,
-    watch: Watch,
+    look: Callable[[Sequence[str]], None],
     interrupted: Callable[[], bool],
 ) -> str:
     """Watch over the workers until the last one has ended; return why they did."""
@@ -146,10 +167,7 @@ def _supervise(
         elif end is not None and time.monotonic() > end:
             ending = "time is over"
             workers.stop()
-        said = workers.poll()
-        if said:
-            free_trials_of_the_dead(study, files)
-        watch(trials_of(study), said)
+        look(workers.poll())
         time.sleep(_LOOK_SECONDS)
     if ending == "enough trials" and workers.exhausted:
         ending = "nothing new is proposed that is worth training"

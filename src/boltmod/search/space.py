@@ -8,20 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from boltmod.config import MOST_RECIPE_BYTES, PrunePhase, Recipe, one_line, read_recipe
 from boltmod.errors import ConfigError
-from boltmod.nn import registry
-from boltmod.pipeline.run import recipe_document
+from boltmod.pipeline.phase.prune import PrunePhase
+from boltmod.pipeline.recipe import Recipe, read_recipe
 from boltmod.search import keys
-from boltmod.untrusted import parse_toml, read_bytes
-
-
-class Section(BaseModel):
-    """A table of a space: frozen, and deaf to no misspelt key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from boltmod.toml_table import Section, read_table, validated
 
 
 class Range(Section):
@@ -147,7 +140,7 @@ class Space(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     base: Path | dict[str, Any]
-    search: dict[str, Any] = {}
+    search: dict[str, Any] = {}  # noqa: RUF012 (pydantic copies it)
     together: tuple[Together, ...] = ()
     score: Literal["official", "strict"] = "official"
     maximum_score: float | None = Field(None, gt=0)
@@ -201,17 +194,10 @@ def read_space(path: Path) -> RecipeSpace:
         ConfigError: A file is missing, is not TOML, or says something it cannot say; or the first
             choice and the lowest number of everything do not make a recipe.
     """
+    document = read_table(path, "search space")
     try:
-        text = read_bytes(path, MOST_RECIPE_BYTES, "a search space", ConfigError)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read as a search space ({error})") from None
-    document = parse_toml(text, path, ConfigError)
-    try:
-        space = Space.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {one_line(error, *_SECTIONS)}") from None
-    try:
-        opened = RecipeSpace(space, keys.copied(recipe_document(_base(space, path))))
+        space = validated(Space, document)
+        opened = RecipeSpace(space, keys.copied(_base(space, path).document))
         _check_places(opened)
         changed(opened, _first)
     except ConfigError as error:
@@ -244,12 +230,7 @@ def recipe_of(document: dict[str, Any]) -> Recipe:
     Raises:
         ConfigError: It cannot be made.
     """
-    try:
-        recipe = Recipe.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError(one_line(error)) from None
-    registry.parse(recipe.network.name, recipe.network.parameters)
-    return recipe
+    return validated(Recipe, document)
 
 
 def kept_weights(space: Space, recipe: Recipe) -> float:
@@ -258,12 +239,9 @@ def kept_weights(space: Space, recipe: Recipe) -> float:
         return space.kept_weights
     kept = 1.0
     for phase in recipe.phases:
-        if isinstance(phase, PrunePhase) and phase.fraction is not None and phase.layers == "all":
-            kept *= (1 - phase.fraction) ** phase.rounds
+        if isinstance(phase, PrunePhase) and phase.share_left is not None:
+            kept *= phase.share_left
     return kept
-
-
-_SECTIONS = (Space, Range, Together, Stopping)
 
 
 def _base(space: Space, path: Path) -> Recipe:
@@ -285,9 +263,9 @@ def _flat(table: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
 def _dimension(key: str, what: Any) -> Dimension:
     if isinstance(what, dict):
         try:
-            return Dimension((key,), range=Range.model_validate(what))
-        except ValidationError as error:
-            raise ValueError(f"search.{key}: {one_line(error, Range)}") from None
+            return Dimension((key,), range=validated(Range, what))
+        except ConfigError as error:
+            raise ValueError(f"search.{key}: {error}") from None
     if not isinstance(what, list) or not what:
         raise ValueError(
             f"search.{key} must be a list of choices or a range {{low = .., high = ..}}, "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from boltmod.nn import registry
 from boltmod.nn.mode import in_mode
 from boltmod.nn.quantizers import (
     bit_width,
@@ -16,6 +18,7 @@ from boltmod.nn.quantizers import (
     learned_weight_scale,
     set_learned_range,
 )
+from boltmod.train.trainee import Trainee
 
 _QUANTILE = 0.999
 _SMALLEST = 1e-3
@@ -52,6 +55,20 @@ def _match_range(source: nn.Module, target: nn.Module) -> None:
         return
     found = float(theirs.detach())
     set_learned_range(target, 2.0**found if is_power_of_two(source) else found)
+
+
+def quantised(trainee: Trainee, iq_planes: Tensor) -> Trainee:
+    """Return a trainee with its quantisers, their ranges measured.
+
+    Args:
+        trainee: The trainee.
+        iq_planes: Frames to measure on, (n, 2, 1024), on the CPU.
+    """
+    config = trainee.config.with_quantisers()
+    network = registry.build(config)
+    transfer(trainee.network, network)
+    calibrate(trainee.network.cpu(), network, iq_planes, trained=trainee.is_trained)
+    return replace(trainee, network=network, config=config)
 
 
 @torch.no_grad()

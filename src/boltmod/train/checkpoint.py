@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from boltmod.errors import CheckpointError, ConfigError, first_line
 from boltmod.files import replacing
 from boltmod.nn import registry
-from boltmod.nn.network_config import NetworkConfig
+from boltmod.run_folder import RunFolder
+from boltmod.train.trainee import Trainee
 from boltmod.untrusted import read_by
 
 _HEADER = "boltmod"
@@ -96,22 +97,7 @@ def restore(network: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
         raise CheckpointError(f"{path}: belongs to another network: {reason}") from None
 
 
-@dataclass(frozen=True)
-class StoredNetwork:
-    """A network as a checkpoint holds it.
-
-    Args:
-        network: The network with its weights.
-        config: Its configuration.
-        masks: Its pruned weights.
-    """
-
-    network: nn.Module
-    config: NetworkConfig
-    masks: Mapping[str, Tensor]
-
-
-def open_network(path: Path) -> StoredNetwork:
+def open_trainee(path: Path) -> Trainee:
     """Build the network that a checkpoint describes, and give it the checkpoint's weights.
 
     Raises:
@@ -127,7 +113,46 @@ def open_network(path: Path) -> StoredNetwork:
         ) from None
     network = registry.build(config)
     restore(network, found, path)
-    return StoredNetwork(network, config, found.masks)
+    return Trainee(network, config, found.masks)
+
+
+def identified(path: Path, identity: Mapping[str, Any]) -> Checkpoint | None:
+    """Read an earlier run's checkpoint; None if there is none.
+
+    Raises:
+        CheckpointError: It was made with another recipe, or is damaged.
+    """
+    if not path.exists():
+        return None
+    found = load(path)
+    known = dict(found.state["identity"]) if isinstance(found.state.get("identity"), dict) else {}
+    # What an earlier version did not write down, or what is gone by now, cannot be asked for.
+    asked = {"sha256", *(known.keys() & identity.keys())}
+    if any(known.get(key) != identity.get(key) for key in asked):
+        raise CheckpointError(
+            f"{path}: was made with another recipe, or its frames or its teacher have changed; "
+            "choose another run folder, or delete this one"
+        )
+    return found
+
+
+def file_of(path: Path) -> Path:
+    """Return the checkpoint that a run folder, a phase's folder, or the file itself stands for.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if path.is_file():
+        return path
+    if (path / "final.safetensors").is_file():
+        return path / "final.safetensors"
+    finished = RunFolder(path).finished
+    if not finished:
+        raise CheckpointError(
+            f"{path}: holds no finished phase to learn from; name a run folder, a phase's folder "
+            "in its checkpoints, or a .safetensors file"
+        )
+    return finished[-1]
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -137,6 +162,24 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
         for index, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
+
+
+def random_state() -> dict[str, str]:
+    """Return where torch's generators stand, as plain values: what dropout goes on from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return {name: bytes(state.tolist()).hex() for name, state in states.items()}
+
+
+def restore_random_state(states: Mapping[str, str]) -> None:
+    """Let torch's generators go on from where they stood."""
+    for name, digits in states.items():
+        state = torch.tensor(list(bytes.fromhex(digits)), dtype=torch.uint8)
+        if name == "cpu":
+            torch.set_rng_state(state)
+        elif torch.cuda.is_available():
+            torch.cuda.set_rng_state(state)
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:

@@ -7,21 +7,79 @@ arXiv 1503.02531, section 2.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from boltmod.config import Distillation
+from boltmod.data.source.frames import Batch
+from boltmod.data.source.kept import Memory
 from boltmod.errors import CheckpointError, ConfigError
+from boltmod.files import sha256
+from boltmod.model import shipped
 from boltmod.model.onnx_file import load
 from boltmod.modulation import CLASSES
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
-from boltmod.train.checkpoint import open_network
+from boltmod.train.checkpoint import file_of, open_trainee
+from boltmod.train.settings import Distillation
 
-Teacher = Callable[[Tensor], Tensor]
+Answer = Callable[[Tensor], Tensor]
 """From frames (n, 2, 1024) to class scores (n, 24), both on the device of the training."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Whom a network learns from.
+
+    Args:
+        answer: What it says of frames.
+        digest: What tells it from other teachers: its file's SHA-256.
+        memory: Where its answers stay beside the frames, if these are kept.
+    """
+
+    answer: Answer
+    digest: str
+    memory: Memory | None = None
+
+    def scores(self, batch: Batch) -> Tensor:
+        """Return what it says of a batch, asked once where the batch comes back."""
+        if self.memory is None:
+            return self.answer(batch.iq_planes)
+        return self.memory.answer(self.digest, batch.place, lambda: self.answer(batch.iq_planes))
+
+
+def teacher_file(settings: Distillation, run: RunFolder) -> Path:
+    """Return the file of the teacher that a phase of a run names.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    if settings.model is None:
+        return file_of(settings.checkpoint or run.phase(settings.phase or ""))
+    path = shipped.find(settings.model)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such model to learn from; name one")
+    return path
+
+
+def open_teacher(path: Path, device: torch.device, memory: Memory | None = None) -> Teacher:
+    """Return the classifier of a file as a teacher.
+
+    Args:
+        path: A checkpoint, or a model in ONNX.
+        device: Where the training runs.
+        memory: Where its answers stay, if they do.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged.
+        ModelFormatError: The model is no classifier of frames.
+        ConfigError: The model knows other classes.
+    """
+    is_checkpoint = path.suffix == ".safetensors"
+    answer = network_teacher(path, device) if is_checkpoint else onnx_teacher(path, device)
+    return Teacher(answer, sha256(path), memory)
 
 
 def distillation_loss(
@@ -47,7 +105,7 @@ def distillation_loss(
     return settings.hard_weight * hard_loss + settings.soft_weight * t**2 * divergence
 
 
-def network_teacher(path: Path, device: torch.device) -> Teacher:
+def network_teacher(path: Path, device: torch.device) -> Answer:
     """Return the network of a checkpoint as a teacher.
 
     Args:
@@ -57,7 +115,7 @@ def network_teacher(path: Path, device: torch.device) -> Teacher:
     Raises:
         CheckpointError: There is no finished phase, or its checkpoint is damaged.
     """
-    network = open_network(checkpoint_file(path)).network.to(device).eval()
+    network = open_trainee(file_of(path)).network.to(device).eval()
 
     @torch.no_grad()
     def teach(iq_planes: Tensor) -> Tensor:
@@ -67,7 +125,7 @@ def network_teacher(path: Path, device: torch.device) -> Teacher:
     return teach
 
 
-def onnx_teacher(path: Path, device: torch.device) -> Teacher:
+def onnx_teacher(path: Path, device: torch.device) -> Answer:
     """Return a model in ONNX as a teacher, run by ONNX Runtime on the processor.
 
     Raises:
@@ -87,22 +145,3 @@ def onnx_teacher(path: Path, device: torch.device) -> Teacher:
         return scores[:, order].to(device)
 
     return teach
-
-
-def checkpoint_file(path: Path) -> Path:
-    """Return the checkpoint that a run folder, a phase's folder, or the file itself stands for.
-
-    Raises:
-        CheckpointError: There is none.
-    """
-    if path.is_file():
-        return path
-    if (path / "final.safetensors").is_file():
-        return path / "final.safetensors"
-    finished = RunFolder(path).finished
-    if not finished:
-        raise CheckpointError(
-            f"{path}: holds no finished phase to learn from; name a run folder, a phase's folder "
-            "in its checkpoints, or a .safetensors file"
-        )
-    return finished[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,23 +13,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from boltmod.config import Optimisation
-from boltmod.data.memory import Memory, Place
-from boltmod.data.source import Frames, FrameSource
-from boltmod.errors import CheckpointError
+from boltmod.data.source.frames import Batch, Frames, FrameSource
 from boltmod.nn import registry
 from boltmod.nn.mode import evaluating, in_mode
-from boltmod.nn.network_config import NetworkConfig
-from boltmod.nn.quantizers import learned_scale, learned_weight_scale
 from boltmod.train import checkpoint
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.distill import Teacher, distillation_loss
+from boltmod.train.optimiser import make_optimiser
 from boltmod.train.schedule import learning_rate
+from boltmod.train.settings import Optimisation
+from boltmod.train.trainee import Trainee
 
 CHECKPOINT_SECONDS = 20.0
 """At most this much training is lost to an interruption."""
 
-_SCALE_LEARNING_RATE = 0.1
 _VALIDATION_BATCH = 512
 
 
@@ -74,29 +71,33 @@ class Progress:
 
 @dataclass(frozen=True)
 class Task:
-    """One phase of training.
+    """One training.
 
     Args:
-        network: The network, changed in place.
-        source: Where its frames come from.
-        phase: How it is trained.
-        folder: Where the phase's checkpoints lie.
+        trainee: Who is trained; its network is changed in place.
+        source: Where the frames come from.
+        settings: How.
+        folder: Where its checkpoints lie.
         identity: What the checkpoints must have been made with, as plain values.
-        masks: Pruned weights, by parameter name.
-        config: The network's configuration, kept in its checkpoints.
-        teacher: Whom the network learns from, with `phase.distill`.
-        memory: Where the source keeps its frames, if it does: the teacher's answers stay there too.
+        teacher: Whom the network learns from, with `settings.distill`.
     """
 
-    network: nn.Module
+    trainee: Trainee
     source: FrameSource
-    phase: Optimisation
+    settings: Optimisation
     folder: Path
     identity: Mapping[str, Any]
-    masks: Mapping[str, Tensor]
-    config: NetworkConfig
     teacher: Teacher | None = None
-    memory: Memory | None = None
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+        return self.trainee.network
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch."""
+        return self.source.frames_per_epoch // self.source.batch_size
 
     @property
     def latest(self) -> Path:
@@ -115,60 +116,132 @@ class Task:
 
 
 def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
-    """Train a network through one phase and leave its final checkpoint.
+    """Train a network to the end of a phase and leave its final checkpoint.
 
     Raises:
         CheckpointError: The folder's checkpoint was made with another recipe or is damaged.
     """
-    found = _found(task, task.final)
+    found = _restored(task, task.final)
     if found is not None:
         # Interrupted after its end, before anybody took note of it.
         return Progress(**found.state["progress"])
-    found = _found(task, task.latest)
+    if task.settings.epochs == 0:
+        finish_with(task, fabric, Progress())
+        return Progress()
+    found = _restored(task, task.latest)
     # The optimiser comes after the weights: Brevitas puts new parameters in place on loading.
-    optimiser = make_optimiser(task.network, task.phase)
+    optimiser = make_optimiser(task.network, task.settings)
     progress = Progress()
     if found is not None:
         checkpoint.restore_optimiser(optimiser, found.optimiser)
+        checkpoint.restore_random_state(found.state.get("random", {}))
         progress = Progress(**found.state["progress"])
-    model, wrapped = fabric.setup(task.network, optimiser)
-    masks = {name: mask.to(fabric.device) for name, mask in task.masks.items()}
-    parameters = dict(task.network.named_parameters())
+    training = _Training(task, fabric, observer, optimiser, progress)
     validation = task.source.validation()
-    saved = time.monotonic()
-    while progress.epoch < task.phase.epochs:
+    while progress.epoch < task.settings.epochs:
+        training.epoch()
+        settle(task.network, task.source, task.settings.norm_frames)
+        # Batch normalisation has seen other frames in every process: the first one's counts.
+        training.end_epoch(fabric.broadcast(accuracy(task.network, validation)))
+    _finish(task, fabric, progress)
+    return progress
+
+
+class _Training:
+    """A training at work.
+
+    Args:
+        task: The training.
+        fabric: The devices.
+        observer: Who watches.
+        optimiser: The phase's optimiser.
+        progress: Where it stands.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        fabric: Fabric,
+        observer: Observer,
+        optimiser: torch.optim.Optimizer,
+        progress: Progress,
+    ) -> None:
+        self._task, self._fabric, self._observer = task, fabric, observer
+        self._optimiser, self._progress = optimiser, progress
+        self._model, self._wrapped = fabric.setup(task.network, optimiser)
+        parameters = dict(task.network.named_parameters())
+        self._masks = [
+            (parameters[name], mask.to(fabric.device)) for name, mask in task.trainee.masks.items()
+        ]
+        self._saved = time.monotonic()
+
+    def epoch(self) -> None:
+        """Train through what is left of the current epoch."""
+        task, progress = self._task, self._progress
         begun = time.monotonic()
-        places: list[Place] = []
-        if task.memory is not None:
-            places = task.memory.places(progress.epoch, _steps_per_epoch(task))
-        for iq_planes, class_ids in task.source.batches(progress.epoch, progress.step):
-            rate = learning_rate(task.phase, _steps_done(task, progress), _steps_per_epoch(task))
-            _set_learning_rate(wrapped, rate)
-            taught = _taught(task, places[progress.step] if places else None, iq_planes)
-            loss, hits = _step(task, fabric, model, wrapped, (iq_planes, class_ids), taught)
+        for batch in task.source.batches(progress.epoch, progress.step):
+            rate = learning_rate(task.settings, _steps_done(task, progress), task.steps_per_epoch)
+            for group in self._wrapped.param_groups:
+                group["lr"] = rate * group["rate"]
+            loss, hits = self._step(batch)
             with torch.no_grad():
-                for name, mask in masks.items():
-                    parameters[name].mul_(mask)
+                for parameter, mask in self._masks:
+                    parameter.mul_(mask)
             progress.step += 1
             progress.loss_sum += loss * task.source.batch_size
             progress.hits += hits
             now = time.monotonic()
             progress.seconds, begun = progress.seconds + now - begun, now
-            try:
-                observer.step(_step_record(task, progress))
-            except KeyboardInterrupt:
-                _save(task, fabric, progress, optimiser, task.latest)
-                raise
-            if now - saved > CHECKPOINT_SECONDS:
-                _save(task, fabric, progress, optimiser, task.latest)
-                saved = time.monotonic()
-        settle(task.network, task.source, task.phase.norm_frames)
-        # Batch normalisation has seen other frames in every process: the first one's counts.
-        reached = fabric.broadcast(accuracy(task.network, validation))
-        _end_epoch(task, fabric, progress, optimiser, reached, observer)
-        saved = time.monotonic()
-    _finish(task, fabric, progress)
-    return progress
+            self._report()
+
+    def _report(self) -> None:
+        """Tell of a step, and save now and then."""
+        try:
+            self._observer.step(_step_record(self._task, self._progress))
+        except KeyboardInterrupt:
+            self._save_latest()
+            raise
+        if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+            self._save_latest()
+
+    def _save_latest(self) -> None:
+        _save(self._task, self._fabric, self._progress, self._optimiser)
+        self._saved = time.monotonic()
+
+    def _step(self, batch: Batch) -> tuple[float, int]:
+        """Train on a batch; return its loss and how many frames of it were classified right."""
+        fabric, model, settings = self._fabric, self._model, self._task.settings
+        model.train()
+        iq_planes, class_ids = (t.to(fabric.device) for t in (batch.iq_planes, batch.class_ids))
+        taught = None if self._task.teacher is None else self._task.teacher.scores(batch)
+        self._wrapped.zero_grad(set_to_none=True)
+        answers = model(iq_planes)
+        # A network with auxiliary classifiers answers several times, the true answer first.
+        answers = answers if isinstance(answers, tuple) else (answers,)
+        loss = _loss(settings, answers, class_ids, taught)
+        fabric.backward(loss)
+        if settings.gradient_clip > 0:
+            fabric.clip_gradients(model, self._wrapped, max_norm=settings.gradient_clip)
+        self._wrapped.step()
+        hits = (answers[0].detach().argmax(1) == class_ids).sum()
+        if fabric.world_size == 1:
+            return float(loss.detach()), int(hits)
+        sums = fabric.all_reduce(torch.stack([loss.detach(), hits]), reduce_op="sum")
+        assert isinstance(sums, Tensor)
+        return float(sums[0]) / fabric.world_size, int(sums[1])
+
+    def end_epoch(self, validation_accuracy: float) -> None:
+        """Note what an epoch came to."""
+        progress, record = self._progress, _epoch_record(self._task, self._progress)
+        record["validation_accuracy"] = validation_accuracy
+        progress.records.append(record)
+        progress.epoch, progress.step = progress.epoch + 1, 0
+        progress.loss_sum, progress.hits = 0.0, 0
+        if validation_accuracy > progress.best:
+            progress.best = validation_accuracy
+            _save_weights(self._task, self._fabric, progress, self._task.best)
+        self._save_latest()
+        self._observer.epoch(record)
 
 
 @torch.no_grad()
@@ -192,8 +265,8 @@ def settle(network: nn.Module, source: FrameSource, n_frames: int) -> None:
         norm.reset_running_stats()
         norm.momentum = None
     with in_mode(network, training=True):
-        for iq_planes, _ in islice(source.batches(0), n_batches):
-            network(iq_planes.to(device))
+        for batch in islice(source.batches(0), n_batches):
+            network(batch.iq_planes.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
 
@@ -211,152 +284,62 @@ def accuracy(network: nn.Module, frames: Frames) -> float:
     return hits / len(frames.class_ids)
 
 
-def make_optimiser(network: nn.Module, phase: Optimisation) -> torch.optim.Optimizer:
-    """Return the phase's optimiser.
-
-    Weights of convolutions and dense layers decay; biases and normalisation do not; learned
-    ranges do not and move at a tenth of the learning rate.
-    """
-    scales = {
-        id(p)
-        for find in (learned_scale, learned_weight_scale)
-        for m in network.modules()
-        if (p := find(m)) is not None
-    }
-    weights: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
-    ranges: list[nn.Parameter] = []
-    for parameter in network.parameters():
-        if not parameter.requires_grad:
-            continue
-        if id(parameter) in scales:
-            ranges.append(parameter)
-        else:
-            (weights if parameter.ndim > 1 else others).append(parameter)
-    groups = [
-        {"params": weights, "weight_decay": phase.weight_decay, "rate": 1.0},
-        {"params": others, "weight_decay": 0.0, "rate": 1.0},
-        {"params": ranges, "weight_decay": 0.0, "rate": _SCALE_LEARNING_RATE},
-    ]
-    kind = torch.optim.AdamW if phase.optimiser == "adamw" else torch.optim.Adam
-    return kind([g for g in groups if g["params"]], lr=phase.learning_rate)
-
-
-def _step(
-    task: Task,
-    fabric: Fabric,
-    model: Any,
-    optimiser: Any,
-    batch: tuple[Tensor, Tensor],
-    taught: Tensor | None,
-) -> tuple[float, int]:
-    model.train()
-    iq_planes, class_ids = (t.to(fabric.device) for t in batch)
-    optimiser.zero_grad(set_to_none=True)
-    answers = model(iq_planes)
-    # A network with auxiliary classifiers answers several times in training, the true answer first.
-    scores = answers[0] if isinstance(answers, tuple) else answers
-    loss = _loss(task, answers if isinstance(answers, tuple) else (answers,), class_ids, taught)
-    fabric.backward(loss)
-    if task.phase.gradient_clip > 0:
-        fabric.clip_gradients(model, optimiser, max_norm=task.phase.gradient_clip)
-    optimiser.step()
-    hits = (scores.detach().argmax(1) == class_ids).sum()
-    if fabric.world_size == 1:
-        return float(loss.detach()), int(hits)
-    sums = fabric.all_reduce(torch.stack([loss.detach(), hits]), reduce_op="sum")
-    assert isinstance(sums, Tensor)
-    return float(sums[0]) / fabric.world_size, int(sums[1])
-
-
-def _taught(task: Task, place: Place | None, iq_planes: Tensor) -> Tensor | None:
-    """Return what the teacher says of a batch; None without one."""
-    teacher = task.teacher
-    if task.phase.distill is None or teacher is None:
-        return None
-    if task.memory is None or place is None:
-        return teacher(iq_planes)
-    return task.memory.answer(task.identity["teacher"], place, lambda: teacher(iq_planes))
-
-
 def _loss(
-    task: Task, answers: tuple[Tensor, ...], class_ids: Tensor, taught: Tensor | None
+    settings: Optimisation,
+    answers: tuple[Tensor, ...],
+    class_ids: Tensor,
+    taught: Tensor | None,
 ) -> Tensor:
     losses = [
         nn.functional.cross_entropy(
-            scores.float(), class_ids, label_smoothing=task.phase.label_smoothing
+            scores.float(), class_ids, label_smoothing=settings.label_smoothing
         )
         for scores in answers
     ]
-    if task.phase.distill is not None and taught is not None:
+    if settings.distill is not None and taught is not None:
         losses[0] = distillation_loss(
-            answers[0].float(), taught.float(), losses[0], task.phase.distill
+            answers[0].float(), taught.float(), losses[0], settings.distill
         )
     return torch.stack(losses).sum()
 
 
-def _set_learning_rate(optimiser: Any, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate * group["rate"]
-
-
-def _steps_per_epoch(task: Task) -> int:
-    return task.source.frames_per_epoch // task.source.batch_size
-
-
 def _steps_done(task: Task, progress: Progress) -> int:
-    return progress.epoch * _steps_per_epoch(task) + progress.step
+    return progress.epoch * task.steps_per_epoch + progress.step
 
 
 def _step_record(task: Task, progress: Progress) -> dict[str, Any]:
     seen = progress.step * task.source.batch_size
     done = progress.epoch * task.source.frames_per_epoch + seen
     return {
-        "phase": task.phase.name,
+        "phase": task.settings.name,
         "epoch": progress.epoch + 1,
-        "epochs": task.phase.epochs,
+        "epochs": task.settings.epochs,
         "done": done,
-        "total": task.phase.epochs * task.source.frames_per_epoch,
+        "total": task.settings.epochs * task.source.frames_per_epoch,
         "loss": progress.loss_sum / seen,
         "accuracy": progress.hits / seen,
         "frames_per_s": done / max(progress.seconds, 1e-9),
     }
 
 
-def _end_epoch(
-    task: Task,
-    fabric: Fabric,
-    progress: Progress,
-    optimiser: torch.optim.Optimizer,
-    validation_accuracy: float,
-    observer: Observer,
-) -> None:
+def _epoch_record(task: Task, progress: Progress) -> dict[str, Any]:
     step = _step_record(task, progress)
-    rate = learning_rate(task.phase, _steps_done(task, progress) - 1, _steps_per_epoch(task))
-    record = {
+    last_step = _steps_done(task, progress) - 1
+    return {
         "event": "epoch",
-        "phase": task.phase.name,
+        "phase": task.settings.name,
         "epoch": progress.epoch + 1,
         "frames": step["done"],
         "loss": step["loss"],
         "accuracy": step["accuracy"],
-        "validation_accuracy": validation_accuracy,
-        "learning_rate": rate,
+        "learning_rate": learning_rate(task.settings, last_step, task.steps_per_epoch),
         "frames_per_s": step["frames_per_s"],
         "seconds": progress.seconds,
     }
-    progress.records.append(record)
-    progress.epoch, progress.step = progress.epoch + 1, 0
-    progress.loss_sum, progress.hits = 0.0, 0
-    if validation_accuracy > progress.best:
-        progress.best = validation_accuracy
-        _save(task, fabric, progress, None, task.best)
-    _save(task, fabric, progress, optimiser, task.latest)
-    observer.epoch(record)
 
 
 def _finish(task: Task, fabric: Fabric, progress: Progress) -> None:
-    if task.phase.keep == "best" and fabric.is_global_zero:
+    if task.settings.keep == "best" and fabric.is_global_zero:
         checkpoint.restore(task.network, checkpoint.load(task.best), task.best)
     finish_with(task, fabric, progress)
     if fabric.world_size > 1:
@@ -368,36 +351,36 @@ def _finish(task: Task, fabric: Fabric, progress: Progress) -> None:
 
 def finish_with(task: Task, fabric: Fabric, progress: Progress) -> None:
     """Leave the first process's network as the phase's final checkpoint."""
-    _save(task, fabric, progress, None, task.final)
+    _save_weights(task, fabric, progress, task.final)
     fabric.barrier()
 
 
-def _save(
-    task: Task,
-    fabric: Fabric,
-    progress: Progress,
-    optimiser: torch.optim.Optimizer | None,
-    path: Path,
-) -> None:
-    if not fabric.is_global_zero:
-        return
-    tensors = checkpoint.optimiser_tensors(optimiser) if optimiser else {}
+def _save_weights(task: Task, fabric: Fabric, progress: Progress, path: Path) -> None:
+    if fabric.is_global_zero:
+        checkpoint.save(_checkpoint(task, progress, {}), path)
+
+
+def _save(task: Task, fabric: Fabric, progress: Progress, optimiser: torch.optim.Optimizer) -> None:
+    """Leave what an interrupted training goes on from."""
+    if fabric.is_global_zero:
+        found = _checkpoint(task, progress, checkpoint.optimiser_tensors(optimiser))
+        if any(isinstance(module, nn.Dropout) for module in task.network.modules()):
+            found = replace(found, state={**found.state, "random": checkpoint.random_state()})
+        checkpoint.save(found, task.latest)
+
+
+def _checkpoint(task: Task, progress: Progress, optimiser: Mapping[str, Tensor]) -> Checkpoint:
     state = {
         "identity": dict(task.identity),
-        "network": registry.describe(task.config),
+        "network": registry.describe(task.trainee.config),
         "progress": vars(progress),
     }
-    checkpoint.save(Checkpoint(task.network.state_dict(), tensors, task.masks, state), path)
+    return Checkpoint(task.network.state_dict(), optimiser, task.trainee.masks, state)
 
 
-def _found(task: Task, path: Path) -> Checkpoint | None:
+def _restored(task: Task, path: Path) -> Checkpoint | None:
     """Return an earlier run's checkpoint, its weights restored; None if there is none."""
-    if not path.exists():
-        return None
-    found = checkpoint.load(path)
-    if found.state["identity"] != dict(task.identity):
-        raise CheckpointError(
-            f"{path}: was made with another recipe; choose another run folder, or delete this one"
-        )
-    checkpoint.restore(task.network, found, path)
+    found = checkpoint.identified(path, task.identity)
+    if found is not None:
+        checkpoint.restore(task.network, found, path)
     return found

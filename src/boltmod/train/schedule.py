@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from boltmod.config import Optimisation
+from boltmod.train.settings import Optimisation
 
 _RISE = 0.25
 _START = 1 / 25

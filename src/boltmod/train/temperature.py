@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from boltmod.data.source import Frames
+from boltmod.data.source.frames import Frames
 from boltmod.errors import ConfigError
 from boltmod.nn.mode import evaluating
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, stderr
 
@@ -216,7 +214,7 @@ def answer(request: Request) -> None:
             job = Job(request, classifier, live, live, is_in_samples)
             stack.enter_context(summary(job))
             stack.enter_context(live)
-            stack.enter_context(_ended_by_signals(live))
+            stack.enter_context(asked_to_stop(live.stop))
             sinks = list(outputs(stack, job, None))
         else:
             file, is_in_samples = _open_file(request)
@@ -266,21 +264,3 @@ def _open_stream(request: Request) -> tuple[LiveRecording, bool]:
     if is_in_samples:
         stderr.print(f"{NO_RATE}; give it with --rate")
     return live, is_in_samples
-
-
-@contextmanager
-def _ended_by_signals(live: LiveRecording) -> Iterator[None]:
-    """Let Ctrl-C end the stream, not the program, once; what has been read is still labelled."""
-    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-
-    def end(number: int, frame: FrameType | None) -> None:
-        live.stop()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for each in before:
-        signal.signal(each, end)
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

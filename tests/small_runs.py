@@ -1,0 +1,101 @@
+"""Runs that take a second, and what to watch and read them with."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from boltmod.pipeline.recipe import Recipe
+from boltmod.run_folder import RunFolder
+
+RECIPE = """
+name = "tiny"
+seed = 7
+[network]
+name = "bacalhaunet"
+pool = 8
+channels = [4, 4]
+kernel_sizes = [5, 3]
+strides = [2, 2]
+[data]
+frames_per_epoch = 768
+validation_frames = 624
+[[phases]]
+name = "float"
+kind = "train"
+quantised = false
+epochs = 2
+batch_size = 128
+[[phases]]
+name = "quantise"
+kind = "train"
+epochs = 1
+batch_size = 128
+[[phases]]
+name = "prune"
+kind = "prune"
+epochs = 1
+rounds = 2
+fraction = 0.5
+batch_size = 128
+[export]
+frames = 256
+[evaluation]
+frames_per_cell = 1
+"""
+
+
+class Watcher:
+    """Remembers everything; interrupts after a number of steps, as Ctrl-C would."""
+
+    def __init__(self, interrupt_after: int = 0) -> None:
+        self.left = interrupt_after
+        self.epochs: list[Mapping[str, Any]] = []
+        self.phases: list[Mapping[str, Any]] = []
+
+    def phase_begins(self, name: str, total_frames: int, frames_after: int | None) -> None:
+        pass
+
+    def step(self, record: Mapping[str, Any]) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        self.epochs.append(record)
+
+    def phase_ends(self, record: Mapping[str, Any]) -> None:
+        self.phases.append(record)
+
+    def notify(self, what: str, done: int, total: int) -> None:
+        pass
+
+
+def metrics(files: RunFolder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in files.metrics.read_text().splitlines()]
+
+
+def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    clocks = {"seconds", "frames_per_s"}
+    return [{k: v for k, v in record.items() if k not in clocks} for record in records]
+
+
+NETWORK = {
+    "name": "bacalhaunet", "pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2],
+}  # fmt: skip
+FLOAT = {
+    "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 128,
+}  # fmt: skip
+
+
+def recipe(*phases: dict[str, Any], **network: Any) -> Recipe:
+    return Recipe.model_validate({
+        "name": "tiny",
+        "seed": 7,
+        "network": NETWORK | network,
+        "data": {"frames_per_epoch": 512, "validation_frames": 624},
+        "phases": [{"epochs": 1, "batch_size": 128} | phase for phase in phases],
+    })  # fmt: skip
+
+
+def last_phase(files: RunFolder) -> dict[str, Any]:
+    return [record for record in metrics(files) if record["event"] == "phase"][-1]
