@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from boltmod.data.loader import random_batches as random_batches
     from boltmod.data.radioml import RadioMLFile as RadioMLFile
     from boltmod.data.split import official_split as official_split
+    from boltmod.data.torch import RadioMLDataset as RadioMLDataset
     from boltmod.errors import BoltmodError as BoltmodError
     from boltmod.errors import CheckpointError as CheckpointError
     from boltmod.errors import ConfigError as ConfigError
@@ -80,8 +81,8 @@ __all__ = [
     "ConfigError", "Constraints", "Cost", "CostMismatchError", "DataFormatError", "Evaluation",
     "ExportMismatchError", "FRAME_LENGTH", "FoundSignal", "Label", "Metadata", "Model",
     "ModelFormatError", "Modulation", "Network", "NetworkConfig", "NumberFormat", "Outcome",
-    "Profile", "QuantisedConfig", "RadioMLFile", "Recipe", "Recording", "SNR_LABELS", "ShapeError",
-    "SourceError", "ToolNotFoundError", "UNKNOWN", "UnsupportedOperatorError", "__version__",
+    "Profile", "QuantisedConfig", "RadioMLDataset", "RadioMLFile", "Recipe", "Recording", "SNR_LABELS",
+    "ShapeError", "SourceError", "ToolNotFoundError", "UNKNOWN", "UnsupportedOperatorError", "__version__",
     "check_network", "choose", "classify", "cost", "evaluate", "generate", "integer_program",
     "load_model", "official_split", "open_recording", "profile_from", "quantizers",
     "random_batches", "read_recipe", "run",
@@ -92,6 +93,7 @@ _ROOMS = {
     "data.loader": ("choose", "random_batches"),
     "data.radioml": ("RadioMLFile",),
     "data.split": ("official_split",),
+    "data.torch": ("RadioMLDataset",),
     "errors": (
         "BoltmodError", "CheckpointError", "ConfigError", "CostMismatchError", "DataFormatError",
         "ExportMismatchError", "ModelFormatError", "ShapeError", "SourceError",

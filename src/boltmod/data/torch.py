@@ -33,6 +33,13 @@ class RadioMLDataset(Dataset[Item]):
 
     Raises:
         DataFormatError: The file is not in RadioML's layout.
+
+    Example:
+        >>> import boltmod
+        >>> data = boltmod.RadioMLDataset("twin.hdf5", "all", minimum_snr=30)
+        >>> planes, class_id, snr_label = data[0]
+        >>> tuple(planes.shape), class_id, snr_label
+        ((2, 1024), 0, 30)
     """
 
     def __init__(
