@@ -81,9 +81,9 @@ __all__ = [
     "ConfigError", "Constraints", "Cost", "CostMismatchError", "DataFormatError", "Evaluation",
     "ExportMismatchError", "FRAME_LENGTH", "FoundSignal", "Label", "Metadata", "Model",
     "ModelFormatError", "Modulation", "Network", "NetworkConfig", "NumberFormat", "Outcome",
-    "Profile", "QuantisedConfig", "RadioMLDataset", "RadioMLFile", "Recipe", "Recording", "SNR_LABELS",
-    "ShapeError", "SourceError", "ToolNotFoundError", "UNKNOWN", "UnsupportedOperatorError", "__version__",
-    "check_network", "choose", "classify", "cost", "evaluate", "generate", "integer_program",
+    "Profile", "QuantisedConfig", "RadioMLDataset", "RadioMLFile", "Recipe", "Recording",
+    "SNR_LABELS", "ShapeError", "SourceError", "ToolNotFoundError", "UNKNOWN",
+    "UnsupportedOperatorError", "__version__", "check_network", "choose", "classify", "cost", "evaluate", "generate", "integer_program",
     "load_model", "official_split", "open_recording", "profile_from", "quantizers",
     "random_batches", "read_recipe", "run",
 ]  # fmt: skip
