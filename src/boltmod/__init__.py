@@ -77,15 +77,15 @@ if TYPE_CHECKING:
     from boltmod.signal.profile import profile_from as profile_from
 
 __all__ = [
-    "ArrayRecording", "BoltmodError", "CLASSES", "CheckpointError", "Classification", "Classifier",
-    "ConfigError", "Constraints", "Cost", "CostMismatchError", "DataFormatError", "Evaluation",
-    "ExportMismatchError", "FRAME_LENGTH", "FoundSignal", "Label", "Metadata", "Model",
-    "ModelFormatError", "Modulation", "Network", "NetworkConfig", "NumberFormat", "Outcome",
-    "Profile", "QuantisedConfig", "RadioMLDataset", "RadioMLFile", "Recipe", "Recording",
-    "SNR_LABELS", "ShapeError", "SourceError", "ToolNotFoundError", "UNKNOWN",
-    "UnsupportedOperatorError", "__version__", "check_network", "choose", "classify", "cost", "evaluate", "generate", "integer_program",
-    "load_model", "official_split", "open_recording", "profile_from", "quantizers",
-    "random_batches", "read_recipe", "run",
+    "ArrayRecording", "BoltmodError", "CLASSES", "CheckpointError", "Classification",
+    "Classifier", "ConfigError", "Constraints", "Cost", "CostMismatchError", "DataFormatError",
+    "Evaluation", "ExportMismatchError", "FRAME_LENGTH", "FoundSignal", "Label", "Metadata",
+    "Model", "ModelFormatError", "Modulation", "Network", "NetworkConfig", "NumberFormat",
+    "Outcome", "Profile", "QuantisedConfig", "RadioMLDataset", "RadioMLFile", "Recipe",
+    "Recording", "SNR_LABELS", "ShapeError", "SourceError", "ToolNotFoundError", "UNKNOWN",
+    "UnsupportedOperatorError", "__version__", "check_network", "choose", "classify", "cost",
+    "evaluate", "generate", "integer_program", "load_model", "official_split", "open_recording",
+    "profile_from", "quantizers", "random_batches", "read_recipe", "run",
 ]  # fmt: skip
 
 _ROOMS = {
