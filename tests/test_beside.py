@@ -21,7 +21,6 @@ from boltmod.modulation import CLASSES, FIELD_CLASSES, NAMED_BESIDE, UNKNOWN_ID,
 from boltmod.nn import registry
 from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.run import run
-from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal import keying
@@ -31,6 +30,7 @@ from boltmod.signal.generator import generate
 from boltmod.signal.others import keyed_tones, kinds, voice, wide_band
 from boltmod.signal.others.numbers import Numbers, draw
 from boltmod.signal.profile import FIELD, PROFILES, TWIN, Keying, Profile, profile_from
+from boltmod.toml_table import validated
 from boltmod.train import temperature
 from small_runs import Watcher
 
@@ -381,13 +381,12 @@ def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_all_classes(tmp_pat
     assert Classifier(model).probabilities(np.zeros((1, 2, 1024), np.float32)).shape == (1, 32)
 
 
-def test_a_network_and_its_frames_agree_on_unknown(tmp_path: Path) -> None:
-    recipe = Recipe.model_validate(TINY | {"data": {"mix": [{"profile": "twin"}]}})
+def test_a_network_and_its_frames_agree_on_unknown() -> None:
     with pytest.raises(ConfigError) as wrong:
-        run_phases(recipe, RunFolder(tmp_path), Watcher())
+        validated(Recipe, TINY | {"data": {"mix": [{"profile": "twin"}]}})
     assert str(wrong.value) == (
-        "network must have an output for unknown where data.mix draws such frames, and only "
-        "there: set network.unknown and data.mix.unknown to agree"
+        "recipe: network must have an output for unknown where data.mix draws such frames, and "
+        "only there: set network.unknown and data.mix.unknown to agree"
     )
 
 

@@ -7,6 +7,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -73,10 +74,12 @@ def refusal(call, path, kind=DataFormatError):
         ("iq_48000_123.raw", NamedFacts(48e3, None, SampleFormat.CI16)),
         ("2023-08-05_08-02-00_250000SPS_137100000Hz.s16",
          NamedFacts(250e3, 137.1e6, is_real=False)),
-        ("20211008T150350Z_702000_jnb_iq.wav", NamedFacts(None, 702e3)),
+        ("20211008T150350Z_702000_jnb_iq.wav",
+         NamedFacts(None, 702e3, started=datetime(2021, 10, 8, 15, 3, 50, tzinfo=UTC))),
         ("gqrx_20190520_121233_433920000_1800000_fc (1).raw",
          NamedFacts(1.8e6, 433.92e6, SampleFormat.CF32)),
-        ("GQRX_20190520_121233_433920000_1800000_fc.cs8", NamedFacts(1.8e6, 433.92e6)),
+        ("GQRX_20190520_121233_433920000_1800000_fc.cs8",
+         NamedFacts(1.8e6, 433.92e6, started=datetime(2019, 5, 20, 12, 12, 33, tzinfo=UTC))),
         ("HackRF-20240102_030405-868_3MHz-2_4MSps-1_75MHz.complex16u",
          NamedFacts(2.4e6, 868.3e6)),
         ("2014-12-30-12-00-00_rtl-sdr_99000000Hz_1000000Sps.iq",
