@@ -69,7 +69,7 @@ def test_a_difference_to_the_official_figures_is_an_error(monkeypatch):
     monkeypatch.setattr(
         inference_cost,
         "official_inference_cost",
-        lambda wrapper: {
+        lambda wrapper, **options: {
             "total_cost": {"total_bops": 7.0, "total_mem_w_bits": 8.0, "unsupported": "set()"}
         },
     )

@@ -137,6 +137,8 @@ def test_the_command(tmp_path: Path) -> None:
         "target": "c",
         "out": str(tmp_path / "c"),
     }
-    ran = CliRunner().invoke(app, ["compile", "boltnet", "-o", str(tmp_path / "c"), "--steps"])
+    ran = CliRunner().invoke(
+        app, ["compile", "boltnet", "-o", str(tmp_path / "c"), "--steps", "--force"]
+    )
     assert "requantise_1" in ran.stdout
     assert "make check" in ran.stdout
