@@ -149,6 +149,8 @@ class Held:
     rate_hz: float | None = 1.0
     name: str = "held"
     first_sample: int = 0
+    centre_hz: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def n_samples(self):

@@ -699,7 +699,8 @@ def test_labels_of_a_continuation_are_counted_on(tmp_path, continuation):
     for channel in ("auto", "none"):
         options = ["-m", str(model), "--channel", channel]
         arguments = ["classify", str(continuation), *options]
-        done = CliRunner().invoke(app, [*arguments, "-o", str(path)], catch_exceptions=False)
+        told_to = [*arguments, "-o", str(path), "--force"]
+        done = CliRunner().invoke(app, told_to, catch_exceptions=False)
         assert done.exit_code == 0
         told = json.loads(path.read_text())
         assert told["global"]["core:offset"] == 1_000_000

@@ -19,9 +19,9 @@ from boltmod.nn.aaronnet import AaronNetConfig
 from boltmod.nn.teacher import TeacherConfig
 from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.run import run
-from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
+from boltmod.toml_table import validated
 from small_runs import RECIPE, Watcher
 
 FACTS = Metadata(classes=CLASSES)
@@ -101,13 +101,12 @@ def test_a_floating_point_run_ends_in_a_model_at_the_cost_of_32_bits(tmp_path: P
     assert outcome.weight_bits == 32 * sum(x.nonzero_weights for x in layers)
 
 
-def test_networks_without_quantisers_refuse_quantised_phases(tmp_path: Path) -> None:
+def test_networks_without_quantisers_refuse_quantised_phases() -> None:
     phases = [{"name": "a", "kind": "train", "epochs": 1}]
-    recipe = Recipe.model_validate({"name": "t", "network": {"name": "teacher"}, "phases": phases})
     with pytest.raises(ConfigError) as caught:
-        run_phases(recipe, RunFolder(tmp_path), Watcher())
+        validated(Recipe, {"name": "t", "network": {"name": "teacher"}, "phases": phases})
     assert str(caught.value) == (
-        "phases of teacher, which has no quantisers, must be floating-point training: "
+        "recipe: phases of teacher, which has no quantisers, must be floating-point training: "
         "say quantised = false"
     )
     assert replace(TeacherConfig(), dense=()).in_float().quantised is False
