@@ -20,7 +20,7 @@ from boltmod.challenge.measured import TEST_SHA256, TRAIN_SHA256
 from boltmod.cost.published import Result
 from boltmod.errors import DataFormatError
 from boltmod.evaluation.standing import Question, standing
-from boltmod.files import refuse_existing, write_json
+from boltmod.files import refuse_existing, sha256, write_json
 
 SUFFIX = ".entry.json"
 _KIND = "boltmod leaderboard entry"
@@ -55,7 +55,7 @@ def submit(
             f"{archive} must keep every rule, and breaks {len(broken)}: {'; '.join(broken)}: "
             "mend it and pack it again"
         )
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    digest = sha256(archive)
     model = model_of(archive)
     result = standing(model, question, progress)
     return {

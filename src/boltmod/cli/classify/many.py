@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from boltmod.cli.classify.signal_table import signal_table
 from boltmod.cli.strangers import rehearse
 from boltmod.cli.terminal import emit, stderr
 from boltmod.errors import ConfigError, DataFormatError
+from boltmod.files import sha256
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,7 +80,7 @@ def _search(request: Request) -> Search:
 
 def _terms(request: Request, search: Search) -> dict[str, object]:
     """What the rows depend on besides the files."""
-    model = hashlib.sha256(request.model_path.read_bytes()).hexdigest()
+    model = sha256(request.model_path)
     return {"model": model, "search": asdict(search), "engine": request.engine}
 
 
