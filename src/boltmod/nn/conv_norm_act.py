@@ -31,7 +31,7 @@ _MULTIPLE = 16
 """Lengths of rows that the kernel takes."""
 
 _MOST_INPUTS = 4096
-"""Numbers that one output is a sum of, at most: beyond, the library behind torch is faster."""
+"""Inputs and outputs of a group times taps, at most; beyond, the kernel has not been measured."""
 
 
 class _Geometry(ctypes.Structure):
