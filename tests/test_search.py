@@ -65,7 +65,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, ends: dict[int, Any] | None = None) -
     def run_trial(
         opened: RecipeSpace, folder: SearchFolder, trial: optuna.Trial, check: Any
     ) -> Any:
-        number = objective.own_number(objective.frozen(trial))
+        number = objective.own_number(trial.study, objective.frozen(trial))
         objective.drawn(opened, trial, number)
         objective._refuse_repetition(trial, number)
         begun.append(number)
@@ -271,6 +271,57 @@ def test_the_seed_decides_what_is_proposed(space_path: Path, monkeypatch: Any) -
     assert first == proposed("b", 3)
     assert first != proposed("c", 4)
     assert len({str(values) for values in first}) == 14
+
+
+def test_a_stop_changes_no_proposal(space_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def searched(folder: str, ends: dict[int, Any] | None = None) -> list[Any]:
+        path = space_path.parent / folder / "space.toml"
+        path.parent.mkdir()
+        path.write_text(SPACE + "[search]\nnetwork.stem_channels = { low = 1, high = 999 }\n")
+        hands = hand(path, 12)
+        begun = quick(monkeypatch, ends)
+        for number in ends or {}:
+            hands._try_one(ExitStack())
+            assert begun[-1] == number
+        quick(monkeypatch)
+        assert hands.work() == 0
+        return [(trial.number, trial.standing, trial.values) for trial in trials_of(hands.study)]
+
+    stopped = {0: KeyboardInterrupt(), 1: KeyboardInterrupt()}
+    assert searched("whole") == searched("stopped once", {0: stopped[0]})
+    with pytest.raises(AssertionError):  # a waiting trial is taken before a new one is proposed
+        searched("stopped twice", stopped)
+
+
+def test_a_search_of_other_numbers_is_not_gone_on_with(space_path: Path) -> None:
+    hands = hand(space_path, None)
+    study = hands.study
+    study._storage.set_study_user_attr(study._study_id, "numbering", None)
+    assert hand(space_path, None).study.user_attrs["numbering"] == "proposals"
+    with locked(SearchFolder(space_path.parent / "out").life("dead")):
+        pass
+    killed(hands, "dead")
+    free_trials_of_the_dead(study, SearchFolder(space_path.parent / "out"))
+    study._storage.set_study_user_attr(study._study_id, "numbering", None)
+    with pytest.raises(ConfigError) as caught:
+        hand(space_path, None)
+    assert str(caught.value) == (
+        "small in this storage was begun and interrupted by an earlier boltmod, which numbered its "
+        "trials otherwise; name another folder with --out"
+    )
+
+
+def test_a_trial_that_nobody_signed_is_taken_up_again(
+    space_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = quick(monkeypatch)
+    hands = hand(space_path, 1)
+    with pytest.warns(UserWarning, match="Heartbeat"):  # killed before it could sign
+        hands.study.ask()
+    monkeypatch.setattr("boltmod.search.storage.HEARTBEAT_SECONDS", 0)
+    assert hands.work() == 0
+    assert begun == [0]
+    assert standings(hands.study) == ["trained"]
 
 
 def test_a_storage_belongs_to_one_space(space_path: Path) -> None:

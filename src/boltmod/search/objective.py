@@ -43,7 +43,9 @@ def run_trial(
     Raises:
         optuna.TrialPruned: The trial is not worth training, or no longer.
     """
-    number = own_number(frozen(trial))
+    if END in trial.user_attrs:  # its worker was killed when it had come to this
+        raise optuna.TrialPruned(trial.user_attrs[REMARK])
+    number = own_number(trial.study, frozen(trial))
     try:
         recipe = drawn(opened, trial, number)
         _refuse_repetition(trial, number)
@@ -83,15 +85,12 @@ class _Watcher:
         self._check()
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        accuracies = {
-            f"{each['phase']} {each['epoch']}": each["validation_accuracy"]
-            for each in _records(self._files, "epoch")
-        }
+        accuracies = _accuracies(self._files)
         curve = Curve(self._curve.cost, accuracies)
         self._trial.set_user_attr("accuracies", accuracies)
         self._trial.set_user_attr("seconds", _seconds(self._files))
         if self._space.stopping.enabled:
-            number = own_number(frozen(self._trial))
+            number = own_number(self._trial.study, frozen(self._trial))
             others = [t.curve for t in trials_of(self._trial.study) if t.number != number]
             found = [each for each in others if each is not None]
             reason = reason_to_stop(curve, found, self._space.stopping)
@@ -106,6 +105,7 @@ def _finish(space: Space, trial: optuna.Trial, files: RunFolder, cost: Cost) -> 
     accuracy = float(_records(files, "phase")[-1]["validation_accuracy"])
     strict = None if cost.strict is None else cost.strict.score
     results = {
+        "accuracies": _accuracies(files),
         "accuracy": accuracy,
         "score": cost.score,
         "strict_score": strict,
@@ -147,6 +147,13 @@ def _end(trial: optuna.Trial, how: End, why: str) -> NoReturn:
     trial.set_user_attr(REMARK, why)
     trial.set_user_attr(END, how)
     raise optuna.TrialPruned(why)
+
+
+def _accuracies(files: RunFolder) -> dict[str, float]:
+    return {
+        f"{each['phase']} {each['epoch']}": each["validation_accuracy"]
+        for each in _records(files, "epoch")
+    }
 
 
 def _seconds(files: RunFolder) -> float:

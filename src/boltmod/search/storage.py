@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,10 @@ _LOCK_SECONDS = 120
 REMARK = "remark"
 """The name under which a trial says why it ended as it did."""
 
-_SPACE, _WORKER = "space", "worker"
+_SPACE, _WORKER, _NUMBERING = "space", "worker", "numbering"
+
+_PROPOSALS = "proposals"
+"""How trials are numbered since an attempt at one no longer takes a number of its own."""
 
 _RETRIED, _DEATHS = "failed_trial", "retry_history"
 """Where Optuna's own way of taking trials up again keeps the first attempt and the failed ones."""
@@ -63,8 +67,11 @@ def open_study(opened: RecipeSpace, storage: str) -> Study:
         )
     known = study.user_attrs.get(_SPACE)
     if known is None:
+        study.set_user_attr(_NUMBERING, _PROPOSALS)
         study.set_user_attr(_SPACE, opened.signature)
-    elif known != opened.signature:
+    elif known == opened.signature:
+        _refuse_old_numbers(study, space)
+    else:
         raise ConfigError(
             f"{space.name} in this storage is the search of another base, of other choices or for "
             "another score; give the space another name, or name another folder with --out"
@@ -72,8 +79,26 @@ def open_study(opened: RecipeSpace, storage: str) -> Study:
     return study
 
 
-def own_number(trial: FrozenTrial) -> int:
-    """Return a trial's number: a trial taken up again keeps that of its first attempt."""
+def _refuse_old_numbers(study: Study, space: Space) -> None:
+    """A search that was interrupted before attempts were told from proposals has other numbers."""
+    if study.user_attrs.get(_NUMBERING) == _PROPOSALS:
+        return
+    if any(_RETRIED in trial.system_attrs for trial in study.get_trials(deepcopy=False)):
+        raise ConfigError(
+            f"{space.name} in this storage was begun and interrupted by an earlier boltmod, which "
+            "numbered its trials otherwise; name another folder with --out"
+        )
+    study.set_user_attr(_NUMBERING, _PROPOSALS)
+
+
+def own_number(study: Study, trial: FrozenTrial) -> int:
+    """Return a trial's number: the how manieth proposal it is, from 0, whichever attempt at it."""
+    first = _first_attempt(trial)
+    found = study.get_trials(deepcopy=False)
+    return sum(each.number < first and _RETRIED not in each.system_attrs for each in found)
+
+
+def _first_attempt(trial: FrozenTrial) -> int:
     return int(trial.system_attrs.get(_RETRIED, trial.number))
 
 
@@ -84,8 +109,9 @@ def frozen(trial: optuna.Trial) -> FrozenTrial:
 
 def latest_attempts(study: Study) -> dict[int, FrozenTrial]:
     """Return every trial by its number, each as its latest attempt left it."""
-    found = study.get_trials(deepcopy=False)
-    return {own_number(trial): trial for trial in sorted(found, key=lambda trial: trial.number)}
+    found = sorted(study.get_trials(deepcopy=False), key=lambda trial: trial.number)
+    latest = {_first_attempt(trial): trial for trial in found}
+    return dict(enumerate(latest[first] for first in sorted(latest)))
 
 
 def deaths(trial: FrozenTrial) -> int:
@@ -141,9 +167,18 @@ def free_trials_of_the_dead(study: Study, folder: SearchFolder) -> list[int]:
 
 
 def give_up_stale_trials(study: Study) -> None:
-    """Put back into the queue what workers left that have not been heard of for long."""
+    """Put back into the queue what workers left that have not been heard of for long.
+
+    One that was killed before it had signed its trial has not begun to say that it lives.
+    """
     with _unannounced():
         optuna.storages.fail_stale_trials(study)
+    latest = datetime.now() - timedelta(seconds=3 * HEARTBEAT_SECONDS)
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        is_unsigned = _WORKER not in trial.user_attrs
+        is_stale = trial.datetime_start is not None and trial.datetime_start < latest
+        if is_unsigned and is_stale and _failed(study, trial):
+            _again_unless_deadly(study, trial)
 
 
 def _failed(study: Study, trial: FrozenTrial) -> bool:
@@ -208,7 +243,8 @@ class _PerTrial(BaseSampler):
         self._sampler: BaseSampler = RandomSampler(seed=space.seed)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        seed = int(np.random.SeedSequence([self._space.seed, trial.number]).generate_state(1)[0])
+        number = own_number(study, trial)
+        seed = int(np.random.SeedSequence([self._space.seed, number]).generate_state(1)[0])
         self._sampler = self._made(seed)
         self._sampler.before_trial(study, trial)
 

@@ -144,7 +144,7 @@ class _Worker:
             # Others thought this worker dead and have taken the trial up; it is theirs now.
             traceback.print_exc()
             return None
-        number = own_number(self.study.get_trials(deepcopy=False)[taken[0]])
+        number = own_number(self.study, self.study.get_trials(deepcopy=False)[taken[0]])
         return next(each.standing for each in trials_of(self.study) if each.number == number)
 
     def _check(self) -> None:
