@@ -30,12 +30,14 @@ import time
 import traceback
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -517,8 +519,6 @@ def _raw_seeds() -> list[Files]:
     np.save(array, floats.view(np.complex64))
     rows = io.BytesIO()
     np.save(rows, floats.reshape(2, -1).astype(np.float16))
-    import zlib
-
     header = struct.pack("<IQQII", 48000, 10**8, 0, 16, 0)
     sdriq = header + struct.pack("<I", zlib.crc32(header)) + bytes(4000)
     told = b"sample_rate=500000\ncenter_frequency=433920000\n"
@@ -562,8 +562,9 @@ def _run_files() -> Files:
 
     (content,) = _networks()
     cost = count(onnx_file.from_bytes(content, Path("model.onnx"))).as_dict()
-    counts = np.eye(24, dtype=np.int64)[np.newaxis].repeat(2, 0) * 3
-    evaluation = Evaluation(counts, (0, 10), "tiny", "twin 2, seed 5, 3 frames a cell")
+    counts = np.eye(3, dtype=np.int64)[np.newaxis].repeat(2, 0) * 3
+    told = ("tiny", "twin 2, seed 5, 3 frames a cell")
+    evaluation = Evaluation(counts, (0, 10), *told, classes=("BPSK", "QPSK", "FM"))
     lines = [
         {"event": "epoch", "phase": "first", "epoch": n, "loss": 2.0, "accuracy": 0.1 * n,
          "validation": 0.1 * n, "learning_rate": 0.01, "seconds": 3.0}
@@ -591,7 +592,26 @@ def _read_run(folder: Path) -> None:
 
     with suppress(BoltmodError):
         json.dumps(own_result(folder).as_dict())
-    write_report(RunFolder(folder))
+    content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
+    with _sketched() if zlib.crc32(content) % _DRAWN else nullcontext():
+        write_report(RunFolder(folder))
+
+
+_DRAWN = 16
+"""Of so many reports one is drawn: matplotlib takes a hundred times as long as all the reading."""
+
+
+@contextmanager
+def _sketched() -> Iterator[None]:
+    """Make figures, but neither draw them nor look for places of names in them."""
+    from boltmod.evaluation import pareto, plots
+
+    whole = plots.to_svg, pareto._name_points
+    plots.to_svg, pareto._name_points = lambda *_: "<svg/>", lambda *_: None
+    try:
+        yield
+    finally:
+        plots.to_svg, pareto._name_points = whole
 
 
 def _zip_seeds() -> list[Files]:
@@ -618,11 +638,37 @@ def _read_zip(folder: Path) -> None:
     import torch
 
     from boltmod.challenge import check
+    from boltmod.nn import registry
 
     # One batch of frames in place of the twin's 624: what is looked for is in the files.
     frames = (torch.ones(2, 2, 1024), torch.zeros(2), torch.zeros(2))
     setattr(check, "twin_cells", lambda *_: iter([frames]))  # noqa: B010
+    setattr(check, "count", _counted)  # noqa: B010
+    setattr(check, "registry", SimpleNamespace(parse=registry.parse, build=_built))  # noqa: B010
     check.check(folder / "x.zip")
+
+
+_KNOWN: dict[Any, Any] = {}
+
+
+def _counted(model: Any) -> Any:
+    """The cost of a model; of one that was seen before, what was counted then."""
+    from boltmod.cost.inference_cost import count
+
+    return _once(("cost", model.proto.SerializeToString()), partial(count, model))
+
+
+def _built(config: Any) -> Any:
+    """A network; of a configuration that was seen before, the one that was built then."""
+    from boltmod.nn import registry
+
+    return _once(("network", repr(config)), partial(registry.build, config))
+
+
+def _once(key: Any, make: Callable[[], Any]) -> Any:
+    if key not in _KNOWN:
+        _KNOWN[key] = make()
+    return _KNOWN[key]
 
 
 PARSERS = {
