@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import fuzz
 from boltmod.challenge import form
 from boltmod.challenge.archive import Archive
+from boltmod.confined import Limits
+from boltmod.data import hdf5_file
 from boltmod.data.convert import convert
 from boltmod.data.merge import merge
 from boltmod.data.provenance import Plan, plain
@@ -304,3 +306,31 @@ def test_damage_is_refused_in_one_line_or_read(name):
 def test_the_same_seed_makes_the_same_inputs():
     one, other = (fuzz.inputs(fuzz.PARSERS["wav"], seed=3) for _ in range(2))
     assert [next(one) for _ in range(9)] == [next(other) for _ in range(9)]
+
+
+HEAP_OBJECT = 16
+"""Where the first object of a global heap begins, and with it its index, uses and size."""
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(HEAP_OBJECT + 33, 4)],
+    ids=["without end"],
+)
+def test_a_heap_of_texts_that_is_damaged(tmp_path, monkeypatch, place, value):
+    monkeypatch.setattr(hdf5_file, "_HEAP_LIMITS", Limits(seconds=2))
+    path = tmp_path / "x.hdf5"
+    with RadioMLWriter(path, [3], [10]) as writer:
+        writer.write(0, np.ones((1, 2, 1024), np.float32))
+    with h5py.File(path, "r+") as file:
+        file.attrs["profile"] = "twin"
+        file.attrs["boltmod_version"] = "0"
+    with RadioMLFile(path) as file:
+        assert file.attributes == {"profile": "twin", "boltmod_version": "0"}
+    content = bytearray(path.read_bytes())
+    content[content.index(b"GCOL") + place] = value
+    path.write_bytes(content)
+    assert refusal(path) == (
+        "FILE must hold texts that HDF5's library can read, and it comes to no end or ends the "
+        "process over them: copy or make it again"
+    )

@@ -45,6 +45,10 @@ class Limits:
     memory_bytes: int = 2 << 30
 
 
+class BeyondLimitsError(DataFormatError):
+    """A process died of a stranger's file, or went beyond its limits."""
+
+
 class ConfinedError(Exception):
     """A defect of boltmod that showed in the other process, with its traceback."""
 
@@ -73,7 +77,7 @@ def confined(
         What the function returned, in JSON's types.
 
     Raises:
-        DataFormatError: The process died, or went beyond a limit.
+        BeyondLimitsError: The process died, or went beyond a limit.
         BoltmodError: What the function raised.
         ConfinedError: It raised anything else.
     """
@@ -184,8 +188,8 @@ def _taken(answer: dict[str, Any], about: Path | str, limits: Limits) -> Any:
     raise ConfinedError(str(answer.get("defect")))
 
 
-def _beyond(about: Path | str, limits: Limits, reason: str) -> DataFormatError:
-    return DataFormatError(
+def _beyond(about: Path | str, limits: Limits, reason: str) -> BeyondLimitsError:
+    return BeyondLimitsError(
         f"{about} must be read by a process of {limits.memory_bytes >> 30} GB within "
         f"{limits.seconds:g} s, and {reason}: take another file, or give it more time with --limit"
     )

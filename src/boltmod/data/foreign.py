@@ -212,8 +212,8 @@ def _is_cell(key: Any) -> bool:
 def _from_arrays(arrays: Mapping[str, Any], path: Path) -> Foreign:
     samples, classes = (_named(arrays, what, path) for what in ("samples", "classes"))
     found = _named(arrays, "SNRs", path, is_needed=False)
-    snrs = None if found is None else _numbers(np.asarray(found[()]).reshape(-1), "SNRs", path)
-    labels = np.asarray(classes[()])
+    snrs = None if found is None else _numbers(_all_of(found, path).reshape(-1), "SNRs", path)
+    labels = _all_of(classes, path)
     n_frames = len(snrs) if snrs is not None else _n_frames(samples, labels)
     shape = samples.shape
     if n_frames not in (shape[0], shape[-1]) or len(shape) not in (2, 3):
@@ -229,6 +229,11 @@ def _from_arrays(arrays: Mapping[str, Any], path: Path) -> Foreign:
     ):
         raise DataFormatError(f"samples of {path} must be {_SHAPES}, not {shape}: save it so")
     return made
+
+
+def _all_of(stored: Any, path: Path) -> Array:
+    is_dataset = isinstance(stored, h5py.Dataset)
+    return np.asarray(hdf5_file.values(stored, path) if is_dataset else stored)
 
 
 def _n_frames(samples: Any, labels: Array) -> int:

@@ -4,8 +4,12 @@ A data set's samples may lie in another file (external storage), be put together
 (virtual), or be a link into one: what comes back is then whatever file of this machine the stranger
 has named. And a shape costs nothing: 10^12 frames may be declared and none stored.
 
+Texts of any length lie in a heap of the file, and HDF5's library follows the places and sizes in it
+unchecked: past the end of memory, or for ever. They are read in a process of its own. What
+boltmod writes has none.
+
 Source: The HDF Group, "HDF5 File Format Specification 3.0", IV.A.2.i (data layout), IV.A.2.h
-(external data files), IV.A.2.g (links).
+(external data files), IV.A.2.g (links), III.E (global heap).
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
+from boltmod.confined import BeyondLimitsError, Limits, confined
 from boltmod.errors import DataFormatError
 from boltmod.untrusted import read_by
 
@@ -120,15 +126,75 @@ def check_storage(found: h5py.Dataset, name: str, path: Path) -> None:
 
 
 def attributes(file: h5py.File, path: Path) -> dict[str, Any]:
-    """A file's attributes.
+    """A file's attributes, texts as text.
 
     Raises:
         DataFormatError: One is damaged.
     """
-    with read_by("h5py", path, "an HDF5 file of readable attributes", "copy or make it again"):
-        return {_text(name): value for name, value in file.attrs.items()}
+    with read_by("h5py", path, _READABLE, "copy or make it again"):
+        names = list(file.attrs)
+        found = {name: file.attrs[name] for name in names if not _is_of_heap(file, name)}
+    of_heap = {} if len(found) == len(names) else _from_heap("heap_attributes", path)
+    named = ((_text(name), name) for name in names)
+    return {text: _text(found[n]) if n in found else of_heap.get(text) for text, n in named}
 
 
-def _text(name: str | bytes) -> str:
-    """A name; h5py leaves one that is no UTF-8 as bytes."""
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+def values(found: h5py.Dataset, path: Path) -> Any:
+    """All of a data set as an array; texts of any length as objects.
+
+    Raises:
+        DataFormatError: It is damaged.
+    """
+    if not found.dtype.hasobject:
+        return found[()]
+    texts = _from_heap("heap_dataset", path, found.name)
+    array = np.empty(found.shape, object)
+    array.reshape(-1)[:] = texts
+    return array
+
+
+def heap_attributes(path: str) -> dict[str, Any]:
+    """The attributes whose values lie in the heap, as JSON has them."""
+    with opened(Path(path)) as file, read_by("h5py", Path(path), _READABLE, "make it again"):
+        names = [name for name in file.attrs if _is_of_heap(file, name)]
+        return {_text(name): _as_texts(file.attrs[name]) for name in names}
+
+
+def heap_dataset(path: str, name: str) -> list[Any]:
+    """The values of a data set that lie in the heap, one after the other."""
+    with opened(Path(path)) as file:
+        found = dataset(file, Path(path), name)
+        if found is None:
+            return []
+        with read_by("h5py", Path(path), "an HDF5 file of readable texts", "make it again"):
+            return [_as_texts(each) for each in np.asarray(found[()]).reshape(-1)]
+
+
+_READABLE = "an HDF5 file of readable attributes"
+_HEAP_LIMITS = Limits(seconds=10)
+
+
+def _from_heap(what: str, path: Path, *names: str) -> Any:
+    target = f"boltmod.data.hdf5_file:{what}"
+    try:
+        return confined(target, str(path), *names, about=path, limits=_HEAP_LIMITS)
+    except BeyondLimitsError:
+        raise DataFormatError(
+            f"{path} must hold texts that HDF5's library can read, and it comes to no end or ends "
+            "the process over them: copy or make it again"
+        ) from None
+
+
+def _is_of_heap(file: h5py.File, name: str) -> bool:
+    return bool(file.attrs.get_id(name).dtype.hasobject)
+
+
+def _as_texts(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_as_texts(each) for each in value.tolist()]
+    return _text(value) if isinstance(value, str | bytes) else str(value)
+
+
+def _text(value: Any) -> Any:
+    """Text of bytes: h5py leaves names that are no UTF-8, and texts of fixed length, as bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -22,6 +22,8 @@ from boltmod.modulation import FRAME_LENGTH, N_CLASSES, SNR_LABELS
 
 _FRAME_AND_LABEL_BYTES = FRAME_LENGTH * 2 * 4 + 8 * (N_CLASSES + 1)
 _OTHER_BYTES = 1 << 16
+_MOST_TEXT_BYTES = 1 << 15
+"""Of an attribute of fixed length: a header of HDF5's holds 64 KiB."""
 _CHUNK_FRAMES = 16
 _CHUNKS_AT_ONCE = 256
 _GZIP_LEVEL = 1
@@ -154,13 +156,19 @@ def create_layout(
     check_room(called or path, len(classes) * _FRAME_AND_LABEL_BYTES + _OTHER_BYTES)
     with _full_disk_named(path), h5py.File(path, "w") as file:
         for name, value in sorted((attributes or {}).items()):
-            file.attrs[name] = value
+            file.attrs.create(name, value, dtype=_attribute_type(value))
         _create_samples(file, len(classes), compress)
         labels = file.create_dataset("Y", (len(classes), N_CLASSES), np.int64)
         for start in range(0, len(classes), LABEL_ROWS_AT_ONCE):
             rows = classes[start : start + LABEL_ROWS_AT_ONCE]
             labels[start : start + len(rows)] = np.eye(N_CLASSES, dtype=np.int64)[rows]
         file.create_dataset("Z", data=snrs[:, None])
+
+
+def _attribute_type(value: Any) -> np.dtype[Any] | None:
+    """Texts have their own length, so that they lie beside their names and not in the heap."""
+    n_bytes = len(value.encode()) if isinstance(value, str) else 0
+    return h5py.string_dtype("utf-8", n_bytes) if 0 < n_bytes < _MOST_TEXT_BYTES else None
 
 
 def _create_samples(file: h5py.File, n_frames: int, compress: bool) -> None:
