@@ -97,6 +97,9 @@ def refusal(call, path, kind=DataFormatError):
         ("air-cf32-250k.bin", NamedFacts(250e3)),
         ("antenna_2m_5g.cf32", NamedFacts()),
         ("room101-3khzwide.cf32", NamedFacts()),
+        ("qpsk_7500Hz_off_250ksps.cs8", NamedFacts(250e3)),
+        ("tone_1kHz.wav", NamedFacts()),
+        ("dcf77_77.5kHz.wav", NamedFacts(None, 77.5e3)),
     ],
 )  # fmt: skip
 def test_names_of_other_programs(tmp_path, name, facts):

@@ -7,6 +7,7 @@ Hacker (`NAME-433_92MHz-1MSps.complex16u`), SatDump (`DATE_TIME_RATESPS_FREQUENC
 RF Analyzer (`DATE_HACKRF_FREQUENCYkHz_RATEMSps.iq`), SatNOGS (`iq_RATE_OBSERVATION.raw`), KiwiSDR's
 kiwirecorder (`DATETTIMEZ_FREQUENCY_STATION_iq.wav`); and as people write it: `fc=433.92M_fs=2M`.
 What rtl_433 demodulated or took apart is real: `.am.s16`, `.fm.s16`, `.i.f32`, `.q.f32`.
+The lowest radio frequency: ITU Radio Regulations, article 5, table of frequency allocations.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ _NAMED_RATE = re.compile(
     _NAMED.format("fs|sr|rate|samp_?rate|sample_?rate", "[km]?(?:sps|hz)?"), _ANYHOW
 )
 _LEAST_DIGITS = 3
+_LOWEST_RADIO_HZ = 8300.0
+"""Below, no frequencies are allocated: a name's `1kHz` is a tone, its `7500Hz_off` an offset."""
 _UNITS = {
     "": 1.0, "hz": 1.0, "khz": 1e3, "mhz": 1e6, "ghz": 1e9, "m": 1e6, "g": 1e9,
     "k": 1e3, "sps": 1.0, "ksps": 1e3, "msps": 1e6,
@@ -100,10 +103,17 @@ def _facts_of(path: Path) -> NamedFacts:
         )
     return NamedFacts(
         _quantity(_NAMED_RATE, path.stem) or _quantity(_RATE, path.stem),
-        _quantity(_NAMED_FREQUENCY, path.stem) or _quantity(_FREQUENCY, path.stem),
+        _quantity(_NAMED_FREQUENCY, path.stem) or _tuned_to(path.stem),
         _of_receiver(path),
         is_real=True if _REAL_RTL_433.search(name) else None,
     )
+
+
+def _tuned_to(name: str) -> float | None:
+    """The frequency in a name, unless it is a tone's or how far a signal is off."""
+    frequency_hz = _quantity(_FREQUENCY, name)
+    is_radio = frequency_hz is not None and frequency_hz >= _LOWEST_RADIO_HZ
+    return frequency_hz if is_radio else None
 
 
 def _quantity(pattern: re.Pattern[str], name: str) -> float | None:
