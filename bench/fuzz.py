@@ -24,6 +24,7 @@ import select
 import shutil
 import signal
 import struct
+import sys
 import tarfile
 import tempfile
 import time
@@ -42,6 +43,9 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+import tiny_recipe
 from boltmod.errors import BoltmodError
 
 Files = dict[str, bytes]
@@ -383,42 +387,17 @@ def _read_onnx(folder: Path) -> None:
     Classifier(model, 1, "onnxruntime").probabilities(frame)
 
 
-_NETWORK = {"pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2]}
-_RECIPE = b"""name = "tiny"
-seed = 7
-[network]
-name = "bacalhaunet"
-pool = 8
-channels = [4, 4]
-kernel_sizes = [5, 3]
-strides = [2, 2]
-[data]
-source = "twin"
-frames_per_epoch = 1000
-[[phases]]
-name = "first"
-kind = "train"
-epochs = 3
-learning_rate = 0.01
-[[phases]]
-name = "less"
-kind = "prune"
-epochs = 1
-rounds = 2
-fraction = 0.5
-"""
-
-
 def _tiny_network() -> Any:
     from boltmod.nn import registry
 
-    return registry.build(registry.parse("bacalhaunet", dict(_NETWORK))).eval()
+    parameters = dict(tiny_recipe.NETWORK)
+    return registry.build(registry.parse(parameters.pop("name"), parameters)).eval()
 
 
 def _safetensors_seeds() -> list[Files]:
     from boltmod.train import checkpoint
 
-    state = {"network": {"name": "bacalhaunet", **_NETWORK}, "epoch": 3}
+    state = {"network": dict(tiny_recipe.NETWORK), "epoch": 3}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.safetensors"
         checkpoint.save(checkpoint.Checkpoint(_tiny_network().state_dict(), state=state), path)
@@ -535,17 +514,8 @@ def _read_recipe(folder: Path) -> None:
     _ = read_recipe(folder / "x.toml").document
 
 
-_SPACE = b"""recipe = "base.toml"
-[try]
-"network.channels" = [[4, 4], [8, 8]]
-"seed" = {low = 1, high = 9}
-"""
-
-
 def _space_seeds() -> list[Files]:
     spaces = sorted((Path(__file__).parent.parent / "recipes" / "spaces").glob("*.toml"))
-    recipes = {f"../{p.name}": p.read_bytes() for p in (spaces[0].parent.parent).glob("*.toml")}
-    del recipes
     return [{"x.toml": path.read_bytes()} for path in spaces]
 
 
@@ -572,7 +542,7 @@ def _run_files() -> Files:
     ]  # fmt: skip
     lines.append({"event": "phase", "phase": "first", "accuracy": 0.2, "score": 0.1})
     return {
-        "recipe.toml": _RECIPE,
+        "recipe.toml": tiny_recipe.RECIPE.encode(),
         "environment.json": json.dumps({"python": "3.11", "packages": {"torch": "2"}}).encode(),
         "metrics.jsonl": "".join(json.dumps(line) + "\n" for line in lines).encode(),
         "model.onnx": content,
@@ -628,7 +598,7 @@ def _zip_seeds() -> list[Files]:
         archive.writestr(form.FILE_NAME, form.write(filled))
         archive.writestr("model.onnx", run["model.onnx"])
         archive.writestr("checkpoint.pth", state_dict.dump(_tiny_network().state_dict()))
-        archive.writestr("recipe.toml", _RECIPE)
+        archive.writestr("recipe.toml", tiny_recipe.RECIPE)
         archive.writestr("train.py", "pass")
         archive.writestr("Dockerfile", "FROM scratch")
     return [{"x.zip": packed.getvalue()}]
@@ -681,7 +651,7 @@ PARSERS = {
     "archive": Parser(_archive_seeds, _read_one),
     "wav": Parser(_wav_seeds, _read_wav),
     "raw": Parser(_raw_seeds, _read_one),
-    "recipe": Parser(lambda: [{"x.toml": _RECIPE}], _read_recipe),
+    "recipe": Parser(lambda: [{"x.toml": tiny_recipe.RECIPE.encode()}], _read_recipe),
     "space": Parser(_space_seeds, _read_space),
     "zip": Parser(_zip_seeds, _read_zip),
     "run": Parser(_run_seeds, _read_run),

@@ -6,42 +6,7 @@ from typing import Any
 
 from boltmod.pipeline.recipe import Recipe
 from boltmod.run_folder import RunFolder
-
-RECIPE = """
-name = "tiny"
-seed = 7
-[network]
-name = "bacalhaunet"
-pool = 8
-channels = [4, 4]
-kernel_sizes = [5, 3]
-strides = [2, 2]
-[data]
-frames_per_epoch = 768
-validation_frames = 624
-[[phases]]
-name = "float"
-kind = "train"
-quantised = false
-epochs = 2
-batch_size = 128
-[[phases]]
-name = "quantise"
-kind = "train"
-epochs = 1
-batch_size = 128
-[[phases]]
-name = "prune"
-kind = "prune"
-epochs = 1
-rounds = 2
-fraction = 0.5
-batch_size = 128
-[export]
-frames = 256
-[evaluation]
-frames_per_cell = 1
-"""
+from tiny_recipe import NETWORK
 
 
 class Watcher:
@@ -79,9 +44,6 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in record.items() if k not in clocks} for record in records]
 
 
-NETWORK = {
-    "name": "bacalhaunet", "pool": 8, "channels": [4, 4], "kernel_sizes": [5, 3], "strides": [2, 2],
-}  # fmt: skip
 FLOAT = {
     "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 128,
 }  # fmt: skip

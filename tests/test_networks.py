@@ -22,7 +22,8 @@ from boltmod.pipeline.run import run
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.toml_table import validated
-from small_runs import RECIPE, Watcher
+from small_runs import Watcher
+from tiny_recipe import RECIPE
 
 FACTS = Metadata(classes=CLASSES)
 

@@ -18,7 +18,8 @@ from boltmod.pipeline.run import claim, run
 from boltmod.pipeline.stages import run_phases, stages
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
-from small_runs import RECIPE, Watcher, metrics, timeless
+from small_runs import Watcher, metrics, timeless
+from tiny_recipe import RECIPE
 
 
 @pytest.fixture(scope="module")

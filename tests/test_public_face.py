@@ -14,7 +14,7 @@ import pytest
 import boltmod
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
-from small_runs import RECIPE
+from tiny_recipe import RECIPE
 
 SOURCE = Path(boltmod.__file__)
 PHASE = """[[phases]]

@@ -17,7 +17,8 @@ from boltmod.pipeline.recipe import read_recipe
 from boltmod.pipeline.run import run
 from boltmod.pipeline.stages import run_phases, stages
 from boltmod.run_folder import RunFolder
-from small_runs import RECIPE, Watcher, metrics
+from small_runs import Watcher, metrics
+from tiny_recipe import RECIPE
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 

@@ -11,7 +11,8 @@ from boltmod.nn import registry
 from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train.loop import settle
-from small_runs import NETWORK, Watcher, recipe
+from small_runs import Watcher, recipe
+from tiny_recipe import NETWORK
 
 SOURCE = open_source(
     DataSection(frames_per_epoch=1024), Sampling(seed=3, batch_size=128, minimum_snr=0)
