@@ -6,7 +6,6 @@ from boltmod.integer.c.arena import ARENAS
 from boltmod.integer.c.emit import Emitter
 from boltmod.integer.form import Quantise
 from boltmod.integer.receive import SAMPLE_TYPES, squared_step
-from boltmod.modulation import FRAME_LENGTH
 
 _TYPES = {1: "int8_t", 2: "int16_t", 4: "int32_t"}
 
@@ -29,7 +28,7 @@ def header(e: Emitter) -> str:
 #include <stdint.h>
 
 #define NET_CLASSES {len(e.program.classes)}
-#define NET_SAMPLES {FRAME_LENGTH}
+#define NET_SAMPLES {e.program.steps[0].shape[1]}
 
 /* What a call writes to; it holds nothing from one call to the next. */
 typedef struct {{
@@ -121,12 +120,13 @@ int32_t net_classify_scaled(net_workspace *w, const float *iq, int32_t *scores)
 def _half_step(first: Quantise) -> str:
     """The function behind `receive._half_step`."""
     mantissa, exponent = squared_step(first)
-    length_bits = FRAME_LENGTH.bit_length() - 1
+    n_samples = first.shape[1]
+    length_bits = n_samples.bit_length() - 1
     return f"""\
 /* Half a quantiser's step times the frame's deviation, from the sum of its squares and its sums. */
 static uint32_t half_step(uint64_t squares, int64_t i, int64_t q, int32_t fraction_bits)
 {{
-    uint64_t spread = squares * {FRAME_LENGTH}u - (uint64_t)(i * i) - (uint64_t)(q * q);
+    uint64_t spread = squares * {n_samples}u - (uint64_t)(i * i) - (uint64_t)(q * q);
     int32_t moved = fraction_bits - {exponent // 2 + length_bits + 1};
     uint64_t root = 0;
     if (spread == 0) {{
