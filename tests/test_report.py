@@ -142,7 +142,7 @@ def test_the_report_opens_offline(tmp_path: Path) -> None:
     assert not re.search(r"@import|url\((?!#)", html)
     assert len(reader.ids) == len(set(reader.ids))
     assert {link[1:] for link in reader.links} <= set(reader.ids)
-    assert html.count("<svg") == 8
+    assert html.count("<svg") == 9
 
 
 def test_pictures_follow_the_reader_s_scheme(tmp_path: Path) -> None:
