@@ -5,6 +5,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -104,8 +105,8 @@ def test_a_network_of_own_classes_goes_the_whole_way(finished: RunFolder, data: 
     assert np.array_equal(again.confusion, found.confusion)
     assert again.data == "own.hdf5, official test split"
     cost = inference_cost.count(model)
-    # 24 outputs and 1024 samples would cost more than ten times as much.
-    assert 0 < cost.macs < 60_000
+    # 24 outputs and 1024 samples would cost ten times as much.
+    assert 0 < cost.macs < 6_000
     assert "CPFSK" in finished.report.read_text()
 
 
@@ -222,6 +223,42 @@ def test_tim_files_are_read_with_their_text(tmp_path: Path) -> None:
     (tmp_path / "set" / "Batch_Dir_0" / "signal_9.tim").write_bytes(b"\0" * 64)
     with pytest.raises(DataFormatError, match=r"must say what signal_9\.tim is, as CSPB"):
         convert(tmp_path / "set", tmp_path / "no.hdf5", wanted=wanted)
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_torchsig_s_files_are_read(tmp_path: Path, version: str) -> None:
+    rng = np.random.default_rng(4)
+    iq = (rng.standard_normal((4, 64, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    (tmp_path / "set").mkdir()
+    with h5py.File(tmp_path / "set" / "data.h5", "w") as file:
+        file.attrs["torchsig_version"] = version
+        for number, name in enumerate(["qpsk", "fm", "fm", "qpsk"]):
+            facts = {"class_name": name, "snr_db": 7.6}
+            key = str(10 + number)
+            if version == "1.0":
+                file[f"{number}/data"] = iq[number]
+                where = f"{number}/metadata/0"
+            else:
+                file[f"index/{number}"] = key
+                file.create_dataset(f"data/{key}", data=iq[number], compression="lzf", chunks=True)
+                file[f"component_signals/{key}"] = ["9" + key]
+                where = f"metadata/9{key}"
+            for fact, value in facts.items():
+                file[f"{where}/{fact}"] = value
+    made = convert(tmp_path / "set", tmp_path / "out.hdf5", wanted=Wanted(own_classes=True))
+    assert made.n_by_class == {"fm": 2, "qpsk": 2}
+    with RadioMLFile(tmp_path / "out.hdf5") as opened:
+        assert set(opened.snr_labels.tolist()) == {8}
+        last = opened.read([3])[0]
+    assert np.corrcoef(last[0], iq[3].real)[0, 1] == pytest.approx(1)
+    with h5py.File(tmp_path / "set" / "data.h5", "a") as file:
+        if version == "1.0":
+            file["2/metadata/1/class_name"] = "am"
+        else:
+            del file["component_signals/12"]
+            file["component_signals/12"] = ["912", "913"]
+    with pytest.raises(DataFormatError, match="must hold one signal, and frame 2 holds 2"):
+        convert(tmp_path / "set", tmp_path / "no.hdf5", wanted=Wanted(own_classes=True))
 
 
 def test_a_folder_of_annotated_recordings_is_a_data_set(tmp_path: Path) -> None:

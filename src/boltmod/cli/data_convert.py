@@ -21,8 +21,8 @@ def convert(
         Path,
         typer.Argument(
             metavar="IN",
-            help="HDF5, MATLAB (.mat), .npz, a pickle of RadioML 2016, or a folder of .tim files "
-            "with their text or of annotated SigMF recordings.",
+            help="HDF5, MATLAB (.mat), .npz, a pickle of RadioML 2016, or a folder: TorchSig's, "
+            ".tim files with their text, annotated SigMF recordings.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The HDF5 file to write.")],

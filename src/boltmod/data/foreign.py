@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data import hdf5_file, safe_pickle
+from boltmod.data import hdf5_file, safe_pickle, torchsig
 from boltmod.data.foreign_folder import of_folder
 from boltmod.errors import DataFormatError, first_line
 from boltmod.untrusted import read_by
@@ -115,6 +115,8 @@ def reading(path: Path, frame_length: int | None = None) -> Iterator[Foreign]:
     Raises:
         DataFormatError: It is no such file, is damaged, or leaves doubts about what is what.
     """
+    if (path / torchsig.FILE_NAME).is_file():
+        path = path / torchsig.FILE_NAME
     if path.is_dir():
         yield _sorted_out(_from_arrays, of_folder(path, frame_length), path)
         return
@@ -122,6 +124,11 @@ def reading(path: Path, frame_length: int | None = None) -> Iterator[Foreign]:
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
     if h5py.is_hdf5(path):
         with hdf5_file.opened(path) as file:
+            if torchsig.VERSION_ATTRIBUTE in hdf5_file.attributes(file, path):
+                with read_by("h5py", path, "as TorchSig writes a file", "copy it again"):
+                    found = torchsig.frames_of(file, path)
+                yield _sorted_out(_from_arrays, found, path)
+                return
             names = hdf5_file.dataset_names(file, path)
             there = {name: hdf5_file.dataset(file, path, name) for name in names}
             yield _sorted_out(_from_arrays, there, path)
