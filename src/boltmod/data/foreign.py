@@ -118,7 +118,9 @@ def reading(path: Path, frame_length: int | None = None) -> Iterator[Foreign]:
     if (path / torchsig.FILE_NAME).is_file():
         path = path / torchsig.FILE_NAME
     if path.is_dir():
-        yield _sorted_out(_from_arrays, of_folder(path, frame_length), path)
+        with read_by("h5py", path, "a folder of labelled recordings", "save it so"):
+            recordings = of_folder(path, frame_length)
+        yield _sorted_out(_from_arrays, recordings, path)
         return
     if not path.is_file():
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
