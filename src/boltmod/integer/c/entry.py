@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 from boltmod.integer.c.arena import ARENAS
 from boltmod.integer.c.emit import Emitter
 from boltmod.integer.form import Quantise
 from boltmod.integer.receive import SAMPLE_TYPES, squared_step
 
 _TYPES = {1: "int8_t", 2: "int16_t", 4: "int32_t"}
+
+
+def _in_comment(name: str) -> str:
+    """A name as it may stand in a comment: it ends none, and begins none."""
+    return name.replace("*/", "* /").replace("/*", "/ *")
 
 
 def header(e: Emitter) -> str:
@@ -20,8 +27,9 @@ def header(e: Emitter) -> str:
         f"int32_t net_classify_{name}(net_workspace *w, const {kind.c_type} *iq, int32_t *scores);"
         for name, kind in SAMPLE_TYPES.items()
     )
+    network = _in_comment(e.program.name)
     return f"""\
-/* {e.program.name}: class of a frame of I/Q samples, in integers. Made by `boltmod compile`. */
+/* {network}: class of a frame of I/Q samples, in integers. Made by `boltmod compile`. */
 #ifndef NET_H
 #define NET_H
 
@@ -56,12 +64,13 @@ def source(e: Emitter) -> str:
     first = e.program.steps[0]
     assert isinstance(first, Quantise)
     thresholds = e.table("net_thresholds", first.thresholds.tolist(), "float")
-    names = ",\n    ".join(f'"{name}"' for name in e.program.classes)
+    # JSON's escapes are C's: a class may have a quotation mark in its name.
+    names = ",\n    ".join(json.dumps(name, ensure_ascii=False) for name in e.program.classes)
     calls = "\n".join(f"    {step.name}(w);" for step in e.kept)
     last = e.program.steps[-1].name
     entries = "\n".join(_entry(e, first, name) for name in SAMPLE_TYPES)
     return f"""\
-/* {e.program.name}, made by `boltmod compile`. */
+/* {_in_comment(e.program.name)}, made by `boltmod compile`. */
 #include "net.h"
 
 typedef struct {{
