@@ -9,6 +9,7 @@ Source: torchsig 1.0 and 2.x, `utils/file_handlers/hdf5.py`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def frames_of(file: h5py.File, path: Path) -> dict[str, Any]:
     Raises:
         DataFormatError: A frame holds no signal or several, or the file is not laid out so.
     """
-    arrays, names, snrs = [], [], []
+    arrays: list[h5py.Dataset] = []
+    names: list[str] = []
+    snrs: list[float | None] = []
     for data, metadata in _each(file, path):
         arrays.append(data)
         names.append(_text(metadata, "class_name", path))
@@ -67,7 +70,7 @@ def frames_of(file: h5py.File, path: Path) -> dict[str, Any]:
     return {"x": _Frames(arrays, path), "y": np.array(names)} | known
 
 
-def _each(file: h5py.File, path: Path) -> Any:
+def _each(file: h5py.File, path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Group]]:
     """Samples and metadata of each frame."""
     index = _there(file, "index")
     if index is None:

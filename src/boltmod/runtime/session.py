@@ -112,7 +112,8 @@ class Classifier:
             ShapeError: The frames have another shape or type.
             DataFormatError: A sample is not finite.
         """
-        iq_planes = (as_planes if scale else _as_they_stand)(frames, self.frame_length)
+        length = self.frame_length
+        iq_planes = as_planes(frames, length) if scale else _as_they_stand(frames, length)
         check_finite(iq_planes)
         if scale:
             iq_planes = scale_planes(iq_planes, self.model.metadata.input_scaling)

@@ -73,7 +73,7 @@ def occupancy(windows: Samples) -> list[Occupancy | None]:
         One entry a window; None where nothing stands 3 dB above the quiet quarter of the band.
     """
     if windows.shape[1] < _N_BINS:
-        return [None] * len(windows)
+        return [None for _ in windows]
     power = _spectra(windows)
     smooth = (power + np.roll(power, 1, axis=1) + np.roll(power, -1, axis=1)) / 3
     n_quiet = int(_N_BINS * _QUIET)
