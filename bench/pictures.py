@@ -2,10 +2,9 @@
 
     python bench/pictures.py --run runs/demo --out docs/pictures
 
-`waterfall.png` is what `boltmod classify --picture` draws of the receiver tutorial's recording;
-`accuracy-over-score.png` what `boltmod leaderboard --picture` draws of the published systems and
-BoltNet; `report.png` the head of a run's report, as Chromium shows it. The last line has their
-sizes.
+`waterfall.png` is what `boltmod classify --picture` draws of the receiver tutorial's recording,
+`report.png` the head of a run's report, as Chromium shows it. (Accuracy against score is
+`docs/boltnet.png`, drawn by `bench/pareto.py`.) The last line has their sizes.
 """
 
 from __future__ import annotations
@@ -31,11 +30,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         waterfall(folder, out / "waterfall.png")
-        boltmod(
-            folder, "leaderboard", "boltnet", "boltnet60", "--frames-per-cell",
-            str(arguments.frames_per_cell), "--picture", "score.png",
-        )  # fmt: skip
-        smaller(folder / "score.png", out / "accuracy-over-score.png", 1100)
         if arguments.run is not None:
             report(arguments.run.resolve() / "report.html", folder / "report.png")
             smaller(folder / "report.png", out / "report.png", 1100)
@@ -80,7 +74,6 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__)
     found.add_argument("--run", type=Path, help="a finished run, whose report is shown")
     found.add_argument("--out", type=Path, default=Path("docs/pictures"))
-    found.add_argument("--frames-per-cell", type=int, default=40)
     return found
 
 

@@ -23,8 +23,8 @@ Item = tuple[torch.Tensor, int, int]
 class RadioMLDataset(Dataset[Item]):
     """Frames of a file in RadioML's layout, with their classes and SNR labels.
 
-    An item is (I/Q planes, (2, length) float32, plane 0 = I; class id; SNR label in dB). The loader's
-    own batching makes (n, 2, length), (n,), (n,) of them, read in one piece.
+    An item is (I/Q planes, (2, length) float32, plane 0 = I; class id; SNR label in dB). The
+    loader's own batching makes (n, 2, length), (n,), (n,) of them, read in one piece.
 
     Args:
         path: The file.
