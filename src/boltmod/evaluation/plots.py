@@ -140,7 +140,7 @@ def confusion(evaluation: Evaluation, snr_label: int) -> Figure:
         colour = PAPER if shares[y, x] > 0.5 else INK
         axes.text(
             x, y, f"{100 * shares[y, x]:.0f}",
-            ha="center", va="center", fontsize=size, color=colour,
+            ha="center", va="center", fontsize=size, color=colour, in_layout=False,
         )  # fmt: skip
     for axis in (axes.xaxis, axes.yaxis):
         _class_ticks(axis, evaluation.classes)
@@ -168,7 +168,7 @@ def reliability(calibration: Calibration) -> Figure:
     """How many are right of those that are given some probability, beside what that promises."""
     figure, axes = blank(4.8, 4.2)
     axes.plot((0, 1), (0, 1), color=MUTED, linestyle=":", linewidth=1.2)
-    axes.annotate("as promised", (1, 1), (-4, -16), textcoords="offset points", ha="right",
+    axes.annotate("as promised", (0.5, 0.5), (8, -12), textcoords="offset points", ha="left",
                   color=MUTED)  # fmt: skip
     there = [i for i, n in enumerate(calibration.n_frames) if n]
     axes.plot(

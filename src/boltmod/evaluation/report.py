@@ -147,12 +147,11 @@ def _accuracy(evaluation: Evaluation | None) -> str:
     )
     return page.section(
         "Accuracy over SNR",
-        page.figures(pictures),
+        page.figures((*pictures, *_calibration(evaluation))),
         page.folded(
             "Figures by class",
             page.table(("class", "all SNRs", f"from +{HIGH_SNR} dB up"), rows),
         ),
-        *_calibration(evaluation),
     )
 
 
@@ -168,7 +167,7 @@ def _high(evaluation: Evaluation, name: str) -> Bar:
     return Bar("", 0.0) if share is None else Bar(_percent(share), share)
 
 
-def _calibration(evaluation: Evaluation) -> Iterator[str]:
+def _calibration(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     if evaluation.calibration is not None:
         error = evaluation.calibration.expected_error
         bins = evaluation.calibration
@@ -185,7 +184,7 @@ def _calibration(evaluation: Evaluation) -> Iterator[str]:
         svg = plots.to_svg(
             plots.reliability(bins), "reliability", "Share that is right over probability", values
         )
-        yield page.figures([(svg, sentence)])
+        yield svg, sentence
 
 
 def _confusion(evaluation: Evaluation | None) -> str:
