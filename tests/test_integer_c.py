@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,17 @@ def test_levels_in_integers_are_those_of_scaled_frames() -> None:
     difference = np.abs(np.array(received) - wanted)
     assert difference.max() == 1
     assert (difference > 0).mean() < 0.02
+
+
+def test_names_of_strangers_stay_names(tmp_path: Path) -> None:
+    program = program_of("convolutional")
+    names = ('a"};int x;//', "b\\", *program.classes[2:])
+    odd = replace(program, classes=names, name="*/ #error /*")
+    folder.write(odd, tmp_path)
+    compiled(tmp_path, *WARNINGS, "-O1")
+    text = (tmp_path / "net.c").read_text()
+    assert '"a\\"};int x;//",' in text
+    assert text.startswith("/* * / #error / *")
 
 
 def test_frames_without_a_signal_have_no_class(tmp_path: Path) -> None:

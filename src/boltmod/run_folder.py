@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "model.onnx"
 
     @property
+    def verification(self) -> Path:
+        """How well `model` agrees with the network it was exported from (JSON)."""
+        return self.path / "verification.json"
+
+    @property
     def cost(self) -> Path:
         """The cost of `model` (JSON, as `boltmod cost --json` prints it)."""
         return self.path / "cost.json"

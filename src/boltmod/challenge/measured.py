@@ -72,6 +72,7 @@ def measure(
     """
     right = np.zeros(2, np.int64)
     with RadioMLFile(path) as file:
+        file.must_be_radioml()
         parts = official_split(file.class_ids, file.snr_labels)
         problem = _split_problem(len(file), parts.test, parts.train)
         wanted = np.sort(parts.test)

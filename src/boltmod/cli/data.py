@@ -179,14 +179,13 @@ def _size(path: Path) -> str:
 def _describe(file: RadioMLFile) -> dict[str, Any]:
     import numpy as np
 
-    from boltmod.modulation import CLASSES
-
     cells = np.unique(np.stack([file.class_ids, file.snr_labels]), axis=1, return_counts=True)[1]
     return {
         "path": file.path,
         "bytes": file.path.stat().st_size,
         "n_frames": len(file),
-        "classes": [CLASSES[i] for i in np.unique(file.class_ids)],
+        "classes": [file.layout.classes[i] for i in np.unique(file.class_ids)],
+        "frame_length": file.layout.frame_length,
         "snr_labels": np.unique(file.snr_labels).tolist(),
         "n_cells": len(cells),
         "frames_per_cell": [int(cells.min()), int(cells.max())],
@@ -200,7 +199,8 @@ def _show_info(console: Console, document: dict[str, Any], statistics: Statistic
     each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     rows = {
         "file": f"{document['path']} ({document['bytes'] / 1e6:,.1f} MB)",
-        "frames": f"{document['n_frames']:,}: {document['n_cells']} cells of {each}",
+        "frames": f"{document['n_frames']:,}: {document['n_cells']} cells of {each}, "
+        f"{document['frame_length']} samples each",
         "classes": f"{len(document['classes'])}",
         "SNR labels": f"{len(snrs)}, {snrs[0]} to {snrs[-1]} dB",
         "reading": "memory-mapped" if document["memory_mapped"] else "through h5py",
@@ -227,13 +227,14 @@ def _statistics_table(statistics: Statistics) -> Table:
     from boltmod.data.statistics import REAL_MEAN_POWER
 
     n_frames = int(statistics.n_frames.sum())
+    top = max(statistics.snr_labels)
     table = Table(
         title=f"over {n_frames:,} frames, beside the real data set's", title_justify="left"
     )
     table.add_column("class")
-    for heading in ("mean power", "real", "beyond ±2 at 30 dB"):
+    for heading in ("mean power", "real", f"beyond ±2 at {top} dB"):
         table.add_column(heading, justify="right")
-    beyond = statistics.share_beyond_two(30)
+    beyond = statistics.share_beyond_two(top)
     for name, power in statistics.mean_power.items():
         real = REAL_MEAN_POWER.get(name)
         table.add_row(

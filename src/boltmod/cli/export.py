@@ -85,7 +85,9 @@ def _normalisation(network: Model) -> dict[str, Any] | None:
         return None
     strict = inference_cost.count(network).strict
     return {
-        "by_sample_bits": [asdict(normalisation_cost(bits)) for bits in _SAMPLE_BITS],
+        "by_sample_bits": [
+            asdict(normalisation_cost(bits, network.frame_length)) for bits in _SAMPLE_BITS
+        ],
         "network_strict_score": None if strict is None else strict.score,
     }
 

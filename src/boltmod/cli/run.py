@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +14,9 @@ from rich.table import Table
 from boltmod.cli.run_watcher import RunWatcher
 from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.terminal import JsonOption, emit, stderr
+
+if TYPE_CHECKING:
+    from boltmod.pipeline.metrics import RunObserver
 
 
 def run(
@@ -37,6 +42,10 @@ def run(
             "or several on a CPU of many cores.",
         ),
     ] = 1,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="Folder of figures for TensorBoard (needs boltmod[tensorboard])."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train, prune, export, verify, count, evaluate and report, as a recipe says.
@@ -49,13 +58,21 @@ def run(
 
     stderr.quiet = not is_first()
     recipe = found(recipe)
-    with RunWatcher() as watcher, asked_to_stop(watcher.ask_to_stop):
-        outcome = run_recipe(recipe, out, watcher, watcher.notify, scale, processes)
+    with ExitStack() as stack:
+        watcher = stack.enter_context(RunWatcher())
+        stack.enter_context(asked_to_stop(watcher.ask_to_stop))
+        observer: RunObserver = watcher
+        if tensorboard is not None:
+            from boltmod.pipeline.tensorboard import TensorBoard
+
+            observer = stack.enter_context(TensorBoard(tensorboard, watcher))
+        outcome = run_recipe(recipe, out, observer, watcher.notify, scale, processes)
 
     def show(console: Console) -> None:
         table = Table(show_header=False, box=None)
         table.add_row("accuracy", f"{outcome.accuracy:.2%} over all classes and SNRs")
-        table.add_row("", f"{outcome.accuracy_from_10_db:.2%} from +10 dB up")
+        if not math.isnan(outcome.accuracy_from_10_db):
+            table.add_row("", f"{outcome.accuracy_from_10_db:.2%} from +10 dB up")
         table.add_row("", f"measured on {outcome.data}")
         table.add_row(
             "cost", f"{outcome.bops:,.0f} bit operations, {outcome.weight_bits:,.0f} bits"

@@ -20,8 +20,6 @@ from boltmod.cost.strict import strict_cost
 from boltmod.model.onnx_file import QONNX_DOMAIN
 from boltmod.modulation import FRAME_LENGTH
 
-_FRAME = (1, 2, FRAME_LENGTH)
-
 
 @dataclass(frozen=True)
 class NormalisationCost:
@@ -38,18 +36,19 @@ class NormalisationCost:
     strict_score: float
 
 
-def normalisation_cost(sample_bits: int) -> NormalisationCost:
+def normalisation_cost(sample_bits: int, frame_length: int = FRAME_LENGTH) -> NormalisationCost:
     """Count the division of a frame by its complex standard deviation.
 
     Args:
         sample_bits: Bits of a received I or Q.
+        frame_length: Complex samples of a frame.
     """
-    found = strict_cost(CostedNetwork(ModelWrapper(_written(sample_bits))), ())
+    found = strict_cost(CostedNetwork(ModelWrapper(_written(sample_bits, frame_length))), ())
     assert found is not None
     return NormalisationCost(sample_bits, found.bops, score(found.bops, found.weight_bits))
 
 
-def _written(sample_bits: int) -> onnx.ModelProto:
+def _written(sample_bits: int, frame_length: int) -> onnx.ModelProto:
     """Return x / √(mean |x|² − |mean x|²) as a network, x of so many bits."""
     numbers: dict[str, Any] = {"scale": 2.0 ** (2 - sample_bits), "zero": 0.0, "bits": sample_bits}
     quant: dict[str, Any] = {
@@ -79,11 +78,12 @@ def _written(sample_bits: int) -> onnx.ModelProto:
         onnx.numpy_helper.from_array(np.asarray(value, np.float32), name)
         for name, value in numbers.items()
     ]
+    frame = (1, 2, frame_length)
     graph = helper.make_graph(
         nodes,
         "normalisation",
-        [helper.make_tensor_value_info("received", TensorProto.FLOAT, _FRAME)],
-        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, _FRAME)],
+        [helper.make_tensor_value_info("received", TensorProto.FLOAT, frame)],
+        [helper.make_tensor_value_info("frames", TensorProto.FLOAT, frame)],
         constants,
     )
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX_DOMAIN, 1)]

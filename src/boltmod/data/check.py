@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from boltmod.data.class_order import EXPLANATION, is_misleading, read_names
+from boltmod.data.layout import RADIOML
 from boltmod.data.loader import Batch
 from boltmod.data.provenance import plain, title
 from boltmod.data.radioml import Indices, RadioMLFile, check_finite, grid_labels
@@ -44,6 +45,7 @@ class Origin(StrEnum):
     REAL = "RadioML 2018.01A itself: its size, its order and its statistics"
     PART = "perhaps a part of RadioML 2018.01A: its statistics, but not its size and order"
     BOLTMOD = "made by boltmod"
+    OWN = "a data set of classes or of a frame length of its own"
     UNKNOWN = "cannot be told: too few classes and SNR labels to compare statistics"
     OTHER = "not RadioML 2018.01A: its statistics differ"
 
@@ -92,12 +94,15 @@ def check(path: Path, progress: Callable[[int, int], None] | None = None) -> Che
         DataFormatError: The file is not sound: see `RadioMLFile`; or a sample is not finite.
     """
     with RadioMLFile(path) as file:
-        statistics = gather(_all_frames(file, progress))
-        differences = deviations(statistics)
+        frames = _all_frames(file, progress)
+        statistics = gather(frames, None, file.layout.classes, file.snr_grid)
+        differences = deviations(statistics) if file.layout == RADIOML else {}
         return Check(
             path,
             len(file),
-            origin(file.class_ids, file.snr_labels, differences, file.attributes),
+            origin(file.class_ids, file.snr_labels, differences, file.attributes)
+            if file.layout == RADIOML
+            else Origin.OWN,
             tuple(_notes(file, statistics)),
             differences,
             statistics,
@@ -191,7 +196,7 @@ def _notes(file: RadioMLFile, statistics: Statistics) -> Iterator[str]:
     if not file.is_memory_mapped:
         yield "X is compressed or in chunks: reading at random is slow"
     yield from _class_list_notes(file.path.parent)
-    shuffled = label_order(statistics)
+    shuffled = label_order(statistics) if file.layout == RADIOML else ""
     if shuffled:
         yield shuffled
 

@@ -72,9 +72,8 @@ def first_of_each_cell(file: RadioMLFile, indices: Indices, frames_per_cell: int
     Returns:
         The chosen indices, class-major, then SNR.
     """
-    cells = file.class_ids[indices] * len(SNR_LABELS) + np.searchsorted(
-        SNR_LABELS, file.snr_labels[indices]
-    )
+    grid = file.snr_grid
+    cells = file.class_ids[indices] * len(grid) + np.searchsorted(grid, file.snr_labels[indices])
     order = np.argsort(cells, kind="stable")
     starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
     place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
@@ -88,6 +87,7 @@ def _of_file(
     frames_per_cell: int,
 ) -> Iterator[Batch]:
     with RadioMLFile(path) as file:
+        file.must_be_radioml()
         wanted = choose(file, classes=classes, snr_labels=snr_labels)
         yield from ordered_batches(
             file, first_of_each_cell(file, wanted, frames_per_cell), _BATCH_SIZE

@@ -1,7 +1,8 @@
 """Labelled frames of other layouts as a data set in RadioML 2018.01A's.
 
 Frames of another length are repeated until they fill 1024 samples, as a burst that is too short is
-where a recording is classified, or cut into as many pieces as they fill.
+where a recording is classified, or cut into as many pieces as they fill. Or a file's own classes
+and lengths stay, for networks of one's own.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.data.foreign import Foreign, reading
+from boltmod.data.layout import RADIOML, Layout, check_length
 from boltmod.data.radioml import check_finite, on_grid
 from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.errors import ConfigError, DataFormatError
@@ -33,14 +35,15 @@ class Naming:
 
     Args:
         order: Name of each class number, from the lowest on.
-        meant: Of names that the file has, what they mean: one of the 24 classes.
+        meant: Of names that the file has, what they mean: one of the 24 classes, or any name where
+            the file's own classes are kept.
     """
 
     order: tuple[str, ...] = ()
     meant: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str | None) -> Naming:
+    def parse(cls, text: str | None, own_classes: bool = False) -> Naming:
         """Read names in the order of their numbers, or NAME=CLASS, with commas between.
 
         Raises:
@@ -51,6 +54,9 @@ class Naming:
         meant = {}
         for word in words:
             name, equals, class_name = word.partition("=")
+            if own_classes:
+                meant |= {name.strip(): class_name.strip()} if equals else {}
+                continue
             if equals and known_class(class_name) is None:
                 raise ConfigError(
                     f"--classes must say which of the 24 classes {name} is, and {class_name!r} is "
@@ -62,6 +68,24 @@ class Naming:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a file's frames are to become.
+
+    Args:
+        own_classes: Whether the file's own classes stay as they are, and its frames as long as
+            they are, scaled to unit complex deviation; else they become RadioML 2018.01A's.
+        frame_length: Complex samples of a frame; the file's own number, or RadioML's, if None.
+    """
+
+    own_classes: bool = False
+    frame_length: int | None = None
+
+
+RADIOMLS = Wanted()
+"""RadioML 2018.01A's classes and frames."""
+
+
+@dataclass(frozen=True)
 class Converted:
     """What has become of a file.
 
@@ -70,12 +94,14 @@ class Converted:
         n_by_class: How many of each class.
         n_left_out: Frames of classes that are none of the 24, by their name.
         frame_length: Complex samples that a frame had.
+        layout: What the data set has.
     """
 
     n_frames: int
     n_by_class: dict[str, int]
     n_left_out: dict[str, int]
     frame_length: int
+    layout: Layout = RADIOML
 
 
 def known_class(name: str) -> str | None:
@@ -94,15 +120,17 @@ def convert(
     naming: Naming | None = None,
     snr_db: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    wanted: Wanted = RADIOMLS,
 ) -> Converted:
     """Write a file's frames as a data set, by class and SNR.
 
     Args:
-        source: HDF5, MATLAB, `.npz`, or a pickle of RadioML 2016.
+        source: HDF5, MATLAB, `.npz`, a pickle of RadioML 2016, or a folder of recordings.
         target: The HDF5 file to write; whole or not at all.
         naming: What its classes are, where it does not say so itself.
         snr_db: SNR label of all frames, where it has none.
         progress: Called with frames done and frames in all.
+        wanted: Which classes and frames it shall have.
 
     Raises:
         ConfigError: The target exists, or what is told of the classes is missing or wrong.
@@ -110,9 +138,17 @@ def convert(
     """
     if target.exists():
         raise ConfigError(f"{target} must not exist yet; choose another name, or remove it")
-    with reading(source) as foreign:
-        class_ids, left_out = _class_ids(foreign, naming or Naming(), source)
-        snr_labels = _snr_labels(foreign, snr_db, source)
+    with reading(source, wanted.frame_length) as foreign:
+        order, which = _ordered(foreign, naming or Naming(), source, wanted.own_classes)
+        if wanted.own_classes:
+            classes, class_ids, left_out = _own_ids(order, which, naming or Naming(), source)
+        else:
+            classes = CLASSES
+            class_ids, left_out = _class_ids(order, which, naming or Naming())
+        length = foreign.length if wanted.own_classes else FRAME_LENGTH
+        layout = Layout(classes, wanted.frame_length or length)
+        check_length(layout.frame_length, source)
+        snr_labels = _snr_labels(foreign, snr_db, source, layout)
         kept = np.flatnonzero(class_ids >= 0)
         if not len(kept):
             raise DataFormatError(
@@ -120,37 +156,78 @@ def convert(
                 f"{', '.join(left_out)}: say what they are with --classes NAME=CLASS"
             )
         kept = kept[np.lexsort((snr_labels[kept], class_ids[kept]))]
-        n_pieces = max(1, foreign.length // FRAME_LENGTH)
+        n_pieces = max(1, foreign.length // layout.frame_length)
         labels = (np.repeat(each[kept], n_pieces) for each in (class_ids, snr_labels))
-        with RadioMLWriter(target, *labels, attributes={"source": source.name}) as writer:
+        told = {"source": source.name}
+        with RadioMLWriter(target, *labels, layout=layout, attributes=told) as writer:
             for start in range(0, len(kept), _AT_ONCE):
                 part = kept[start : start + _AT_ONCE]
                 planes = foreign.take(part)
                 check_finite(planes, part, source)
-                writer.write(start * n_pieces, _of_frame_length(planes))
+                pieces = _of_frame_length(planes, layout.frame_length)
+                if layout != RADIOML:
+                    pieces = _levelled(pieces)
+                writer.write(start * n_pieces, pieces)
                 if progress is not None:
                     progress(start + len(part), len(kept))
-    counts = np.bincount(class_ids[kept], minlength=N_CLASSES) * n_pieces
-    by_class = {name: int(n) for name, n in zip(CLASSES, counts, strict=True) if n}
-    return Converted(len(kept) * n_pieces, by_class, dict(left_out), foreign.length)
+    counts = np.bincount(class_ids[kept], minlength=len(classes)) * n_pieces
+    by_class = {name: int(n) for name, n in zip(classes, counts, strict=True) if n}
+    return Converted(len(kept) * n_pieces, by_class, dict(left_out), foreign.length, layout)
 
 
-def _of_frame_length(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def _of_frame_length(planes: NDArray[np.float32], wanted: int) -> NDArray[np.float32]:
     length = planes.shape[2]
-    if length < FRAME_LENGTH:
-        return np.tile(planes, (1, 1, -(-FRAME_LENGTH // length)))[:, :, :FRAME_LENGTH]
-    n_pieces = length // FRAME_LENGTH
-    pieces = planes[:, :, : n_pieces * FRAME_LENGTH].reshape(-1, 2, n_pieces, FRAME_LENGTH)
-    return np.ascontiguousarray(pieces.transpose(0, 2, 1, 3).reshape(-1, 2, FRAME_LENGTH))
+    if length < wanted:
+        return np.tile(planes, (1, 1, -(-wanted // length)))[:, :, :wanted]
+    n_pieces = length // wanted
+    pieces = planes[:, :, : n_pieces * wanted].reshape(-1, 2, n_pieces, wanted)
+    return np.ascontiguousarray(pieces.transpose(0, 2, 1, 3).reshape(-1, 2, wanted))
 
 
-def _class_ids(foreign: Foreign, naming: Naming, source: Path) -> tuple[Ids, Counter[str]]:
+def _levelled(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Frames of unit complex deviation, as RadioML 2018.01A's are; constant ones stay."""
+    deviation = np.sqrt(planes.astype(np.float64).var(axis=2, keepdims=True).sum(1, keepdims=True))
+    return np.asarray(planes / np.where(deviation > 0, deviation, 1.0), np.float32)
+
+
+def _ordered(
+    foreign: Foreign, naming: Naming, source: Path, own_classes: bool
+) -> tuple[Sequence[str], NDArray[np.intp]]:
+    """A file's class names, and the place of each frame's among them."""
+    if foreign.class_names is None:
+        return _numbered(foreign, naming, source)
+    names, which = np.unique(foreign.class_names, return_inverse=True)
+    if not (own_classes and naming.order):
+        return [str(name) for name in names], which
+    missing = sorted(set(naming.order) - {naming.meant.get(str(e), str(e)) for e in names})
+    if missing:
+        raise ConfigError(
+            f"--classes must name classes of {source}, which are {', '.join(names)}, not "
+            f"{missing[0]}"
+        )
+    return [str(name) for name in names], which
+
+
+def _own_ids(
+    order: Sequence[str], which: NDArray[np.intp], naming: Naming, source: Path
+) -> tuple[tuple[str, ...], Ids, Counter[str]]:
+    """A file's own classes, each frame's number, and how many frames were not asked for."""
+    called = [naming.meant.get(name, name) for name in order]
+    classes = naming.order or tuple(dict.fromkeys(called))
+    if len(classes) < 2 or len(set(classes)) < len(classes):
+        raise ConfigError(
+            f"{source} must have two classes or more, of different names, not "
+            f"{', '.join(classes)}: name them with --classes"
+        )
+    ids = Layout(tuple(called)).numbers_in(classes)
+    strange = Counter({called[i]: int((which == i).sum()) for i in range(len(ids)) if ids[i] < 0})
+    return classes, ids[which], strange
+
+
+def _class_ids(
+    order: Sequence[str], which: NDArray[np.intp], naming: Naming
+) -> tuple[Ids, Counter[str]]:
     """Each frame's label, -1 for what is none of the 24; and how many frames of those there are."""
-    if foreign.class_names is not None:
-        names, which = np.unique(foreign.class_names, return_inverse=True)
-        order: Sequence[str] = [str(name) for name in names]
-    else:
-        order, which = _numbered(foreign, naming, source)
     known = [naming.meant.get(name) or known_class(name) for name in order]
     ids = np.array([-1 if name is None else CLASSES.index(name) for name in known], np.int64)
     strange = Counter({order[i]: int((which == i).sum()) for i in range(len(ids)) if ids[i] < 0})
@@ -191,7 +268,7 @@ def _numbered(
     return order, (numbers - first).astype(np.intp)
 
 
-def _snr_labels(foreign: Foreign, snr_db: int | None, source: Path) -> Ids:
+def _snr_labels(foreign: Foreign, snr_db: int | None, source: Path, layout: Layout) -> Ids:
     if foreign.snrs is None and snr_db is None:
         raise ConfigError(
             f"{source} must say each frame's SNR, and does not: give one for all with --snr"
@@ -199,4 +276,6 @@ def _snr_labels(foreign: Foreign, snr_db: int | None, source: Path) -> Ids:
     if foreign.snrs is not None and snr_db is not None:
         raise ConfigError(f"--snr must be left out: {source} says each frame's SNR itself")
     snrs = np.full(len(foreign), snr_db) if foreign.snrs is None else foreign.snrs
-    return on_grid(snrs, f"SNRs of {source} must be labels")
+    # Cells of whole decibels are what an accuracy is told of; RadioML's are not rounded silently.
+    snrs = snrs if layout == RADIOML else np.round(snrs)
+    return on_grid(snrs, f"SNRs of {source} must be labels", layout.snr_labels)

@@ -1,4 +1,4 @@
-"""Labelled frames as others save them: HDF5, MATLAB, `.npz` and RadioML 2016's pickles.
+"""Labelled frames as others save them: HDF5, MATLAB, `.npz`, RadioML 2016's pickles, folders.
 
     samples  (n, length, 2), (n, 2, length) or complex (n, length); MATLAB has the frames last
     classes  names, numbers, or rows or columns of one 1
@@ -24,7 +24,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.data import hdf5_file, safe_pickle
+from boltmod.data import hdf5_file, safe_pickle, torchsig
+from boltmod.data.foreign_folder import of_folder
 from boltmod.errors import DataFormatError, first_line
 from boltmod.untrusted import read_by
 
@@ -46,7 +47,7 @@ class Foreign:
     """Labelled frames of some file.
 
     Args:
-        samples: An array, or an HDF5 data set that is read piece by piece.
+        samples: An array, or an HDF5 data set or files that are read piece by piece.
         frames_last: Whether its dimensions are in the opposite order, as MATLAB's.
         class_names: Name of each frame's class, (n,) of text; None if the file has numbers.
         class_numbers: Number of each frame's class, (n,) int64; None if the file has names.
@@ -104,16 +105,32 @@ class Foreign:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Foreign]:
+def reading(path: Path, frame_length: int | None = None) -> Iterator[Foreign]:
     """Open a file of labelled frames, whatever it is called, for as long as the body runs.
+
+    Args:
+        path: The file, or a folder of recordings (`foreign_folder`).
+        frame_length: Complex samples that frames of recordings are cut to, if one is wanted.
 
     Raises:
         DataFormatError: It is no such file, is damaged, or leaves doubts about what is what.
     """
+    if (path / torchsig.FILE_NAME).is_file():
+        path = path / torchsig.FILE_NAME
+    if path.is_dir():
+        with read_by("h5py", path, "a folder of labelled recordings", "save it so"):
+            recordings = of_folder(path, frame_length)
+        yield _sorted_out(_from_arrays, recordings, path)
+        return
     if not path.is_file():
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
     if h5py.is_hdf5(path):
         with hdf5_file.opened(path) as file:
+            if torchsig.VERSION_ATTRIBUTE in hdf5_file.attributes(file, path):
+                with read_by("h5py", path, "as TorchSig writes a file", "copy it again"):
+                    found = torchsig.frames_of(file, path)
+                yield _sorted_out(_from_arrays, found, path)
+                return
             names = hdf5_file.dataset_names(file, path)
             there = {name: hdf5_file.dataset(file, path, name) for name in names}
             yield _sorted_out(_from_arrays, there, path)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from boltmod.data.radioml import RadioMLFile
 from boltmod.errors import ConfigError
-from boltmod.modulation import CLASSES
 
 Indices = npt.NDArray[np.int64]
 Batch = tuple[npt.NDArray[np.float32], Indices, Indices]
@@ -43,7 +42,7 @@ def choose(
     file: RadioMLFile,
     indices: Indices | None = None,
     *,
-    classes: Collection[str] = CLASSES,
+    classes: Collection[str] | None = None,
     snr_labels: Collection[int] | None = None,
 ) -> Indices:
     """The frames of some classes and SNRs.
@@ -51,7 +50,7 @@ def choose(
     Args:
         file: The data set.
         indices: Where to choose from, such as `official_split(...).train`; None is all frames.
-        classes: Names of the classes wanted.
+        classes: Names of the classes wanted; None is all.
         snr_labels: SNR labels wanted, in dB; None is all.
 
     Returns:
@@ -67,11 +66,13 @@ def choose(
         ...     set(file.class_ids[wanted].tolist()), set(file.snr_labels[wanted].tolist())
         ({3}, {10})
     """
-    unknown = sorted(set(classes) - set(CLASSES))
+    known = file.layout.classes
+    classes = known if classes is None else classes
+    unknown = sorted(set(classes) - set(known))
     if unknown:
-        raise ConfigError(f"classes must be among {', '.join(CLASSES)}, not {', '.join(unknown)}")
+        raise ConfigError(f"classes must be among {', '.join(known)}, not {', '.join(unknown)}")
     among = np.arange(len(file), dtype=np.int64) if indices is None else indices
-    wanted = np.isin(file.class_ids[among], [CLASSES.index(name) for name in classes])
+    wanted = np.isin(file.class_ids[among], [known.index(name) for name in classes])
     if snr_labels is not None:
         wanted &= np.isin(file.snr_labels[among], list(snr_labels))
     if not wanted.any():

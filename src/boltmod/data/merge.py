@@ -41,6 +41,8 @@ def merge(
         raise ConfigError(f"{path} must not exist yet; choose another name, or remove it")
     with ExitStack() as stack:
         files = _in_order([stack.enter_context(RadioMLFile(shard)) for shard in shards])
+        for each in files:
+            each.must_be_radioml()
         attributes = {n: v for n, v in files[0].attributes.items() if n not in _PLACE}
         labels = _checked_labels(files)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,10 @@ What other programs make of it when they save it again is read where it can mean
 other types of number, planes (n, 2, 1024), flat labels, class numbers from 0 in place of rows,
 lower-case names.
 
+A data set of other classes, or of frames of another length, is laid out alike: X (n, length, 2), Y
+(n, n_classes), Z whole numbers of dB, and an attribute `boltmod_classes` of the file, a JSON list
+of the names of Y's columns.
+
 Source: T. O'Shea, T. Roy, T. C. Clancy, JSTSP 12(1), 2018; the layout is that of the published
 GOLD_XYZ_OSC.0001_1024.hdf5.
 """
@@ -27,9 +31,10 @@ import numpy as np
 import numpy.typing as npt
 
 from boltmod.data import hdf5_file
+from boltmod.data.layout import CLASSES_ATTRIBUTE, RADIOML, Layout, check_length, parse_classes
 from boltmod.data.mapped import MappedFrames
 from boltmod.errors import DataFormatError, ShapeError
-from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, SNR_LABELS
+from boltmod.modulation import FRAME_LENGTH, N_CLASSES, SNR_LABELS
 from boltmod.untrusted import read_by
 
 FILE_NAME = "GOLD_XYZ_OSC.0001_1024.hdf5"
@@ -42,12 +47,9 @@ WAY_OUT = (
 
 FRAME_BYTES = FRAME_LENGTH * 2 * 4
 
-_LAYOUT: dict[str, tuple[tuple[tuple[int, ...], ...], str, str]] = {
-    "X": (((FRAME_LENGTH, 2), (2, FRAME_LENGTH)), "f", "(n, 1024, 2) float32"),
-    "Y": (((N_CLASSES,), ()), "fiu", "(n, 24) int64"),
-    "Z": (((1,), ()), "fiu", "(n, 1) int64"),
-}
+_Arrays = dict[str, tuple[tuple[tuple[int, ...], ...], str, str]]
 """Of each data set the shapes of a row that are read, the kinds of number, and the rule."""
+
 LABEL_ROWS_AT_ONCE = 65536
 
 Indices = npt.NDArray[np.int64]
@@ -78,14 +80,16 @@ class RadioMLFile:
         self._file = _open(self.path)
         try:
             with read_by("h5py", self.path, "a readable HDF5 file", "copy or make it again"):
-                found = _check_layout(self._file, self.path)
-                self._frames: h5py.Dataset = found["X"]
-                self.class_ids = _class_ids(found["Y"], self.path)
-                """Integer labels, shape (n,), int64, 0 to 23."""
-                self.snr_labels = _snr_labels(found["Z"], self.path)
-                """SNR labels in dB, shape (n,), int64."""
                 self.attributes: dict[str, Any] = hdf5_file.attributes(self._file, self.path)
                 """Provenance: empty in the real file."""
+                self.layout = _layout(self._file, self.attributes, self.path)
+                """Which classes there are, and how long a frame is."""
+                found = _check_layout(self._file, self.layout, self.path)
+                self._frames: h5py.Dataset = found["X"]
+                self.class_ids = _class_ids(found["Y"], self.layout, self.path)
+                """Integer labels, shape (n,), int64, numbers of the layout's classes."""
+                self.snr_labels = _snr_labels(found["Z"], self.layout, self.path)
+                """SNR labels in dB, shape (n,), int64."""
                 self._mapped = _memory_map(self._frames, self.path)
         except BaseException:
             self._file.close()
@@ -99,6 +103,25 @@ class RadioMLFile:
 
     def __len__(self) -> int:
         return len(self.class_ids)
+
+    @property
+    def snr_grid(self) -> tuple[int, ...]:
+        """RadioML's SNR labels, or those that a data set of own classes has, ascending, in dB."""
+        if self.layout == RADIOML:
+            return SNR_LABELS
+        return tuple(np.unique(self.snr_labels).tolist())
+
+    def must_be_radioml(self) -> None:
+        """Refuse other classes and lengths where only RadioML 2018.01A's are understood.
+
+        Raises:
+            DataFormatError: It has others.
+        """
+        if self.layout != RADIOML:
+            raise DataFormatError(
+                f"{self.path} must hold RadioML 2018.01A's {RADIOML.words} for this, not "
+                f"{self.layout.words}: convert it without --own-classes"
+            )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -186,9 +209,29 @@ def _damage_named(path: Path) -> Iterator[None]:
         yield
 
 
-def _check_layout(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
+def _layout(file: h5py.File, attributes: dict[str, Any], path: Path) -> Layout:
+    """Which classes a file says it has, and how long its frames are."""
+    if CLASSES_ATTRIBUTE not in attributes:
+        return RADIOML
+    classes = parse_classes(attributes[CLASSES_ATTRIBUTE], path)
+    samples = hdf5_file.dataset(file, path, "X", "x")
+    shape = () if samples is None or samples.shape is None else samples.shape
+    if len(shape) != 3 or 2 not in shape[1:]:
+        return Layout(classes)
+    length = int(shape[1] if shape[2] == 2 else shape[2])
+    check_length(length, path)
+    return Layout(classes, length)
+
+
+def _check_layout(file: h5py.File, layout: Layout, path: Path) -> dict[str, h5py.Dataset]:
     """The three data sets, by their names in the layout."""
-    found = {name: _dataset(file, path, name) for name in _LAYOUT}
+    length, n_classes = layout.frame_length, len(layout.classes)
+    arrays: _Arrays = {
+        "X": (((length, 2), (2, length)), "f", f"(n, {length}, 2) float32"),
+        "Y": (((n_classes,), ()), "fiu", f"(n, {n_classes}) int64"),
+        "Z": (((1,), ()), "fiu", "(n, 1) int64"),
+    }
+    found = {name: _dataset(file, path, name, *rules) for name, rules in arrays.items()}
     n_frames = {name: len(dataset) for name, dataset in found.items()}
     if len(set(n_frames.values())) != 1:
         counts = ", ".join(f"{n} in {name}" for name, n in n_frames.items())
@@ -198,8 +241,10 @@ def _check_layout(file: h5py.File, path: Path) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _dataset(file: h5py.File, path: Path, name: str) -> h5py.Dataset:
-    shapes, kinds, rule = _LAYOUT[name]
+def _dataset(
+    file: h5py.File, path: Path, name: str,
+    shapes: tuple[tuple[int, ...], ...], kinds: str, rule: str,
+) -> h5py.Dataset:  # fmt: skip
     dataset = hdf5_file.dataset(file, path, name, name.lower())
     if dataset is None:
         there = ", ".join(hdf5_file.dataset_names(file, path)[:10]) or "nothing"
@@ -221,9 +266,10 @@ def _as_samples(frames: npt.NDArray[np.floating]) -> Samples:
         return np.asarray(frames, np.float32)
 
 
-def _class_ids(dataset: h5py.Dataset, path: Path) -> Indices:
+def _class_ids(dataset: h5py.Dataset, layout: Layout, path: Path) -> Indices:
+    n_classes = len(layout.classes)
     if dataset.ndim == 1:
-        return _class_numbers(dataset, path)
+        return _class_numbers(dataset, n_classes, path)
     class_ids = np.empty(len(dataset), np.int64)
     for start in range(0, len(dataset), LABEL_ROWS_AT_ONCE):
         rows = dataset[start : start + LABEL_ROWS_AT_ONCE]
@@ -232,56 +278,58 @@ def _class_ids(dataset: h5py.Dataset, path: Path) -> Indices:
         if not is_one_hot.all():
             bad = int(np.argmin(is_one_hot))
             raise DataFormatError(
-                f"Y in {path} must be one-hot, not {_row(rows[bad])} at frame {start + bad}; "
-                "write exactly one 1 and 23 zeros a frame"
+                f"Y in {path} must be one-hot, not {_row(rows[bad], layout)} at frame "
+                f"{start + bad}; write exactly one 1 and {n_classes - 1} zeros a frame"
             )
         class_ids[start : start + len(ids)] = ids
     return class_ids
 
 
-def _class_numbers(dataset: h5py.Dataset, path: Path) -> Indices:
+def _class_numbers(dataset: h5py.Dataset, n_classes: int, path: Path) -> Indices:
     """Class numbers from 0; MATLAB's begin at 1."""
     numbers = np.asarray(dataset[:])
-    is_class = np.isin(numbers, np.arange(N_CLASSES))
+    is_class = np.isin(numbers, np.arange(n_classes))
     if not is_class.all():
         bad = int(np.argmin(is_class))
         raise DataFormatError(
-            f"Y in {path} must hold class numbers from 0 to {N_CLASSES - 1}, not {numbers[bad]} at "
-            f"frame {bad}; write rows of one 1 and 23 zeros"
+            f"Y in {path} must hold class numbers from 0 to {n_classes - 1}, not {numbers[bad]} at "
+            f"frame {bad}; write rows of one 1 and {n_classes - 1} zeros"
         )
     if not (numbers == 0).any():
         raise DataFormatError(
             f"Y in {path} must hold a frame of class 0, and has none, so that its class numbers "
-            "may begin at 1; write rows of one 1 and 23 zeros"
+            f"may begin at 1; write rows of one 1 and {n_classes - 1} zeros"
         )
     return numbers.astype(np.int64)
 
 
-def _row(row: npt.NDArray[np.int64]) -> str:
-    ones = ", ".join(f"{row[i]} for {CLASSES[i]}" for i in np.flatnonzero(row)[:3])
+def _row(row: npt.NDArray[np.int64], layout: Layout) -> str:
+    ones = ", ".join(f"{row[i]} for {layout.classes[i]}" for i in np.flatnonzero(row)[:3])
     more = " ..." if np.count_nonzero(row) > 3 else ""
     return ones + more if ones else "all zeros"
 
 
-def _snr_labels(dataset: h5py.Dataset, path: Path) -> Indices:
-    return on_grid(np.asarray(dataset[:]).reshape(-1), f"Z in {path} must be an SNR label")
+def _snr_labels(dataset: h5py.Dataset, layout: Layout, path: Path) -> Indices:
+    rule = f"Z in {path} must be an SNR label"
+    return on_grid(np.asarray(dataset[:]).reshape(-1), rule, layout.snr_labels)
 
 
-def on_grid(snrs: npt.NDArray[Any], rule: str) -> Indices:
+def on_grid(snrs: npt.NDArray[Any], rule: str, grid: tuple[int, ...] = SNR_LABELS) -> Indices:
     """SNRs as labels.
 
     Args:
         snrs: Shape (n,), in dB.
         rule: How the message begins: what must be a label, or labels.
+        grid: The labels that there are, in even steps.
 
     Raises:
-        DataFormatError: One is none of `SNR_LABELS`.
+        DataFormatError: One is none of them.
     """
-    is_label = np.isin(snrs, SNR_LABELS)
+    is_label = np.isin(snrs, grid)
     if not is_label.all():
         bad = int(np.argmin(is_label))
         raise DataFormatError(
-            f"{rule} of {SNR_LABELS[0]}, {SNR_LABELS[1]}, ... {SNR_LABELS[-1]} dB, not "
+            f"{rule} of {grid[0]}, {grid[1]}, ... {grid[-1]} dB, not "
             f"{snrs[bad]} at frame {bad}; leave such frames out or round them to the grid"
         )
     return snrs.astype(np.int64)
@@ -291,10 +339,10 @@ def _memory_map(dataset: h5py.Dataset, path: Path) -> MappedFrames | None:
     """X as an array on the disk, or None where its bytes do not lie there as such."""
     offset = dataset.id.get_offset()
     plain = dataset.chunks is None and dataset.dtype == np.dtype("<f4") and offset is not None
-    plain = plain and dataset.shape[1:] == (FRAME_LENGTH, 2)
+    plain = plain and dataset.shape[2] == 2
     if not plain or dataset.file.userblock_size or dataset.external:
         return None
-    if offset + len(dataset) * FRAME_BYTES > path.stat().st_size:
+    if offset + 4 * dataset.size > path.stat().st_size:
         return None
     return MappedFrames(path, offset, dataset.shape)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,11 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from boltmod.data.layout import CLASSES_ATTRIBUTE, RADIOML, Layout
 from boltmod.data.radioml import LABEL_ROWS_AT_ONCE, Indices, RadioMLFile
 from boltmod.errors import DataFormatError, ShapeError, first_line
 from boltmod.files import check_room, reserve
-from boltmod.modulation import FRAME_LENGTH, N_CLASSES, SNR_LABELS
 
-_FRAME_AND_LABEL_BYTES = FRAME_LENGTH * 2 * 4 + 8 * (N_CLASSES + 1)
 _OTHER_BYTES = 1 << 16
 _MOST_TEXT_BYTES = 1 << 15
 """Of an attribute of fixed length: a header of HDF5's holds 64 KiB."""
@@ -36,8 +36,9 @@ class RadioMLWriter:
 
     Args:
         path: Where the file is to lie.
-        class_ids: Integer labels, shape (n,), 0 to 23.
+        class_ids: Integer labels, shape (n,), numbers of the layout's classes.
         snr_labels: SNR labels in dB, shape (n,), on the grid.
+        layout: Which classes there are, and how long a frame is.
         attributes: Provenance, kept as attributes of the HDF5 file.
         compress: Write X in gzip chunks: smaller by a tenth or so, and slower to read.
 
@@ -52,16 +53,17 @@ class RadioMLWriter:
         class_ids: npt.ArrayLike,
         snr_labels: npt.ArrayLike,
         *,
+        layout: Layout = RADIOML,
         attributes: Mapping[str, Any] | None = None,
         compress: bool = False,
     ) -> None:
-        self.path = Path(path)
+        self.path, self._frame = Path(path), (2, layout.frame_length)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             create_layout(
                 self._temporary, class_ids, snr_labels,
-                attributes=attributes, compress=compress, called=self.path,
+                layout=layout, attributes=attributes, compress=compress, called=self.path,
             )  # fmt: skip
             reserve(self._temporary)
             self._file = h5py.File(self._temporary, "r+")
@@ -93,13 +95,13 @@ class RadioMLWriter:
 
         Args:
             start: Index of the first one.
-            iq_planes: Shape (k, 2, 1024), float32.
+            iq_planes: Shape (k, 2, frame length), float32.
 
         Raises:
             ShapeError: Another shape, or frames past the end.
         """
-        if iq_planes.ndim != 3 or iq_planes.shape[1:] != (2, FRAME_LENGTH):
-            raise ShapeError(f"iq_planes must be (k, 2, 1024), not {iq_planes.shape}")
+        if iq_planes.ndim != 3 or iq_planes.shape[1:] != self._frame:
+            raise ShapeError(f"iq_planes must be (k, 2, {self._frame[1]}), not {iq_planes.shape}")
         end = start + len(iq_planes)
         if start < 0 or end > len(self._written):
             raise ShapeError(
@@ -133,6 +135,7 @@ def create_layout(
     class_ids: npt.ArrayLike,
     snr_labels: npt.ArrayLike,
     *,
+    layout: Layout = RADIOML,
     attributes: Mapping[str, Any] | None = None,
     compress: bool = False,
     called: Path | None = None,
@@ -141,8 +144,9 @@ def create_layout(
 
     Args:
         path: The file, made anew.
-        class_ids: Shape (n,), 0 to 23.
+        class_ids: Shape (n,), numbers of the layout's classes.
         snr_labels: Shape (n,), on the grid.
+        layout: Which classes there are, and how long a frame is.
         attributes: Attributes of the HDF5 file.
         compress: X in gzip chunks instead of contiguous.
         called: What messages call the file, if it gets another name at last.
@@ -151,17 +155,20 @@ def create_layout(
         ShapeError: The labels are not flat lists of one length.
         DataFormatError: A label is outside its range.
     """
-    classes, snrs = _valid_labels(class_ids, snr_labels)
+    classes, snrs = _valid_labels(class_ids, snr_labels, layout)
+    n_classes = len(layout.classes)
+    frame_and_label_bytes = layout.frame_length * 2 * 4 + 8 * (n_classes + 1)
+    own = {} if layout == RADIOML else {CLASSES_ATTRIBUTE: json.dumps(layout.classes)}
     # HDF5's library may end the process where the disk is full: it is not let near that.
-    check_room(called or path, len(classes) * _FRAME_AND_LABEL_BYTES + _OTHER_BYTES)
+    check_room(called or path, len(classes) * frame_and_label_bytes + _OTHER_BYTES)
     with _full_disk_named(path), h5py.File(path, "w") as file:
-        for name, value in sorted((attributes or {}).items()):
+        for name, value in sorted({**(attributes or {}), **own}.items()):
             file.attrs.create(name, value, dtype=_attribute_type(value))
-        _create_samples(file, len(classes), compress)
-        labels = file.create_dataset("Y", (len(classes), N_CLASSES), np.int64)
+        _create_samples(file, (len(classes), layout.frame_length, 2), compress)
+        labels = file.create_dataset("Y", (len(classes), n_classes), np.int64)
         for start in range(0, len(classes), LABEL_ROWS_AT_ONCE):
             rows = classes[start : start + LABEL_ROWS_AT_ONCE]
-            labels[start : start + len(rows)] = np.eye(N_CLASSES, dtype=np.int64)[rows]
+            labels[start : start + len(rows)] = np.eye(n_classes, dtype=np.int64)[rows]
         file.create_dataset("Z", data=snrs[:, None])
 
 
@@ -171,10 +178,9 @@ def _attribute_type(value: Any) -> np.dtype[Any] | None:
     return h5py.string_dtype("utf-8", n_bytes) if 0 < n_bytes < _MOST_TEXT_BYTES else None
 
 
-def _create_samples(file: h5py.File, n_frames: int, compress: bool) -> None:
-    shape = (n_frames, FRAME_LENGTH, 2)
+def _create_samples(file: h5py.File, shape: tuple[int, int, int], compress: bool) -> None:
     if compress:
-        chunks = (min(_CHUNK_FRAMES, n_frames), FRAME_LENGTH, 2)
+        chunks = (min(_CHUNK_FRAMES, shape[0]), *shape[1:])
         file.create_dataset(
             "X", shape, np.float32, chunks=chunks, compression="gzip", shuffle=True,
             compression_opts=_GZIP_LEVEL,
@@ -190,7 +196,9 @@ def _create_samples(file: h5py.File, n_frames: int, compress: bool) -> None:
     h5py.h5d.create(file.id, b"X", h5py.h5t.IEEE_F32LE, space, properties)
 
 
-def _valid_labels(class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike) -> tuple[Indices, Indices]:
+def _valid_labels(
+    class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike, layout: Layout
+) -> tuple[Indices, Indices]:
     classes, snrs = np.asarray(class_ids, np.int64), np.asarray(snr_labels, np.int64)
     if classes.ndim != 1 or classes.shape != snrs.shape:
         raise ShapeError(
@@ -200,15 +208,15 @@ def _valid_labels(class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike) -> tuple[
     if not len(classes):
         raise ShapeError("class_ids must name at least one frame, not 0")
     for name, values, allowed in (
-        ("class_ids", classes, range(N_CLASSES)),
-        ("snr_labels", snrs, SNR_LABELS),
+        ("class_ids", classes, range(len(layout.classes))),
+        ("snr_labels", snrs, layout.snr_labels),
     ):
         known = np.isin(values, allowed)
         if not known.all():
             bad = int(np.argmin(known))
             raise DataFormatError(
                 f"{name} must be {allowed[0]} to {allowed[-1]}"
-                f"{' in steps of 2 dB' if name == 'snr_labels' else ''}, "
+                f"{f' in steps of {allowed[1] - allowed[0]} dB' if name == 'snr_labels' else ''}, "
                 f"not {values[bad]} at frame {bad}"
             )
     return classes, snrs
@@ -223,8 +231,9 @@ def repack(source: Path, target: Path) -> None:
     """
     with RadioMLFile(source) as file:
         create_layout(
-            target, file.class_ids, file.snr_labels, attributes=file.attributes, compress=True
-        )
+            target, file.class_ids, file.snr_labels,
+            layout=file.layout, attributes=file.attributes, compress=True,
+        )  # fmt: skip
         with h5py.File(target, "r+") as packed, ThreadPoolExecutor(os.cpu_count()) as pool:
             samples, n_chunk = packed["X"], packed["X"].chunks[0]
             for start, frames in file.slices(n_chunk * _CHUNKS_AT_ONCE):
@@ -236,7 +245,7 @@ def repack(source: Path, target: Path) -> None:
 
 def _deflate(frames: npt.NDArray[np.float32], n_chunk: int) -> bytes:
     """A chunk as HDF5's shuffle and deflate filters leave it: first bytes first, then gzip."""
-    chunk = np.zeros((n_chunk, FRAME_LENGTH, 2), "<f4")
+    chunk = np.zeros((n_chunk, *frames.shape[1:]), "<f4")
     chunk[: len(frames)] = frames
     by_place = chunk.reshape(-1).view(np.uint8).reshape(-1, 4).T
     return zlib.compress(by_place.tobytes(), _GZIP_LEVEL)

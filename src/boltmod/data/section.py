@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
+from boltmod.data.layout import RADIOML, Layout
+from boltmod.modulation import CLASSES, FRAME_LENGTH
 from boltmod.toml_table import Section
 
 _SMALLEST_SCALED_BATCH = 128
@@ -36,8 +43,9 @@ class DataSection(Section):
     """Where training, validation and test frames come from.
 
     Attributes:
-        source: `twin` draws every frame from the generator; `hdf5` reads a RadioML file.
-        path: The RadioML file (`hdf5` only); its official split is used.
+        source: `twin` draws every frame from the generator; `hdf5` reads a file in RadioML's
+            layout.
+        path: That file (`hdf5` only); its official split is used.
         profile: The generator's profile (`twin` only).
         parameters: Changes to that profile's parameters, by name.
         mix: Several profiles in place of one.
@@ -48,6 +56,11 @@ class DataSection(Section):
             later epochs and phases see them again. 0 draws every epoch anew.
         validation_frames: Frames set apart from the *training* part to choose checkpoints by.
         minimum_snr: Lowest SNR label trained on; tests always use all 26.
+        classes: Names of the classes that the network tells apart, in the order of its outputs: of
+            the generator any of its 24, of a file those that it has. RadioML 2018.01A's 24 if none
+            are given.
+        frame_length: Complex samples of a frame: of a file as many as its frames have; of the
+            generator up to 1024, from the beginning of its frames, scaled again.
     """
 
     source: Literal["twin", "hdf5"] = "twin"
@@ -59,7 +72,46 @@ class DataSection(Section):
     scale: float = Field(1.0, gt=0, le=1)
     keep_epochs: int = Field(0, ge=0)
     validation_frames: int = Field(4992, ge=24)
-    minimum_snr: int = Field(-20, ge=-20, le=30)
+    minimum_snr: int = Field(-20, ge=-100, le=100)
+    classes: tuple[str, ...] = ()
+    frame_length: int = Field(FRAME_LENGTH, ge=8)
+
+    @property
+    def layout(self) -> Layout:
+        """What its frames and labels are."""
+        return Layout(self.classes or CLASSES, self.frame_length)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_usual(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what says nothing and earlier versions did not have: runs go on."""
+        document: dict[str, Any] = write(self)
+        for name, usual in (("classes", ()), ("frame_length", FRAME_LENGTH)):
+            if getattr(self, name) == usual:
+                document.pop(name, None)
+        return document
+
+    @model_validator(mode="after")
+    def _layout_makes_sense(self) -> DataSection:
+        if self.layout == RADIOML:
+            return self
+        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
+            raise ValueError("classes must be two or more different names")
+        if self.source == "hdf5":
+            return self
+        if self.mix:
+            raise ValueError("mix must stand without classes and frame_length")
+        unknown = sorted(set(self.classes) - set(CLASSES))
+        if unknown:
+            raise ValueError(
+                f'classes must be among {", ".join(CLASSES)} with source = "twin", not '
+                f"{', '.join(unknown)}"
+            )
+        if self.frame_length > FRAME_LENGTH:
+            raise ValueError(
+                f'frame_length must be up to {FRAME_LENGTH} with source = "twin", not '
+                f"{self.frame_length}"
+            )
+        return self
 
     def scaled_batch_size(self, batch_size: int) -> int:
         """Frames a step at this scale: fewer, so that a short epoch keeps many steps.

@@ -149,19 +149,9 @@ class SigMFFrames:
         wanted = np.asarray(indices, np.int64)
         frames = np.empty((len(wanted), 2, FRAME_LENGTH), np.float32)
         for row, start in enumerate(self._starts[wanted]):
-            iq = self._samples(int(start))
+            iq = frame_at(self._recording, int(start), FRAME_LENGTH)
             frames[row] = iq.real, iq.imag
         return frames
-
-    def _samples(self, start: int) -> Samples:
-        """A frame's samples; of a real recording with those beside it, which are filtered too."""
-        recording = self._recording
-        margin = _MARGIN if recording.sample_format.is_real else 0
-        first = max(start - margin, recording.first_sample)
-        end = min(start + FRAME_LENGTH + margin, recording.first_sample + recording.n_samples)
-        part = recording.part(first, end - first)
-        read = np.concatenate([each.samples for each in part.stretches(FRAME_LENGTH)])
-        return read[start - first : start - first + FRAME_LENGTH]
 
     def batches(self) -> Iterator[Batch]:
         """All frames, class-major, then SNR, then in the recording's order: as in a data set."""
@@ -169,6 +159,25 @@ class SigMFFrames:
         for start in range(0, len(order), _FRAMES_AT_ONCE):
             part = order[start : start + _FRAMES_AT_ONCE]
             yield self.read(part), self.class_ids[part], self.snr_labels[part]
+
+
+def frame_at(recording: RawRecording, start: int, length: int) -> Samples:
+    """A frame's samples; of a real recording with those beside it, which are filtered too.
+
+    Args:
+        recording: Where it lies.
+        start: Its first sample.
+        length: How many it has.
+
+    Returns:
+        (length,) complex64.
+    """
+    margin = _MARGIN if recording.sample_format.is_real else 0
+    first = max(start - margin, recording.first_sample)
+    end = min(start + length + margin, recording.first_sample + recording.n_samples)
+    part = recording.part(first, end - first)
+    read = np.concatenate([each.samples for each in part.stretches(length)])
+    return read[start - first : start - first + length]
 
 
 def _frames(

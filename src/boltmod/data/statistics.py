@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from boltmod.data.loader import Batch, ordered_batches
 from boltmod.data.radioml import RadioMLFile
-from boltmod.modulation import CLASSES, N_CLASSES, SNR_LABELS
+from boltmod.modulation import CLASSES, SNR_LABELS
 
 REAL_MEAN_POWER: Mapping[str, float] = {
     "OOK": 1.680, "4ASK": 2.168, "8ASK": 2.479, "QPSK": 1.0029, "128APSK": 1.0030,
@@ -43,33 +43,37 @@ class Statistics:
     """Sums over frames, from which means of any class or SNR follow.
 
     Args:
-        n_frames: Frames of each (class, SNR) pair, shape (24, 26), int64.
-        power: Sum over those frames of the mean of |x|², shape (24, 26).
-        beyond_two: Sum over those frames of the share of I and Q values beyond ±2, (24, 26).
+        n_frames: Frames of each (class, SNR) pair, shape (n_classes, n_snr), int64.
+        power: Sum over those frames of the mean of |x|², same shape.
+        beyond_two: Sum over those frames of the share of I and Q values beyond ±2, same shape.
+        classes: Name of each row.
+        snr_labels: SNR label of each column, in dB, ascending.
     """
 
     n_frames: npt.NDArray[np.int64]
     power: npt.NDArray[np.float64]
     beyond_two: npt.NDArray[np.float64]
+    classes: tuple[str, ...] = CLASSES
+    snr_labels: tuple[int, ...] = SNR_LABELS
 
     @property
     def mean_power(self) -> dict[str, float]:
         """Mean of |x|² of each class that has frames."""
-        return _means(CLASSES, self.power.sum(1), self.n_frames.sum(1))
+        return _means(self.classes, self.power.sum(1), self.n_frames.sum(1))
 
     @property
     def mean_power_by_snr(self) -> dict[int, float]:
         """Mean of |x|² at each SNR label that has frames."""
-        return _means(SNR_LABELS, self.power.sum(0), self.n_frames.sum(0))
+        return _means(self.snr_labels, self.power.sum(0), self.n_frames.sum(0))
 
     def share_beyond_two(self, snr_label: int) -> dict[str, float]:
         """Share of I and Q values beyond ±2 at one SNR label, for each class with frames there."""
-        column = SNR_LABELS.index(snr_label)
-        return _means(CLASSES, self.beyond_two[:, column], self.n_frames[:, column])
+        column = self.snr_labels.index(snr_label)
+        return _means(self.classes, self.beyond_two[:, column], self.n_frames[:, column])
 
     def as_dict(self) -> dict[str, Any]:
         """The statistics as JSON keeps them."""
-        top = max(SNR_LABELS)
+        top = max(self.snr_labels)
         return {
             "n_frames": int(self.n_frames.sum()),
             "mean_power": self.mean_power,
@@ -78,31 +82,39 @@ class Statistics:
         }
 
 
-def gather(batches: Iterable[Batch], progress: Callable[[int], None] | None = None) -> Statistics:
+def gather(
+    batches: Iterable[Batch],
+    progress: Callable[[int], None] | None = None,
+    classes: tuple[str, ...] = CLASSES,
+    snr_labels: tuple[int, ...] = SNR_LABELS,
+) -> Statistics:
     """Sum up labelled frames.
 
     Args:
-        batches: Samples (k, 2, 1024) or (k, 1024, 2), class labels and SNR labels (k,).
+        batches: Samples (k, 2, length) or (k, length, 2), class labels and SNR labels (k,).
         progress: Called after each batch with its number of frames.
+        classes: What the class labels number.
+        snr_labels: The SNR labels that there are, in dB, ascending.
     """
-    shape = (N_CLASSES, len(SNR_LABELS))
+    shape = (len(classes), len(snr_labels))
     n_frames, sums = np.zeros(shape, np.int64), np.zeros((2, *shape))
-    for iq_planes, class_ids, snr_labels in batches:
-        cell = (class_ids, np.searchsorted(SNR_LABELS, snr_labels))
+    for iq_planes, class_ids, snrs in batches:
+        cell = (class_ids, np.searchsorted(snr_labels, snrs))
         planes = iq_planes.reshape(len(iq_planes), -1)
         np.add.at(n_frames, cell, 1)
         np.add.at(sums[0], cell, 2 * np.einsum("ij,ij->i", planes, planes) / planes.shape[1])
         np.add.at(sums[1], cell, (np.abs(planes) > 2).mean(axis=1))
         if progress is not None:
             progress(len(iq_planes))
-    return Statistics(n_frames, sums[0], sums[1])
+    return Statistics(n_frames, sums[0], sums[1], classes, snr_labels)
 
 
 def of_sample(file: RadioMLFile, n_frames: int) -> Statistics:
     """The statistics of frames evenly spread over a file, all of them where it has fewer."""
     n_sample = min(n_frames, len(file))
     indices = np.arange(n_sample, dtype=np.int64) * len(file) // n_sample
-    return gather(ordered_batches(file, indices, _SAMPLE_BATCH))
+    batches = ordered_batches(file, indices, _SAMPLE_BATCH)
+    return gather(batches, None, file.layout.classes, file.snr_grid)
 
 
 def _means(

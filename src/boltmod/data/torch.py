@@ -23,8 +23,8 @@ Item = tuple[torch.Tensor, int, int]
 class RadioMLDataset(Dataset[Item]):
     """Frames of a file in RadioML's layout, with their classes and SNR labels.
 
-    An item is (I/Q planes, (2, 1024) float32, plane 0 = I; class id; SNR label in dB). The loader's
-    own batching makes (n, 2, 1024), (n,), (n,) of them, read in one piece.
+    An item is (I/Q planes, (2, length) float32, plane 0 = I; class id; SNR label in dB). The
+    loader's own batching makes (n, 2, length), (n,), (n,) of them, read in one piece.
 
     Args:
         path: The file.
@@ -51,6 +51,8 @@ class RadioMLDataset(Dataset[Item]):
         self._path = Path(path).resolve()
         self._file: RadioMLFile | None = None
         with RadioMLFile(self._path) as file:
+            self.classes = file.layout.classes
+            """Name of each class id."""
             parts = official_split(file.class_ids, file.snr_labels)
             chosen = {
                 "train": parts.train, "test": parts.test, "all": np.arange(len(file)),

@@ -28,6 +28,23 @@ def labels_at(first: int, stop: int, frames_per_cell: int) -> tuple[Tensor, Tens
     return cell // len(SNR_LABELS), snr
 
 
+def beginnings(frames: Tensor, length: int) -> Tensor:
+    """The first samples of frames, of unit complex deviation as the frames are.
+
+    Args:
+        frames: I/Q planes (n, 2, 1024).
+        length: Samples wanted.
+
+    Returns:
+        (n, 2, length).
+    """
+    if length == frames.shape[2]:
+        return frames
+    cut = frames[:, :, :length]
+    deviation = cut.var(2, correction=0, keepdim=True).sum(1, keepdim=True).sqrt()
+    return cut / deviation.clamp_min(1e-6)
+
+
 def twin_cells(
     frames_per_cell: int,
     seed: int,

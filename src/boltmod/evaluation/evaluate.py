@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from boltmod import extras
 from boltmod.data.class_order import EXPLANATION, columns, is_misleading
+from boltmod.data.layout import Layout
 from boltmod.evaluation import metrics
 from boltmod.evaluation.doubts import Doubts
 from boltmod.evaluation.frames import (
@@ -18,13 +19,14 @@ from boltmod.evaluation.frames import (
     Frames,
     SplitName,
     array_frames,
+    counted_classes,
     open_frames,
     trained_on_another,
 )
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.model.metadata import InputScaling
 from boltmod.model.onnx_file import Model
-from boltmod.modulation import FIELD_CLASSES, UNKNOWN
+from boltmod.modulation import UNKNOWN
 from boltmod.runtime.session import Classifier
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def evaluate(  # noqa: PLR0913 (which frames, by keyword)
             choice = Choice(split, frames_per_cell, seed, minimum_snr)
             with frames_for(classifier, data, choice) as frames:
                 return measured(classifier, frames, name, tell=_log.warning, progress=progress)
-    frames = array_frames(data, classifier.classes)
+    frames = array_frames(data, classifier.classes, classifier.frame_length)
     return measured(classifier, frames, name, tell=_log.warning, progress=progress, scale=scale)
 
 
@@ -123,7 +125,8 @@ def frames_for(
     One that answers unknown is also asked about such signals, in the profile field.
     """
     unknown = str(data) == "field" and UNKNOWN in classifier.classes
-    return open_frames(data, choice, unknown=unknown)
+    asked = Layout(counted_classes(classifier.classes), classifier.frame_length)
+    return open_frames(data, choice, unknown=unknown, asked=asked)
 
 
 def measured(
@@ -150,11 +153,9 @@ def measured(
     other = trained_on_another(classifier.trained_on, frames.profile)
     if other:
         tell(other)
-    if frames.classes:
-        classes, order = frames.classes, list(range(len(frames.classes)))
-    else:
+    order = list(range(len(classifier.classes)))
+    if counted_classes(classifier.classes) != classifier.classes:
         order = columns(classifier.classes)
-        classes = FIELD_CLASSES[: len(order)]
     done = 0
 
     def count(n_frames: int) -> None:
@@ -172,7 +173,7 @@ def measured(
         doubts.watched(frames.batches),
         data=frames.words,
         model=name,
-        classes=classes,
+        classes=frames.classes,
         progress=count,
     )
     for sentence in doubts.sentences(result):

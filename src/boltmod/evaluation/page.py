@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
@@ -19,13 +20,21 @@ Cell = str | Bar
 
 
 def page(title: str, body: Iterable[str]) -> str:
-    """A whole document; its style sheet follows the reader's light or dark scheme."""
+    """A whole document: a header, contents, sections.
+
+    Its style sheet follows the reader's light or dark scheme.
+    """
     style = files("boltmod.evaluation").joinpath("report.css").read_text(encoding="utf-8")
+    parts = list(body)
+    sections = re.findall(r'<section id="([^"]+)">\n<h2>(.*?)</h2>', "".join(parts))
+    links = " · ".join(f'<a href="#{place}">{title}</a>' for place, title in sections)
+    if len(sections) > 1:
+        parts.insert(1, f'<nav aria-label="Contents">{links}</nav>\n')
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n<main>\n{''.join(body)}</main>\n</body>\n</html>\n"
+        f"<body>\n<main>\n{''.join(parts)}</main>\n</body>\n</html>\n"
     )
 
 
@@ -37,7 +46,8 @@ def header(title: str, kicker: str, *parts: str) -> str:
 
 def section(title: str, *parts: str) -> str:
     """A heading and what stands under it."""
-    return f"<section>\n<h2>{escape(title)}</h2>\n{''.join(parts)}</section>\n"
+    place = re.sub(r"\W+", "-", title.lower()).strip("-")
+    return f'<section id="{place}">\n<h2>{escape(title)}</h2>\n{"".join(parts)}</section>\n'
 
 
 def paragraph(text: str, kind: str = "") -> str:

@@ -21,6 +21,7 @@ from boltmod.evaluation.page import Bar
 from boltmod.evaluation.pareto import accuracy_over_score, own_result
 from boltmod.evaluation.possible import share_of_possible
 from boltmod.files import write_text
+from boltmod.modulation import CLASSES
 from boltmod.run_folder import RunFolder
 from boltmod.untrusted import MOST_TEXT_BYTES, read_by, read_bytes, said
 
@@ -69,7 +70,8 @@ def _html(run: RunFolder) -> str:
             _confusion(evaluation),
             _training(epochs, phases),
             _cost(cost),
-            _published(run) if evaluation is not None and cost is not None else "",
+            _verification(_json(run.verification)),
+            _published(run, evaluation) if evaluation is not None and cost is not None else "",
             _recipe(run, environment),
         ],
     )
@@ -118,28 +120,38 @@ def _margin(evaluation: Evaluation) -> str:
 def _accuracy(evaluation: Evaluation | None) -> str:
     if evaluation is None:
         return ""
+    snrs = [f"{plots.signed(snr)} dB" for snr in evaluation.snr_labels]
     rows = [
         (name, Bar(_percent(share), share), _high(evaluation, name))
         for name, share in evaluation.by_class.items()
     ]
     pictures = (
         (
-            plots.to_svg(plots.accuracy_over_snr(evaluation), "snr"),
+            plots.to_svg(
+                plots.accuracy_over_snr(evaluation),
+                "snr",
+                f"Accuracy over SNR label, {_percent(evaluation.accuracy)} over all",
+                [f"{plots.signed(s)} dB: {share:.1%}" for s, share in evaluation.by_snr.items()],
+            ),
             f"Accuracy at each SNR label, all classes. {evaluation.data}.{_ceiling(evaluation)}",
         ),
         (
-            plots.to_svg(plots.accuracy_by_class(evaluation), "class"),
+            plots.to_svg(
+                plots.accuracy_by_class(evaluation),
+                "class",
+                "Map of the accuracy of each class at each SNR label; the table below has figures",
+                plots.told(plots.class_shares(evaluation), evaluation.classes, snrs, "at"),
+            ),
             "Accuracy of each class at each SNR label: the fuller the colour, the more are right.",
         ),
     )
     return page.section(
         "Accuracy over SNR",
-        page.figures(pictures),
+        page.figures((*pictures, *_calibration(evaluation))),
         page.folded(
             "Figures by class",
             page.table(("class", "all SNRs", f"from +{HIGH_SNR} dB up"), rows),
         ),
-        *_calibration(evaluation),
     )
 
 
@@ -155,14 +167,24 @@ def _high(evaluation: Evaluation, name: str) -> Bar:
     return Bar("", 0.0) if share is None else Bar(_percent(share), share)
 
 
-def _calibration(evaluation: Evaluation) -> Iterator[str]:
+def _calibration(evaluation: Evaluation) -> Iterator[tuple[str, str]]:
     if evaluation.calibration is not None:
         error = evaluation.calibration.expected_error
-        yield page.paragraph(
+        bins = evaluation.calibration
+        values = [
+            f"{confidence:.1%} promised, {right:.1%} right, {n:,} frames"
+            for n, confidence, right in zip(bins.n_frames, bins.confidence, bins.accuracy,
+                                            strict=True)
+            if n
+        ]  # fmt: skip
+        sentence = (
             f"Its probabilities are off by {_percent(error)} on average "
-            "(expected calibration error).",
-            "muted",
+            "(expected calibration error)."
         )
+        svg = plots.to_svg(
+            plots.reliability(bins), "reliability", "Share that is right over probability", values
+        )
+        yield svg, sentence
 
 
 def _confusion(evaluation: Evaluation | None) -> str:
@@ -170,8 +192,20 @@ def _confusion(evaluation: Evaluation | None) -> str:
         return ""
     pictures = [
         (
-            plots.to_svg(plots.confusion(evaluation, snr), f"confusion{i}"),
-            f"At {plots.signed(snr)} dB. Rows: the true class; columns: the answer.",
+            plots.to_svg(
+                plots.confusion(evaluation, snr),
+                f"confusion{i}",
+                f"Map of what is taken for what at {plots.signed(snr)} dB: "
+                f"{evaluation.by_snr[snr]:.1%} right",
+                plots.told(
+                    plots.confusion_shares(evaluation, snr),
+                    evaluation.classes,
+                    evaluation.classes,
+                    "taken for",
+                ),
+            ),
+            f"At {plots.signed(snr)} dB. Rows: the true class; columns: the answer. Numbers are "
+            "percent of the true class, from 10 on.",
         )
         for i, snr in enumerate(plots.pictured_snrs(evaluation))
     ]
@@ -183,7 +217,9 @@ def _training(epochs: list[Record], phases: list[Record]) -> str:
         return page.section("Training", page.paragraph("Not begun yet.", "muted"))
     parts = []
     if epochs:
-        svg = plots.to_svg(plots.training_curve(epochs), "training")
+        svg = plots.to_svg(
+            plots.training_curve(epochs), "training", "Accuracy and loss over the epochs"
+        )
         caption = (
             "Accuracy and loss over the epochs of all phases. Validation frames have every SNR "
             "label; training frames may start higher."
@@ -262,18 +298,42 @@ def _cost(cost: Record | None) -> str:
     )
 
 
+def _verification(found: Record | None) -> str:
+    if found is None:
+        return ""
+    rows = [
+        ("frames that both classified", f"{found['frames']:,}"),
+        ("of these given the same class", f"{found['same_class']:,}"),
+        ("of these with the same scores", f"{found['identical_scores']:,}"),
+        ("largest difference of a score", f"{found['largest_difference']:.1e} standard deviations"),
+    ]
+    return page.section(
+        "The exported model against the network",
+        page.paragraph(
+            "What is exported is run beside the network that was trained, on validation frames; "
+            "where they disagree by more than values on the edge between two quantisation steps "
+            "explain, nothing is exported."
+        ),
+        page.table((), rows, kind="words"),
+    )
+
+
 def _type(datatype: object) -> str:
     """A QONNX datatype as people say it: SCALEDINT<6> is an INT6 with a scale."""
     return re.sub(r"^SCALED(\w+)<(\d+)>$", r"\1\2", str(datatype))
 
 
-def _published(run: RunFolder) -> str:
+def _published(run: RunFolder, evaluation: Evaluation) -> str:
+    if not set(CLASSES) <= set(evaluation.classes):
+        return ""  # other classes: nothing to be compared with
     results = (*PUBLISHED, own_result(run.path))
     caption = (
         "Accuracy over score; this run is orange. Published accuracies are on the real test "
         "split, this run's is on what stands beside its name."
     )
-    svg = plots.to_svg(accuracy_over_score(results), "published")
+    svg = plots.to_svg(
+        accuracy_over_score(results), "published", "Accuracy over score of published systems"
+    )
     return page.section("Among the published results", page.figures([(svg, caption)], "wide"))
 
 

@@ -66,7 +66,7 @@ def write(model: Model, kind: Format, path: Path) -> Agreement:
         UnsupportedOperatorError: Something in it cannot be written so.
         ExportMismatchError: They disagree by more than ties explain. No file.
     """
-    frames = keyed_frames(_N_FRAMES)
+    frames = keyed_frames(_N_FRAMES, length=model.frame_length)
     with replacing(path) as temporary:
         onnx.save(convert(model, kind), temporary)
         written = onnx.load(temporary)

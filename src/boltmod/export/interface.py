@@ -12,7 +12,6 @@ from boltmod.model.lowering import constants_of
 from boltmod.model.metadata import InputScaling
 from boltmod.model.onnx_file import QONNX_DOMAINS, Model
 from boltmod.model.qdq import as_quant
-from boltmod.modulation import FRAME_LENGTH
 
 
 def interface(model: Model, normalisation: dict[str, Any] | None) -> dict[str, Any]:
@@ -25,11 +24,11 @@ def interface(model: Model, normalisation: dict[str, Any] | None) -> dict[str, A
     return {
         "model": model.name,
         "frame": {
-            "samples": FRAME_LENGTH,
-            "shape": ["batch", 2, FRAME_LENGTH],
+            "samples": model.frame_length,
+            "shape": ["batch", 2, model.frame_length],
             "order": "plane 0 is I, plane 1 is Q, samples in the order of time",
-            "framing": f"windows of {FRAME_LENGTH} samples, one after the other; a window's label "
-            "depends on no other window",
+            "framing": f"windows of {model.frame_length} samples, one after the other; a window's "
+            "label depends on no other window",
             "samples_per_symbol": "about 8 for networks that learned from RadioML or its twin",
         },
         "input": {"scaling": str(model.metadata.input_scaling)} | _first_quantiser(model),
@@ -113,7 +112,7 @@ def _first_step(taken: dict[str, Any]) -> str:
 def _normalisation(costs: dict[str, Any]) -> list[str]:
     own = costs["network_strict_score"]
     return [
-        f"σ² = mean(I² + Q²) − mean(I)² − mean(Q)² over the {FRAME_LENGTH} samples of the frame,",
+        "σ² = mean(I² + Q²) − mean(I)² − mean(Q)² over the samples of the frame,",
         "and x / σ goes in; the mean stays in the frame. A frame with σ = 0 has no class. This is",
         "no part of the model's file and of no published score, for data sets come scaled so;",
         "behind a receiver it must be built. By the rules of boltmod's strict score (docs/cost.md)",

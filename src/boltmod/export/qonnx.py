@@ -31,18 +31,19 @@ from boltmod.modulation import FRAME_LENGTH
 from boltmod.nn.mode import evaluating
 
 
-def trace(network: nn.Module, facts: Metadata) -> onnx.ModelProto:
-    """Return a network as a cleaned QONNX graph of batch 1, input (1, 2, 1024).
+def trace(network: nn.Module, facts: Metadata, frame_length: int = FRAME_LENGTH) -> onnx.ModelProto:
+    """Return a network as a cleaned QONNX graph of batch 1, input (1, 2, frame_length).
 
     Args:
         network: The network; put in evaluation mode and back.
         facts: Class names, input scaling and provenance to write into the model.
+        frame_length: Complex samples of a frame.
     """
     with evaluating(network), tempfile.TemporaryDirectory(prefix="boltmod-") as folder, _quiet():
         from brevitas.export import export_qonnx
 
         path = Path(folder) / "network.onnx"
-        export_qonnx(network, torch.zeros(1, 2, FRAME_LENGTH), export_path=str(path))
+        export_qonnx(network, torch.zeros(1, 2, frame_length), export_path=str(path))
         cleaned: onnx.ModelProto = cleanup_model(ModelWrapper(str(path))).model
     _forget_origin(cleaned.graph)
     _drop_redundant(cleaned.graph)
@@ -73,7 +74,7 @@ def export(
         ExportMismatchError: Scores or classes differ by more than ties explain (see `compare`). No
             file.
     """
-    proto = trace(network, facts)
+    proto = trace(network, facts, iq_planes.shape[-1])
     agreement = compare(network, Model(proto, facts, path), iq_planes, tolerance)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:

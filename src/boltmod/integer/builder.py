@@ -14,7 +14,6 @@ from boltmod.integer.form import FRAMES, Program
 from boltmod.integer.steps import Growing, live_steps
 from boltmod.integer.value import Value
 from boltmod.model.onnx_file import Model
-from boltmod.modulation import FRAME_LENGTH
 
 
 class Chosen:
@@ -49,7 +48,7 @@ class Builder:
         self.constants: dict[str, Any] = {
             each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer
         }
-        self.growing = Growing(FRAME_LENGTH)
+        self.growing = Growing(model.frame_length)
         self.values: dict[str, Any] = {model.input_name: FRAMES}
         self.origins: dict[str, str] = {}
         self.patterns = receiver.Patterns(graph, self.constants)

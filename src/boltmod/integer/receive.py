@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.integer.form import Integers, Quantise
-from boltmod.modulation import FRAME_LENGTH
 
 _PEAK = 32767
 """What the largest magnitude of a frame of floats becomes before it is taken as integers."""
@@ -66,16 +65,16 @@ def receive(step: Quantise, name: str, iq: NDArray[Any]) -> Integers | None:
     Args:
         step: The program's first step.
         name: Kind of sample, one of `SAMPLE_TYPES`.
-        iq: Interleaved samples, (2048,).
+        iq: Interleaved samples, (2 · frame length,).
 
     Returns:
-        (2, 1024); None of a frame that is constant or holds what is no number.
+        (2, frame length); None of a frame that is constant or holds what is no number.
     """
     kind = SAMPLE_TYPES[name]
     samples = _from_floats(iq) if name == "f32" else iq.astype(np.int64)
     if samples is None:
         return None
-    x = (samples * kind.factor + kind.addend).reshape(FRAME_LENGTH, 2)
+    x = (samples * kind.factor + kind.addend).reshape(-1, 2)
     unit = _half_step(step, kind, x)
     if unit is None:
         return None
@@ -86,7 +85,8 @@ def receive(step: Quantise, name: str, iq: NDArray[Any]) -> Integers | None:
 
 def _half_step(step: Quantise, kind: SampleType, x: Integers) -> int | None:
     total = x.sum(0)
-    spread = FRAME_LENGTH * int((x**2).sum()) - int((total**2).sum())
+    n_samples = len(x)
+    spread = n_samples * int((x**2).sum()) - int((total**2).sum())
     if spread == 0:
         return None
     mantissa, exponent = squared_step(step)
@@ -95,7 +95,7 @@ def _half_step(step: Quantise, kind: SampleType, x: Integers) -> int | None:
         spread, bits = spread >> 2, bits + 2
     while spread < 2**30:
         spread, bits = spread << 2, bits - 2
-    moved = (bits - exponent) // 2 + kind.fraction_bits - (FRAME_LENGTH.bit_length() - 1) - 1
+    moved = (bits - exponent) // 2 + kind.fraction_bits - (n_samples.bit_length() - 1) - 1
     root = isqrt(spread * mantissa)
     return max(1, root << moved if moved >= 0 else root >> -moved)
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import onnx
 
-from boltmod.modulation import FRAME_LENGTH
-
-_SAMPLES_FIRST = (FRAME_LENGTH, 2)
-_IMAGE = (1, 2, FRAME_LENGTH)
-
 
 def adapted(proto: onnx.ModelProto) -> None:
-    """Let a network that takes (batch, 1024, 2) or (batch, 1, 2, 1024) take (batch, 2, 1024).
+    """Let a network that takes (batch, length, 2) or (batch, 1, 2, length) take (batch, 2, length).
 
     It gets a transposition or another shape in front, in place. Others are left as they are.
 
@@ -26,12 +21,11 @@ def adapted(proto: onnx.ModelProto) -> None:
     dims = list(value.type.tensor_type.shape.dim)
     sizes = tuple(each.dim_value for each in dims[1:])
     planes = f"{name}_planes"
-    if sizes == _SAMPLES_FIRST:
+    length = sizes[0] if len(sizes) == 2 else sizes[-1] if sizes else 0
+    if length > 2 and sizes == (length, 2):
         node = onnx.helper.make_node("Transpose", [planes], [name], perm=[0, 2, 1])
-    elif sizes == _IMAGE:
-        shape = onnx.helper.make_tensor(
-            f"{planes}_shape", onnx.TensorProto.INT64, [4], [0, *_IMAGE]
-        )
+    elif length > 2 and sizes == (1, 2, length):
+        shape = onnx.helper.make_tensor(f"{planes}_shape", onnx.TensorProto.INT64, [4], [0, *sizes])
         proto.graph.initializer.append(shape)
         node = onnx.helper.make_node("Reshape", [planes, shape.name], [name])
     else:
@@ -41,7 +35,7 @@ def adapted(proto: onnx.ModelProto) -> None:
     taken.CopyFrom(value)
     taken.name = planes
     del taken.type.tensor_type.shape.dim[1:]
-    for size in (2, FRAME_LENGTH):
+    for size in (2, length):
         taken.type.tensor_type.shape.dim.add().dim_value = size
     place = list(proto.graph.input).index(value)
     del proto.graph.input[place]

@@ -43,6 +43,8 @@ _SCORES = (
 
 _WAY_OUT = "give the .onnx file of a network exported with batch 1"
 
+_FRAME_LENGTHS = range(8, (1 << 20) + 1)
+
 _MOST_BYTES = 512 << 20
 """Of a file; the largest known classifier of frames has 4 MB."""
 
@@ -78,6 +80,11 @@ class Model:
         return self.metadata.classes
 
     @property
+    def frame_length(self) -> int:
+        """Complex samples of a frame."""
+        return frame_shape(self.proto)[2] or FRAME_LENGTH
+
+    @property
     def input_name(self) -> str:
         """Name of the graph input that takes the frames."""
         return _frame_inputs(self.proto)[0].name
@@ -98,7 +105,7 @@ def load(path: Path | str) -> Model:
 
     Raises:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
-            frames of shape (1 or any, 2, 1024), (..., 1024, 2) or (..., 1, 2, 1024).
+            frames of shape (1 or any, 2, length), (..., length, 2) or (..., 1, 2, length).
 
     Example:
         >>> import boltmod
@@ -187,7 +194,12 @@ def frame_shape(proto: onnx.ModelProto) -> tuple[int | None, ...]:
 def _assumed(n_classes: int) -> Metadata:
     if n_classes == N_CLASSES:
         return Metadata()
-    return Metadata(tuple(f"class {index}" for index in range(n_classes)))
+    return Metadata(assumed_classes(n_classes))
+
+
+def assumed_classes(n_classes: int) -> tuple[str, ...]:
+    """Names of the outputs of a network that does not say any."""
+    return tuple(f"class {index}" for index in range(n_classes))
 
 
 def _repair_domains(proto: onnx.ModelProto) -> None:
@@ -219,9 +231,9 @@ def _check_input(proto: onnx.ModelProto, source: str) -> None:
             f"{source} must have one input, not {len(inputs)}: export the network alone"
         )
     shape = _dimensions(inputs[0])
-    if len(shape) != 3 or shape[1:] != (2, FRAME_LENGTH):
+    if len(shape) != 3 or shape[1] != 2 or shape[2] is None or shape[2] not in _FRAME_LENGTHS:
         raise ModelFormatError(
-            f"{source} must take frames of shape (batch, 2, {FRAME_LENGTH}), "
+            f"{source} must take frames of shape (batch, 2, length), such as (1, 2, 1024), "
             f"not {_describe(shape)}: export it with such an input"
         )
     if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:

@@ -16,7 +16,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.modulation import N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.layers import ConvNormRelu, DenseNormRelu, SeparableBlock
 from boltmod.nn.number_format import QuantisedConfig
@@ -94,10 +93,10 @@ class AaronNet(nn.Module):
                 for i, width in enumerate(config.dense)
             )
         )
-        self.dense = quantizers.linear(sizes[-1], N_CLASSES, numbers)
+        self.dense = quantizers.linear(sizes[-1], len(config.classes), numbers)
 
-    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
-        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, n_classes)."""
         x = self.input_act(iq_planes)
         x = self.join_act(torch.cat([branch(x) for branch in self.branches], 1))
         x = self.blocks(x)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.modulation import N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.layers import SeparableBlock
 from boltmod.nn.number_format import QuantisedConfig
@@ -84,10 +83,10 @@ class BacalhauNet(nn.Module):
         self.dense_act = quantizers.signed_act(
             numbers.with_acts(config.dense_act_bit_width), return_scale=True
         )
-        self.dense = quantizers.linear(widths[-1], N_CLASSES, numbers)
+        self.dense = quantizers.linear(widths[-1], len(config.classes), numbers)
 
-    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
-        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, n_classes)."""
         x = self.blocks(self.pool(self.input_act(iq_planes)))
         # A maximum over a window as long as the signal: the challenge's cost tool knows this
         # operator, and not the global maximum.

@@ -29,7 +29,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
-from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes
@@ -122,12 +121,17 @@ class BoltNetConfig(QuantisedConfig):
         _check_sizes(self)
         _check_bits(self)
         first = SAMPLES_PER_SYMBOL if self.symbol_timing else self.pool
+        if self.symbol_timing and self.frame_length % SAMPLES_PER_SYMBOL:
+            raise ConfigError(
+                f"network.symbol_timing must have frames of whole symbols of {SAMPLES_PER_SYMBOL} "
+                f"samples, not of {self.frame_length}: leave it out, or choose another frame_length"
+            )
         thinning = first * self.product_pool * self.stem_stride * prod(self.strides)
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
-        if thinning > FRAME_LENGTH:
+        if thinning > self.frame_length:
             raise ConfigError(
                 "network.pool, product_pool, strides and max_pools must leave one sample of "
-                f"{FRAME_LENGTH}, not thin them by {thinning}; take some away"
+                f"{self.frame_length}, not thin them by {thinning}; take some away"
             )
 
 
@@ -203,8 +207,8 @@ class BoltNet(nn.Module):
         self.features_act = _signed(config, config.dense_act_bit_width, return_scale=True)
         self.dense = _dense(config, n_features)
 
-    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
-        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, n_classes)."""
         x = self.blocks(self.stem(self.pool(self.input_act(iq_planes))))
         found = self.features_act(self.norm(self._features(x).flatten(1)))
         scores: Tensor = self.dense(found)
@@ -292,12 +296,12 @@ def _blocks(config: BoltNetConfig, act: nn.Module) -> nn.Sequential:
 
 def _dense(config: BoltNetConfig, n_features: int) -> nn.Module:
     if config.dense_rank == 0:
-        return quantizers.linear(n_features, N_CLASSES, config.numbers)
+        return quantizers.linear(n_features, len(config.classes), config.numbers)
     return nn.Sequential(
         quantizers.linear(n_features, config.dense_rank, config.numbers, bias=False),
         nn.BatchNorm1d(config.dense_rank),
         _signed(config, config.dense_act_bit_width, return_scale=True),
-        quantizers.linear(config.dense_rank, N_CLASSES, config.numbers),
+        quantizers.linear(config.dense_rank, len(config.classes), config.numbers),
     )
 
 

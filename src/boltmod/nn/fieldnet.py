@@ -93,7 +93,7 @@ class FieldNetConfig(QuantisedConfig):
     @property
     def classes(self) -> tuple[str, ...]:
         """Name of each output."""
-        return FIELD_CLASSES if self.unknown else CLASSES
+        return self.class_names or (FIELD_CLASSES if self.unknown else CLASSES)
 
     @property
     def n_lines(self) -> int:
@@ -168,7 +168,7 @@ class FieldNet(nn.Module):
         return torch.cat(found, 1)
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
-        """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24 or 32)."""
+        """Map I/Q planes (batch, 2, frame length) to class scores (batch, n_classes)."""
         received = self.received(iq_planes)
         x = self.convs(self.input_act(self.planes(received)))
         # A maximum over a window as long as the signal: the challenge's cost tool knows this

@@ -17,7 +17,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.modulation import FRAME_LENGTH, N_CLASSES
 from boltmod.nn import quantizers
 from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
 from boltmod.nn.number_format import NumberFormat, QuantisedConfig
@@ -107,21 +106,22 @@ class Imperial(nn.Module):
                 for before, after in pairwise(widths)
             )
         )
-        features = config.channels * (FRAME_LENGTH // config.pool >> config.n_convs)
+        left = -(-(config.frame_length // config.pool) // 2**config.n_convs)
+        features = config.channels * left
         self.convs_dense = DenseNormRelu(features, config.dense, numbers)
         # Both branches are brought to one scale before they are joined.
         self.join_act = quantizers.relu(numbers)
         self.hidden = DenseNormRelu(
             N_STATISTICS + config.dense, config.dense, numbers, return_scale=True
         )
-        self.dense = quantizers.linear(config.dense, N_CLASSES, numbers)
-        self.statistics_head = nn.Linear(N_STATISTICS, N_CLASSES)
-        self.convs_head = nn.Linear(config.dense, N_CLASSES)
+        self.dense = quantizers.linear(config.dense, len(config.classes), numbers)
+        self.statistics_head = nn.Linear(N_STATISTICS, len(config.classes))
+        self.convs_head = nn.Linear(config.dense, len(config.classes))
 
     def forward(
         self, iq_planes: Float[Tensor, "b 2 t"]
-    ) -> Float[Tensor, "b 24"] | tuple[Float[Tensor, "b 24"], ...]:
-        """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24).
+    ) -> Float[Tensor, "b classes"] | tuple[Float[Tensor, "b classes"], ...]:
+        """Map I/Q planes (batch, 2, frame length) to class scores (batch, n_classes).
 
         In training the scores come first in a tuple, those of each branch alone behind them.
         """

@@ -40,4 +40,4 @@ class Network(Protocol):
         """Build the network of a configuration."""
 
     def forward(self, iq_planes: Tensor) -> Any:
-        """Map I/Q planes (batch, 2, 1024) float32 to class scores (batch, n_classes)."""
+        """Map I/Q planes (batch, 2, frame length) float32 to class scores (batch, n_classes)."""

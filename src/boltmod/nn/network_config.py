@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from boltmod.modulation import CLASSES
+from boltmod.modulation import CLASSES, FRAME_LENGTH
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,9 @@ class NetworkConfig:
         quantised: False builds the same network in floating point, for pre-training.
         bit_widths: Bits of single layers' weights and of single activations, by the name of their
             module in the network; the rest keep the network's own.
+        class_names: Name of each output, where they are others than the network's own; a recipe
+            says them under `[data]`.
+        frame_length: Complex samples of a frame; a recipe says it under `[data]`.
 
     Example:
         >>> import boltmod
@@ -23,16 +26,18 @@ class NetworkConfig:
         ... class TinyConfig(boltmod.NetworkConfig):
         ...     channels: int = 8
         >>> TinyConfig(channels=4).in_float()
-        TinyConfig(quantised=False, bit_widths={}, channels=4)
+        TinyConfig(quantised=False, bit_widths={}, class_names=(), frame_length=1024, channels=4)
     """
 
     quantised: bool = True
     bit_widths: dict[str, int] = field(default_factory=dict)
+    class_names: tuple[str, ...] = field(default=(), kw_only=True)
+    frame_length: int = field(default=FRAME_LENGTH, kw_only=True)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Name of each output."""
-        return CLASSES
+        return self.class_names or CLASSES
 
     def in_float(self) -> NetworkConfig:
         """Return the same network without quantisers."""

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from boltmod.errors import ConfigError
+from boltmod.errors import ConfigError, first_line
 from boltmod.modulation import FRAME_LENGTH
 from boltmod.nn.mode import evaluating
 from boltmod.nn.network_config import NetworkConfig
@@ -143,13 +143,21 @@ def check_contract(network: nn.Module, config: NetworkConfig, floating: nn.Modul
     for each in (network, floating):
         if each is None:
             continue
-        with evaluating(each):
-            scores = each(torch.zeros(2, 2, FRAME_LENGTH))
+        try:
+            with evaluating(each):
+                scores = each(torch.zeros(2, 2, config.frame_length))
+        except RuntimeError as error:
+            if config.frame_length == FRAME_LENGTH:
+                raise
+            raise ConfigError(
+                f"network {kind} must take frames of {config.frame_length} samples, and does not "
+                f"({first_line(error)}): choose another frame_length, or thin them out less"
+            ) from None
         shape = tuple(scores.shape) if isinstance(scores, torch.Tensor) else type(scores).__name__
         if shape != wanted:
             raise ConfigError(
-                f"network {kind} must map frames (2, 2, {FRAME_LENGTH}) to scores {wanted}, one "
-                f"a class of its configuration, not to {shape}"
+                f"network {kind} must map frames (2, 2, {config.frame_length}) to scores {wanted}, "
+                f"one a class of its configuration, not to {shape}"
             )
     if floating is None:
         return

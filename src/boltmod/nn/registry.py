@@ -12,6 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import nn
 
 from boltmod.errors import ConfigError
+from boltmod.modulation import FRAME_LENGTH
 from boltmod.nn import own_networks
 from boltmod.nn.aaronnet import AaronNet
 from boltmod.nn.bacalhaunet import BacalhauNet
@@ -129,7 +130,15 @@ def check_network(name: str, **parameters: Any) -> nn.Module:
         >>> type(network).__name__
         'BoltNet'
     """
-    config = parse(name, parameters)
+    return check(parse(name, parameters))
+
+
+def check(config: NetworkConfig) -> nn.Module:
+    """Build the network of a configuration and hold it against the contract.
+
+    Raises:
+        ConfigError: It breaks it.
+    """
     network = build(config)
     with torch.random.fork_rng():
         floating = build(config.in_float()) if config.quantised else None
@@ -137,11 +146,14 @@ def check_network(name: str, **parameters: Any) -> nn.Module:
     return network
 
 
-def check_own(recipe_network: str, parameters: dict[str, Any]) -> None:
-    """Hold a network that is not the package's against the contract, before it is trained."""
-    if recipe_network not in NETWORKS:
+def check_unknown(config: NetworkConfig) -> None:
+    """Hold a network that is not known to keep the contract against it, before it is trained.
+
+    The package's own keep it, for frames of 1024 samples.
+    """
+    if _name_of(config) not in NETWORKS or config.frame_length != FRAME_LENGTH:
         with torch.random.fork_rng():
-            check_network(recipe_network, **parameters)
+            check(config)
 
 
 def _name_of(config: NetworkConfig) -> str:
@@ -186,7 +198,12 @@ def describe(config: NetworkConfig) -> dict[str, Any]:
     Raises:
         ConfigError: The configuration is none of a known network's.
     """
-    return {"name": _name_of(config), **asdict(config)}
+    described = {"name": _name_of(config), **asdict(config)}
+    # What most leave as it is, and files of earlier versions do not have.
+    for name, usual in (("class_names", ()), ("frame_length", FRAME_LENGTH)):
+        if described[name] == usual:
+            del described[name]
+    return described
 
 
 def _strict(config_type: Any) -> Any:

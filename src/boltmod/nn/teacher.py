@@ -18,7 +18,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.modulation import N_CLASSES
 from boltmod.nn import quick_steps
 from boltmod.nn.network_config import NetworkConfig
 
@@ -127,10 +126,10 @@ class Teacher(nn.Module):
             layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
             before = width
         self.hidden = nn.Sequential(nn.Dropout(config.dropout), *layers)
-        self.dense = nn.Linear(before, N_CLASSES)
+        self.dense = nn.Linear(before, len(config.classes))
 
-    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
-        """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
+        """Map I/Q planes (batch, 2, time) to class scores (batch, n_classes)."""
         x = self.blocks(iq_planes)
         mean = x.mean(2)
         centred = x - mean.unsqueeze(2)

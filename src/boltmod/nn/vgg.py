@@ -12,7 +12,7 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.modulation import FRAME_LENGTH, N_CLASSES
+from boltmod.errors import ConfigError
 from boltmod.nn import quantizers
 from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
 from boltmod.nn.number_format import QuantisedConfig
@@ -60,7 +60,13 @@ class Vgg10(nn.Module):
                 for before, after in pairwise(widths)
             )
         )
-        features = config.channels * (FRAME_LENGTH >> config.n_convs)
+        left = config.frame_length >> config.n_convs
+        if left == 0:
+            raise ConfigError(
+                f"network.n_convs must leave one sample of {config.frame_length}, not halve them "
+                f"{config.n_convs} times: take some away"
+            )
+        features = config.channels * left
         sizes = (features, *config.dense)
         self.hidden = nn.Sequential(
             *(
@@ -68,10 +74,10 @@ class Vgg10(nn.Module):
                 for after_index, (before, after) in enumerate(pairwise(sizes), start=1)
             )
         )
-        self.dense = quantizers.linear(sizes[-1], N_CLASSES, numbers)
+        self.dense = quantizers.linear(sizes[-1], len(config.classes), numbers)
 
-    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
-        """Map I/Q planes (batch, 2, 1024) to class scores (batch, 24)."""
+    def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
+        """Map I/Q planes (batch, 2, frame length) to class scores (batch, n_classes)."""
         x = self.convs(self.input_act(iq_planes))
         scores: Tensor = self.dense(self.hidden(x.flatten(1)))
         return scores

@@ -11,6 +11,7 @@ from importlib import metadata
 import torch
 
 from boltmod import __version__
+from boltmod.pipeline.source import source
 
 _PACKAGES = ("torch", "brevitas", "qonnx", "onnx", "onnxruntime", "numpy", "lightning-fabric")
 
@@ -19,6 +20,7 @@ def environment() -> dict[str, str]:
     """Return versions, processor and command line, as plain strings."""
     facts = {
         "boltmod": __version__,
+        "source": source(),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),

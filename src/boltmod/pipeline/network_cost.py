@@ -17,7 +17,9 @@ from boltmod.nn.network_config import NetworkConfig
 def network_cost(network: nn.Module, config: NetworkConfig) -> Cost:
     """Count what a network costs; it is on the CPU afterwards."""
     facts = Metadata(classes=config.classes)
-    return inference_cost.count(Model(trace(network.cpu(), facts), facts, None))
+    return inference_cost.count(
+        Model(trace(network.cpu(), facts, config.frame_length), facts, None)
+    )
 
 
 def untrained_cost(config: NetworkConfig) -> Cost:

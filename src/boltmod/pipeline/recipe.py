@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
+from boltmod.data.layout import RADIOML
 from boltmod.data.section import DataSection
 from boltmod.errors import ConfigError
 from boltmod.modulation import UNKNOWN
@@ -39,6 +41,11 @@ class NetworkSection(BaseModel):
     @model_validator(mode="after")
     def _there_is_one(self) -> NetworkSection:
         self._config = registry.parse(self.name, self.parameters)
+        said = {"class_names", "frame_length"} & self.parameters.keys()
+        if said:
+            raise ValueError(
+                f"network.{min(said)} must be left out: [data] says classes and frame_length"
+            )
         return self
 
     @property
@@ -48,7 +55,7 @@ class NetworkSection(BaseModel):
 
     @property
     def config(self) -> NetworkConfig:
-        """The network's configuration."""
+        """The network's configuration for RadioML 2018.01A's frames; see `Recipe.config`."""
         return self._config
 
 
@@ -136,11 +143,16 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _network_fits(self) -> Recipe:
-        config, name = self.network.config, self.network.name
+        config, name = self.config, self.network.name
         if not config.quantised and any(phase.has_quantisers for phase in self.phases):
             raise ValueError(
                 f"phases of {name}, which has no quantisers, must be floating-point training: "
                 "say quantised = false"
+            )
+        if self.data.classes and config.classes != self.data.classes:
+            raise ValueError(
+                f"network {name} must have an output for each of data.classes, and has its own "
+                "whatever is said: let its configuration's classes be class_names"
             )
         if self.data.has_unknown != (UNKNOWN in config.classes):
             raise ValueError(
@@ -148,6 +160,16 @@ class Recipe(Section):
                 "only there: set network.unknown and data.mix.unknown to agree"
             )
         return self
+
+    @property
+    def config(self) -> NetworkConfig:
+        """The network's configuration for the classes and frames of the recipe's data."""
+        data = self.data
+        if data.layout == RADIOML:
+            return self.network.config
+        return replace(
+            self.network.config, class_names=data.classes, frame_length=data.frame_length
+        )
 
     @property
     def document(self) -> dict[str, Any]:

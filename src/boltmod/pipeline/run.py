@@ -16,6 +16,7 @@ from torch import nn
 
 from boltmod import __version__
 from boltmod.cost import inference_cost
+from boltmod.data.layout import Layout
 from boltmod.data.section import DataSection
 from boltmod.data.source.frames import Frames as LabelledFrames
 from boltmod.data.source.frames import Sampling
@@ -33,14 +34,13 @@ from boltmod.pipeline.log_observer import LogObserver
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.pipeline.processes import is_first
 from boltmod.pipeline.recipe import Recipe, read_recipe
+from boltmod.pipeline.source import source
 from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.signal.profile import PROFILES, profile_from
 from boltmod.toml_table import read_table, validated
 from boltmod.train.temperature import calibrated
-
-_BATCH = 512
 
 Notify = Callable[[str, int, int], None]
 """Tells what is being done, and how many frames of how many are done."""
@@ -203,11 +203,12 @@ def _export(recipe: Recipe, files: RunFolder, network: nn.Module, notify: Notify
         temperature = calibrated(network, _validation(recipe, recipe.data.hardest))
         provenance["temperature"] = f"{temperature:.4f}"
     facts = Metadata(
-        classes=recipe.network.config.classes,
+        classes=recipe.config.classes,
         input_scaling="unit_std",
         provenance=provenance,
     )
     agreement = export(network, facts, frames, recipe.export.tolerance, files.model)
+    write_json(files.verification, asdict(agreement))
     notify(f"exported: {agreement.words}", 0, 0)
 
 
@@ -215,6 +216,7 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
     recipe_text = files.recipe.read_bytes()
     return {
         "boltmod_version": __version__,
+        "source": source(),
         "recipe": recipe.name,
         "recipe_sha256": hashlib.sha256(recipe_text).hexdigest(),
         "trained_on": _trained_on(recipe),
@@ -223,7 +225,7 @@ def _provenance(recipe: Recipe, files: RunFolder) -> dict[str, str]:
 
 
 def _validation(recipe: Recipe, data: DataSection) -> LabelledFrames:
-    return open_source(data, Sampling(recipe.seed, _BATCH, data.minimum_snr)).validation()
+    return open_source(data, Sampling(recipe.seed, 1, data.minimum_snr)).validation()
 
 
 def _trained_on(recipe: Recipe) -> str:
@@ -258,13 +260,14 @@ def _test_frames(recipe: Recipe) -> AbstractContextManager[Frames]:
 
     Of several profiles it is the one with the most unknown frames: the hardest.
     """
+    asked = Layout(recipe.config.classes, recipe.config.frame_length)
     if recipe.data.path is not None:
-        return file_frames(recipe.data.path, "test")
+        return file_frames(recipe.data.path, "test", asked=asked)
     part = next(iter(recipe.data.hardest.mix), recipe.data)
     profile = profile_from(part.profile, part.parameters)
     cells, seed = recipe.evaluation.frames_per_cell, recipe.seed + 2
     unknown = recipe.data.has_unknown
-    return nullcontext(twin_frames(cells, seed, profile, unknown=unknown))
+    return nullcontext(twin_frames(cells, seed, profile, unknown=unknown, asked=asked))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

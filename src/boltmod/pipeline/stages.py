@@ -45,7 +45,7 @@ def run_phases(
         ConfigError: A phase does not fit the network.
         CheckpointError: A checkpoint was made with another recipe or is damaged.
     """
-    registry.check_own(recipe.network.name, recipe.network.parameters)
+    registry.check_unknown(recipe.config)
     keep_freed_memory()
     first = open_fabric(processes).is_global_zero
     trainee, trained = begin(recipe), False

@@ -38,7 +38,7 @@ def begin(recipe: Recipe) -> Trainee:
         CheckpointError: There is none, or it is damaged.
     """
     torch.manual_seed(recipe.seed)
-    config = recipe.network.config
+    config = recipe.config
     if recipe.start is None:
         floating = config.in_float()
         return Trainee(registry.build(floating), floating, is_trained=False)

@@ -9,16 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from boltmod.data.layout import Layout
 from boltmod.data.loader import Share
 from boltmod.data.section import DataSection
 from boltmod.data.source.frames import FrameSource, Sampling
 from boltmod.data.source.kept import Memory
 from boltmod.data.source.opening import open_source
-from boltmod.errors import CheckpointError
+from boltmod.errors import CheckpointError, ConfigError
 from boltmod.files import sha256
+from boltmod.modulation import FIELD_CLASSES
 from boltmod.pipeline.metrics import RunObserver
 from boltmod.run_folder import RunFolder
 from boltmod.train import calibrate
@@ -119,12 +122,21 @@ class Workshop:
         distill = self.stage.phase.distill
         if distill is None:
             return None
-        return open_teacher(teacher_file(distill, self.run), self.fabric.device, self.memory)
+        layout = Layout(FIELD_CLASSES) if self.data.has_unknown else self.data.layout
+        file = teacher_file(distill, self.run)
+        return open_teacher(file, self.fabric.device, layout, self.memory)
 
     def calibration_frames(self) -> Tensor:
-        """Return frames to measure activations on, (1024, 2, 1024), on the CPU."""
+        """Return frames to measure activations on, (1024, 2, length), on the CPU.
+
+        A file with fewer gives those of an epoch.
+        """
         sampling = Sampling(self.seed, _CALIBRATION_FRAMES, self.data.minimum_snr)
-        return next(iter(open_source(self.data, sampling).batches(0))).iq_planes
+        try:
+            source = open_source(self.data, sampling)
+        except ConfigError:
+            return torch.cat([batch.iq_planes for batch in self.source.batches(0)]).cpu()
+        return next(iter(source.batches(0))).iq_planes
 
     def quantised(self, trainee: Trainee) -> Trainee:
         """Return a trainee with its quantisers, given them now if it has none."""

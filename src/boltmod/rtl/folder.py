@@ -146,7 +146,9 @@ def quantised_frames(program: Program, n_frames: int) -> Integers:
     first = program.steps[0]
     assert isinstance(first, Quantise)
     only = replace(program, steps=program.steps[:1])
-    levels = np.array(trace(only, keyed_frames(n_frames))[first.name], np.int64)
+    levels = np.array(
+        trace(only, keyed_frames(n_frames, length=first.shape[1]))[first.name], np.int64
+    )
     low, high = first.range
     swing = np.where(np.arange(first.shape[1]) % 2, low, high)
     extremes = [np.zeros_like(swing), np.full_like(swing, high), np.full_like(swing, low), swing]

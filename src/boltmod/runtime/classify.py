@@ -130,7 +130,7 @@ def classify(
     if not looks:
         from boltmod.runtime.cut.whole_band import WholeBand
 
-        label_all(WholeBand(), recording, classifier, (kept,))
+        label_all(WholeBand(classifier.frame_length), recording, classifier, (kept,))
         return replace(_result(recording, kept.labels), engine=str(classifier.engine))
     from boltmod.runtime.cut.listener import Listener
 

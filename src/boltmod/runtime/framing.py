@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.model.metadata import InputScaling
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.analytic import Samples
 
 Planes = NDArray[np.float32]
@@ -19,11 +18,11 @@ def scale(windows: Samples, input_scaling: str) -> tuple[Planes, NDArray[np.bool
     """Bring windows to the level a network learned at.
 
     Args:
-        windows: (n, 1024) complex64.
+        windows: (n, time) complex64.
         input_scaling: As in the model's metadata.
 
     Returns:
-        The frames, (n, 2, 1024) float32, and which of them are constant, (n,): those are left at
+        The frames, (n, 2, time) float32, and which of them are constant, (n,): those are left at
         the level they have.
     """
     planes = np.empty((len(windows), 2, windows.shape[1]), np.float32)
@@ -39,7 +38,7 @@ def scale_planes(planes: Planes, input_scaling: str) -> Planes:
     """Bring frames to the level a network learned at, as `scale` does.
 
     Args:
-        planes: (n, 2, 1024) float32; they stay as they are.
+        planes: (n, 2, time) float32; they stay as they are.
         input_scaling: As in the model's metadata.
     """
     scaled = planes.copy()
@@ -52,7 +51,7 @@ def _level(planes: Planes, input_scaling: str) -> NDArray[np.bool_]:
     """Scale frames in place; which of them are constant."""
     centred = planes.astype(np.float64)
     centred -= centred.mean(axis=2, keepdims=True)
-    deviation = np.sqrt(np.einsum("nps,nps->n", centred, centred) / FRAME_LENGTH)
+    deviation = np.sqrt(np.einsum("nps,nps->n", centred, centred) / planes.shape[2])
     is_constant = deviation == 0
     if input_scaling == InputScaling.UNIT_STD:
         divisor = np.where(is_constant, 1.0, deviation)[:, np.newaxis, np.newaxis]

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import ConfigError
 from boltmod.framing import centred, filled
+from boltmod.recording.analytic import Samples
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.cut import Cut
 from boltmod.runtime.framing import scale
@@ -42,8 +44,11 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
     if not len(windows.samples):
         return []
     samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
-    planes, is_constant = scale(samples, classifier.model.metadata.input_scaling)
-    shares = classifier.probabilities(planes, scale=False)
+    frames = _cut_to(classifier.frame_length, samples)
+    planes, constant = scale(frames, classifier.model.metadata.input_scaling)
+    by_frame = classifier.probabilities(planes, scale=False)
+    shares = by_frame.reshape(len(samples), -1, by_frame.shape[1]).mean(1)
+    is_constant = constant.reshape(len(samples), -1).all(1)
     best = shares.argmax(1)
     probabilities = shares[np.arange(len(shares)), best].tolist()
     names = classifier.classes
@@ -55,6 +60,28 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
             zip(best.tolist(), probabilities, strict=True)
         )
     ]
+
+
+def _cut_to(length: int, windows: Samples) -> Samples:
+    """Frames of a network's length; of a signal's window as many as it fills.
+
+    Args:
+        length: Samples of a frame.
+        windows: (n, time).
+
+    Returns:
+        (n · k, length), k frames of each window.
+
+    Raises:
+        ConfigError: The windows are shorter than a frame.
+    """
+    n_frames = windows.shape[1] // length
+    if n_frames == 0:
+        raise ConfigError(
+            f"a network must take frames of up to {windows.shape[1]} samples where signals are "
+            f"looked for, not of {length}: take the band as it is, with --channel none"
+        )
+    return windows[:, : n_frames * length].reshape(-1, length)
 
 
 class _Answer(NamedTuple):

@@ -23,7 +23,6 @@ from boltmod.errors import ShapeError, UnsupportedOperatorError
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.model.onnx_file import Model
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.engines import EngineName, integer_engine
 from boltmod.runtime.frames import as_planes, check_finite, check_shape
 from boltmod.runtime.framing import scale_planes
@@ -88,6 +87,11 @@ class Classifier:
         return self.model.classes
 
     @property
+    def frame_length(self) -> int:
+        """Complex samples of a frame."""
+        return self.model.frame_length
+
+    @property
     def trained_on(self) -> str:
         """What the model says it learned from; empty where it does not."""
         return self.model.metadata.provenance.get("trained_on", "")
@@ -96,8 +100,8 @@ class Classifier:
         """What the network says of each frame.
 
         Args:
-            frames: I/Q planes (n, 2, 1024), complex frames (n, 1024), or complex samples (n,) that
-                follow each other; any level and type of number.
+            frames: I/Q planes (n, 2, frame length), complex frames (n, frame length), or complex
+                samples (n,) that follow each other; any level and type of number.
             scale: Whether each frame is brought to the level that the network learned at, as
                 `boltmod classify` does; without it frames go in as they stand, in float32.
 
@@ -108,7 +112,8 @@ class Classifier:
             ShapeError: The frames have another shape or type.
             DataFormatError: A sample is not finite.
         """
-        iq_planes = as_planes(frames) if scale else _as_they_stand(frames)
+        length = self.frame_length
+        iq_planes = as_planes(frames, length) if scale else _as_they_stand(frames, length)
         check_finite(iq_planes)
         if scale:
             iq_planes = scale_planes(iq_planes, self.model.metadata.input_scaling)
@@ -145,7 +150,7 @@ class Classifier:
     def _check_batches(self) -> None:
         """Refuse networks that mix the frames of a batch, or take one frame only."""
         rng = np.random.default_rng(0)
-        pair = rng.standard_normal((2, 2, FRAME_LENGTH)).astype(np.float32)
+        pair = rng.standard_normal((2, 2, self.frame_length)).astype(np.float32)
         try:
             together = self._run(pair)
             alone = np.concatenate([self._run(pair[:1]), self._run(pair[1:])])
@@ -165,8 +170,9 @@ def rehearse(path: str, engine: str = EngineName.AUTO) -> None:
     Raises:
         BoltmodError: As `Classifier`.
     """
-    frame = np.random.default_rng(0).standard_normal((1, 2, FRAME_LENGTH)).astype(np.float32)
-    Classifier(path, 1, engine).logits(frame)
+    classifier = Classifier(path, 1, engine)
+    shape = (1, 2, classifier.frame_length)
+    classifier.logits(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
 
 
 _RuntimeFailure = (
@@ -198,11 +204,11 @@ def _refusal(model: Model, reason: object) -> str:
     )
 
 
-def _as_they_stand(frames: ArrayLike) -> Floats:
+def _as_they_stand(frames: ArrayLike, length: int) -> Floats:
     iq_planes = np.asarray(frames)
     if iq_planes.dtype.kind == "c":
-        return as_planes(iq_planes)
-    check_shape(iq_planes)
+        return as_planes(iq_planes, length)
+    check_shape(iq_planes, length)
     if iq_planes.dtype != np.float32:
         raise ShapeError(
             f"iq_planes must be float32, not {iq_planes.dtype}: convert with .astype(np.float32)"

@@ -138,7 +138,7 @@ def _rows(classifier: Classifier, search: Search, recording: RawRecording, file:
     bare = bare_row(file, recording, recording.rate_hz)
     if search.finds_signals and search.constraints == Constraints():
         recording = counted_in_samples(recording)
-    cut = listener if search.finds_signals else WholeBand()
+    cut = listener if search.finds_signals else WholeBand(classifier.frame_length)
     label_all(cut, recording, classifier, (tallies,))
     if not search.finds_signals:
         name, probability = tallies.of(None).decision()

@@ -60,7 +60,7 @@ def run_trial(
     claim(recipe, files)
     watcher = _Watcher(opened.space, trial, files, Curve(untrained, {}), check)
     network, _ = run_phases(recipe, files, watcher)
-    cost = network_cost(network, recipe.network.config)
+    cost = network_cost(network, recipe.config)
     return _finish(opened.space, trial, files, cost)
 
 
@@ -121,7 +121,7 @@ def _finish(space: Space, trial: optuna.Trial, files: RunFolder, cost: Cost) -> 
 def _untrained_score(space: Space, recipe: Recipe, trial: optuna.Trial) -> float:
     known = trial.user_attrs.get("untrained_score")
     if known is None:
-        known = _chosen(space, untrained_cost(recipe.network.config))
+        known = _chosen(space, untrained_cost(recipe.config))
         trial.set_user_attr("untrained_score", known)
     return float(known)
 

@@ -52,7 +52,9 @@ def write_results(
     strict = opened.space.score == "strict"
     pictured = _figure(trials, best, strict=strict)
     plots.save(pictured, folder.picture)
-    svg = plots.to_svg(_figure(trials, best, strict=strict), "search")
+    svg = plots.to_svg(
+        _figure(trials, best, strict=strict), "search", "Accuracy over score of the trials"
+    )
     write_text(folder.page, _html(opened, trials, best, svg))
     for path in folder.recipes.glob("trial-*.toml"):
         path.unlink()

@@ -13,20 +13,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from boltmod.data.layout import RADIOML, Layout
 from boltmod.data.source.frames import Batch
 from boltmod.data.source.kept import Memory
 from boltmod.errors import CheckpointError, ConfigError
 from boltmod.files import sha256
 from boltmod.model import shipped
 from boltmod.model.onnx_file import load
-from boltmod.modulation import CLASSES
 from boltmod.run_folder import RunFolder
 from boltmod.runtime.session import Classifier
 from boltmod.train.checkpoint import file_of, open_trainee
 from boltmod.train.settings import Distillation
 
 Answer = Callable[[Tensor], Tensor]
-"""From frames (n, 2, 1024) to class scores (n, 24), both on the device of the training."""
+"""From frames (n, 2, length) to class scores (n, n_classes), both on the device of the training."""
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,24 @@ def teacher_file(settings: Distillation, run: RunFolder) -> Path:
     return path
 
 
-def open_teacher(path: Path, device: torch.device, memory: Memory | None = None) -> Teacher:
+def open_teacher(
+    path: Path, device: torch.device, layout: Layout = RADIOML, memory: Memory | None = None
+) -> Teacher:
     """Return the classifier of a file as a teacher.
 
     Args:
         path: A checkpoint, or a model in ONNX.
         device: Where the training runs.
+        layout: The classes and the frames that are learned.
         memory: Where its answers stay, if they do.
 
     Raises:
         CheckpointError: The checkpoint is damaged.
         ModelFormatError: The model is no classifier of frames.
-        ConfigError: The model knows other classes.
+        ConfigError: It knows other classes, or takes frames of another length.
     """
     is_checkpoint = path.suffix == ".safetensors"
-    answer = network_teacher(path, device) if is_checkpoint else onnx_teacher(path, device)
+    answer = (network_teacher if is_checkpoint else onnx_teacher)(path, device, layout)
     return Teacher(answer, sha256(path), memory)
 
 
@@ -88,8 +91,8 @@ def distillation_loss(
     """Return the weighted sum of the loss by labels and the divergence from the teacher.
 
     Args:
-        scores: The student's, (n, 24).
-        teacher_scores: The teacher's, (n, 24).
+        scores: The student's, (n, n_classes).
+        teacher_scores: The teacher's, (n, n_classes).
         hard_loss: The cross-entropy with the labels.
         settings: Temperature and weights.
 
@@ -105,43 +108,62 @@ def distillation_loss(
     return settings.hard_weight * hard_loss + settings.soft_weight * t**2 * divergence
 
 
-def network_teacher(path: Path, device: torch.device) -> Answer:
+def network_teacher(path: Path, device: torch.device, layout: Layout = RADIOML) -> Answer:
     """Return the network of a checkpoint as a teacher.
 
     Args:
         path: A run folder, a phase's folder in its checkpoints, or a .safetensors file.
         device: Where the training runs.
+        layout: The classes and the frames that are learned.
 
     Raises:
         CheckpointError: There is no finished phase, or its checkpoint is damaged.
+        ConfigError: It knows other classes, or takes frames of another length.
     """
-    network = open_trainee(file_of(path)).network.to(device).eval()
+    trainee = open_trainee(file_of(path))
+    order = _order(path, trainee.config.classes, trainee.config.frame_length, layout)
+    network = trainee.network.to(device).eval()
 
     @torch.no_grad()
     def teach(iq_planes: Tensor) -> Tensor:
         scores: Tensor = network(iq_planes)
-        return scores
+        return scores if order is None else scores[:, order]
 
     return teach
 
 
-def onnx_teacher(path: Path, device: torch.device) -> Answer:
+def onnx_teacher(path: Path, device: torch.device, layout: Layout = RADIOML) -> Answer:
     """Return a model in ONNX as a teacher, run by ONNX Runtime on the processor.
 
     Raises:
         ModelFormatError: The file is no classifier of frames.
-        ConfigError: It knows other classes.
+        ConfigError: It knows other classes, or takes frames of another length.
     """
     classifier = Classifier(load(path))
-    if set(classifier.classes) != set(CLASSES):
-        raise ConfigError(
-            f"{path}: a teacher must know the {len(CLASSES)} classes of RadioML 2018.01A, "
-            f"not {', '.join(classifier.classes)}"
-        )
-    order = [classifier.classes.index(name) for name in CLASSES]
+    order = _order(path, classifier.classes, classifier.frame_length, layout)
 
     def teach(iq_planes: Tensor) -> Tensor:
         scores = torch.from_numpy(classifier.logits(iq_planes.float().cpu().numpy(), scale=False))
-        return scores[:, order].to(device)
+        return (scores if order is None else scores[:, order]).to(device)
 
     return teach
+
+
+def _order(
+    path: Path, classes: tuple[str, ...], frame_length: int, layout: Layout
+) -> list[int] | None:
+    """Where a teacher has the classes that are learned; None where they stand alike."""
+    if frame_length != layout.frame_length:
+        raise ConfigError(
+            f"{path}: a teacher must take frames of {layout.frame_length} samples, not of "
+            f"{frame_length}: name one that does"
+        )
+    if classes == layout.classes:
+        return None
+    if set(classes) != set(layout.classes):
+        known = (
+            "the 24 classes of RadioML 2018.01A" if layout == RADIOML
+            else ", ".join(layout.classes)
+        )  # fmt: skip
+        raise ConfigError(f"{path}: a teacher must know {known}, not {', '.join(classes)}")
+    return [classes.index(name) for name in layout.classes]

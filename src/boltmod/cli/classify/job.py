@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from boltmod.cli.classify.request import Request
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.analytic import Samples
 from boltmod.recording.live.buffer import LiveRecording
 from boltmod.recording.raw import RawRecording
@@ -67,7 +66,7 @@ class Job:
         self.request, self.recording, self.live = request, recording, live
         self.engine = classifier.engine
         self.author = f"{classifier.model.name} in {self.engine.words}"
-        self.classes = classifier.classes
+        self.classes, self.frame_length = classifier.classes, classifier.frame_length
         self.tallies = Tallies(classifier.classes)
         self.comparison: Comparison | None = None
         if request.compares and isinstance(recording, RawRecording):
@@ -90,7 +89,7 @@ class Job:
         else:
             from boltmod.runtime.cut.whole_band import WholeBand
 
-            self.cut = WholeBand(with_places=request.is_stream)
+            self.cut = WholeBand(self.frame_length, request.is_stream)
 
     def add(self, windows: Windows, labels: Sequence[Label]) -> None:
         """Count labels in, and keep what the picture needs."""
@@ -145,7 +144,7 @@ class Job:
         """Samples at the end that fill no window."""
         if self.live is not None:
             return self.live.n_left_over_samples
-        return (self.recording.n_samples or 0) % FRAME_LENGTH
+        return (self.recording.n_samples or 0) % self.frame_length
 
     def head(self) -> dict[str, Any]:
         """What can be said at the beginning, for JSON."""

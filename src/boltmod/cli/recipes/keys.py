@@ -28,6 +28,10 @@ _PLAIN = {
 """Of keys whose models say nothing of them, because their names do."""
 
 
+_SAID_ELSEWHERE = ("quantised", "class_names", "frame_length")
+"""Of a network: what phases say, and what `[data]` says."""
+
+
 @dataclass(frozen=True)
 class Key:
     """A key of a recipe.
@@ -134,7 +138,7 @@ def network_keys() -> list[Key]:
             "properties": {
                 key: each | {"description": meanings.get(key, "")}
                 for key, each in document.get("properties", {}).items()
-                if key != "quantised"  # a phase says that
+                if key not in _SAID_ELSEWHERE
             }
         }
         found += _keys(described, document.get("$defs", {}), f"network.{name}")

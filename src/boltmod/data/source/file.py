@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from boltmod.data.layout import Layout
 from boltmod.data.loader import random_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.section import DataSection
@@ -24,12 +26,15 @@ class FileSource:
         sampling: Order of the frames, how many at a time.
 
     Raises:
-        ConfigError: The file has too few frames.
+        ConfigError: The file has too few frames, other classes or frames of another length.
     """
 
     def __init__(self, file: RadioMLFile, data: DataSection, sampling: Sampling) -> None:
+        self._numbers = _numbers(file, data.layout)
         split = official_split(file.class_ids, file.snr_labels)
-        shuffled = np.random.default_rng(sampling.seed).permutation(split.train)
+        shuffled = np.random.default_rng(sampling.seed).permutation(
+            split.train[self._numbers[file.class_ids[split.train]] >= 0]
+        )
         self._file, self._sampling = file, sampling
         self._validation = np.sort(shuffled[: data.validation_frames])
         train = np.sort(shuffled[data.validation_frames :])
@@ -58,6 +63,7 @@ class FileSource:
         )
         steps = range(first_step, self.frames_per_epoch // self.batch_size)
         for step, (iq_planes, class_ids, _) in zip(steps, stream, strict=False):
+            class_ids = self._numbers[class_ids]
             place = Place(epoch, step)
             yield Batch(torch.from_numpy(iq_planes), torch.from_numpy(class_ids), place)
 
@@ -65,6 +71,23 @@ class FileSource:
         """Return the frames set apart from the training part."""
         return Frames(
             torch.from_numpy(self._file.read(self._validation)),
-            torch.from_numpy(self._file.class_ids[self._validation]),
+            torch.from_numpy(self._numbers[self._file.class_ids[self._validation]]),
             torch.from_numpy(self._file.snr_labels[self._validation]),
         )
+
+
+def _numbers(file: RadioMLFile, wanted: Layout) -> NDArray[np.int64]:
+    """Which number each of a file's classes has among those wanted, -1 where it is not wanted."""
+    there = file.layout
+    missing = sorted(set(wanted.classes) - set(there.classes))
+    if missing:
+        raise ConfigError(
+            f"{file.path}: data.classes must be among {', '.join(there.classes)}, which the file "
+            f"has, not {', '.join(missing[:3])}"
+        )
+    if wanted.frame_length != there.frame_length:
+        raise ConfigError(
+            f"{file.path}: data.frame_length must be {there.frame_length}, as long as the file's "
+            f"frames are, not {wanted.frame_length}"
+        )
+    return there.numbers_in(wanted.classes)

@@ -39,7 +39,7 @@ def _open(data: DataSection, sampling: Sampling) -> FrameSource:
     epoch_frames = max(1, round(data.frames_per_epoch * data.scale))
     if not data.mix:
         profile = profile_from(data.profile, data.parameters)
-        return TwinSource(sampling, epoch_frames, data.validation_frames, profile)
+        return TwinSource(sampling, epoch_frames, data.validation_frames, profile, data.layout)
     parts = tuple(
         Part(
             profile_from(part.profile, part.parameters),

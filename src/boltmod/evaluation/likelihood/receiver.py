@@ -17,7 +17,7 @@ from boltmod.evaluation.likelihood import carriers, gmsk
 from boltmod.evaluation.likelihood.observation import observe
 from boltmod.evaluation.likelihood.symbols import LinearClasses
 from boltmod.model.metadata import InputScaling
-from boltmod.modulation import CLASSES, N_CLASSES, Modulation
+from boltmod.modulation import CLASSES, FRAME_LENGTH, N_CLASSES, Modulation
 from boltmod.runtime.framing import scale_planes
 from boltmod.signal.profile import TWIN, Profile
 
@@ -36,6 +36,7 @@ class LikelihoodReceiver:
 
     name = "likelihood"
     classes = CLASSES
+    frame_length = FRAME_LENGTH
     trained_on = ""
     engine = "likelihood"
 

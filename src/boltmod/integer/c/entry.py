@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 from boltmod.integer.c.arena import ARENAS
 from boltmod.integer.c.emit import Emitter
 from boltmod.integer.form import Quantise
 from boltmod.integer.receive import SAMPLE_TYPES, squared_step
-from boltmod.modulation import FRAME_LENGTH
 
 _TYPES = {1: "int8_t", 2: "int16_t", 4: "int32_t"}
+
+
+def _in_comment(name: str) -> str:
+    """A name as it may stand in a comment: it ends none, and begins none."""
+    return name.replace("*/", "* /").replace("/*", "/ *")
 
 
 def header(e: Emitter) -> str:
@@ -21,15 +27,16 @@ def header(e: Emitter) -> str:
         f"int32_t net_classify_{name}(net_workspace *w, const {kind.c_type} *iq, int32_t *scores);"
         for name, kind in SAMPLE_TYPES.items()
     )
+    network = _in_comment(e.program.name)
     return f"""\
-/* {e.program.name}: class of a frame of I/Q samples, in integers. Made by `boltmod compile`. */
+/* {network}: class of a frame of I/Q samples, in integers. Made by `boltmod compile`. */
 #ifndef NET_H
 #define NET_H
 
 #include <stdint.h>
 
 #define NET_CLASSES {len(e.program.classes)}
-#define NET_SAMPLES {FRAME_LENGTH}
+#define NET_SAMPLES {e.program.steps[0].shape[1]}
 
 /* What a call writes to; it holds nothing from one call to the next. */
 typedef struct {{
@@ -57,12 +64,13 @@ def source(e: Emitter) -> str:
     first = e.program.steps[0]
     assert isinstance(first, Quantise)
     thresholds = e.table("net_thresholds", first.thresholds.tolist(), "float")
-    names = ",\n    ".join(f'"{name}"' for name in e.program.classes)
+    # JSON's escapes are C's: a class may have a quotation mark in its name.
+    names = ",\n    ".join(json.dumps(name, ensure_ascii=False) for name in e.program.classes)
     calls = "\n".join(f"    {step.name}(w);" for step in e.kept)
     last = e.program.steps[-1].name
     entries = "\n".join(_entry(e, first, name) for name in SAMPLE_TYPES)
     return f"""\
-/* {e.program.name}, made by `boltmod compile`. */
+/* {_in_comment(e.program.name)}, made by `boltmod compile`. */
 #include "net.h"
 
 typedef struct {{
@@ -121,12 +129,13 @@ int32_t net_classify_scaled(net_workspace *w, const float *iq, int32_t *scores)
 def _half_step(first: Quantise) -> str:
     """The function behind `receive._half_step`."""
     mantissa, exponent = squared_step(first)
-    length_bits = FRAME_LENGTH.bit_length() - 1
+    n_samples = first.shape[1]
+    length_bits = n_samples.bit_length() - 1
     return f"""\
 /* Half a quantiser's step times the frame's deviation, from the sum of its squares and its sums. */
 static uint32_t half_step(uint64_t squares, int64_t i, int64_t q, int32_t fraction_bits)
 {{
-    uint64_t spread = squares * {FRAME_LENGTH}u - (uint64_t)(i * i) - (uint64_t)(q * q);
+    uint64_t spread = squares * {n_samples}u - (uint64_t)(i * i) - (uint64_t)(q * q);
     int32_t moved = fraction_bits - {exponent // 2 + length_bits + 1};
     uint64_t root = 0;
     if (spread == 0) {{

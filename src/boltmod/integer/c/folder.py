@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import UnsupportedOperatorError
 from boltmod.files import replacing, write_json, write_text
 from boltmod.integer import form
 from boltmod.integer.c.emit import Emitter
@@ -31,11 +32,13 @@ def write(program: Program, folder: Path, frames: Frames | None = None) -> dict[
     Args:
         program: The network.
         folder: Where the files go; made where there is none.
-        frames: Frames of the golden vectors, (n, 2, 1024); keyed signals in noise by default.
+        frames: Frames of the golden vectors, (n, 2, length); keyed signals in noise by default.
 
     Returns:
         The report, which is written too.
     """
+    n_samples = program.steps[0].shape[1]
+    check_length(n_samples)
     folder.mkdir(parents=True, exist_ok=True)
     complete = with_multiplications(program)
     emitter = Emitter(complete)
@@ -43,11 +46,25 @@ def write(program: Program, folder: Path, frames: Frames | None = None) -> dict[
     write_text(folder / "net.h", header(emitter))
     write_text(folder / "example.c", _EXAMPLE)
     write_text(folder / "Makefile", _MAKEFILE)
-    _write_golden(complete, folder, keyed_frames(_N_GOLDEN) if frames is None else frames)
+    golden = keyed_frames(_N_GOLDEN, length=n_samples) if frames is None else frames
+    _write_golden(complete, folder, golden)
     report = describe(emitter)
     write_json(folder / "program.json", to_document(complete))
     write_json(folder / "report.json", report)
     return report
+
+
+def check_length(n_samples: int) -> None:
+    """Refuse frames whose deviation cannot be taken by shifting.
+
+    Raises:
+        UnsupportedOperatorError: Their length is no power of two, or more than 1024.
+    """
+    if n_samples & (n_samples - 1) or n_samples > FRAME_LENGTH:
+        raise UnsupportedOperatorError(
+            f"a compiled network must take frames of a power of two of samples up to "
+            f"{FRAME_LENGTH}, not of {n_samples}: train it on such frames"
+        )
 
 
 def describe(emitter: Emitter) -> dict[str, Any]:
@@ -73,13 +90,13 @@ def describe(emitter: Emitter) -> dict[str, Any]:
     }
 
 
-def keyed_frames(n_frames: int, seed: int = 18) -> Frames:
+def keyed_frames(n_frames: int, seed: int = 18, length: int = FRAME_LENGTH) -> Frames:
     """Return frames of keyed signals in noise at unit deviation, to compare executions on."""
     rng = np.random.default_rng(seed)
     order = rng.choice([2, 4, 8], (n_frames, 1))
-    symbols = np.exp(2j * np.pi * rng.integers(0, 8, (n_frames, FRAME_LENGTH // 8)) / order)
-    iq = symbols.repeat(8, axis=1) * np.exp(2j * np.pi * rng.random((n_frames, 1)))
-    noise = rng.normal(size=(n_frames, FRAME_LENGTH, 2)) @ np.array([1, 1j])
+    symbols = np.exp(2j * np.pi * rng.integers(0, 8, (n_frames, -(-length // 8))) / order)
+    iq = symbols.repeat(8, axis=1)[:, :length] * np.exp(2j * np.pi * rng.random((n_frames, 1)))
+    noise = rng.normal(size=(n_frames, length, 2)) @ np.array([1, 1j])
     iq = iq + noise * 10 ** rng.uniform(-1.5, 0.3, (n_frames, 1))
     iq = iq / iq.std(1, keepdims=True)
     return np.stack([iq.real, iq.imag], 1).astype(np.float32)

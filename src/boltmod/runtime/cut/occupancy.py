@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.modulation import FRAME_LENGTH
 from boltmod.recording.analytic import Samples
 
 _N_BINS = 128
@@ -68,11 +67,13 @@ def occupancy(windows: Samples) -> list[Occupancy | None]:
     """Measure each window by itself.
 
     Args:
-        windows: (n, 1024) complex64.
+        windows: (n, time) complex64.
 
     Returns:
         One entry a window; None where nothing stands 3 dB above the quiet quarter of the band.
     """
+    if windows.shape[1] < _N_BINS:
+        return [None for _ in windows]
     power = _spectra(windows)
     smooth = (power + np.roll(power, 1, axis=1) + np.roll(power, -1, axis=1)) / 3
     n_quiet = int(_N_BINS * _QUIET)
@@ -99,7 +100,7 @@ def _occupancy(first: int, last: int, total: float, floor: float) -> Occupancy |
 
 def _spectra(windows: Samples) -> Floats:
     """Mean power of each bin, lowest frequency first: (n, 128); segments overlap by half."""
-    starts = np.arange(0, FRAME_LENGTH - _N_BINS + 1, _N_BINS // 2)
+    starts = np.arange(0, windows.shape[1] - _N_BINS + 1, _N_BINS // 2)
     segments = windows[:, starts[:, np.newaxis] + np.arange(_N_BINS)]
     taper = np.hanning(_N_BINS + 1)[:-1].astype(np.float32)
     spectra = np.fft.fft(segments * taper, axis=2)

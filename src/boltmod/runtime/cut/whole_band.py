@@ -1,4 +1,4 @@
-"""The band as it is: windows that follow each other, each of 1024 samples of the recording."""
+"""The band as it is: windows that follow each other, each as long as a network's frame."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ class WholeBand:
     """Cuts a recording into windows that do not overlap.
 
     Args:
+        frame_length: Samples of a window.
         with_places: Whether to measure where in the band each window's signal is.
     """
 
-    def __init__(self, with_places: bool = False) -> None:
+    def __init__(self, frame_length: int = FRAME_LENGTH, with_places: bool = False) -> None:
+        self._length = frame_length
         self._with_places = with_places
         self._n_dropped = 0
 
@@ -37,21 +39,21 @@ class WholeBand:
         Raises:
             DataFormatError: The recording is shorter than a window, or holds what is no number.
         """
-        if recording.n_samples is not None and recording.n_samples < FRAME_LENGTH:
+        if recording.n_samples is not None and recording.n_samples < self._length:
             raise DataFormatError(
-                f"{recording.name} must hold at least {FRAME_LENGTH} samples, one window, "
+                f"{recording.name} must hold at least {self._length} samples, one window, "
                 f"not {recording.n_samples}: give a longer recording"
             )
         held, end = np.empty(0, np.complex64), recording.first_sample
-        for stretch in recording.stretches(_WINDOWS_AT_ONCE * FRAME_LENGTH):
+        for stretch in recording.stretches(_WINDOWS_AT_ONCE * self._length):
             if stretch.first_sample != end:
-                self._n_dropped += (stretch.first_sample - end) // FRAME_LENGTH
+                self._n_dropped += (stretch.first_sample - end) // self._length
                 held = np.empty(0, np.complex64)
             end = stretch.end
             held = np.concatenate([held, stretch.samples]) if len(held) else stretch.samples
-            whole = len(held) // FRAME_LENGTH * FRAME_LENGTH
+            whole = len(held) // self._length * self._length
             if whole or not len(stretch.samples):
-                windows = held[:whole].reshape(-1, FRAME_LENGTH)
+                windows = held[:whole].reshape(-1, self._length)
                 yield self._windows(recording, windows, end - len(held))
                 held = held[whole:]
 
@@ -63,8 +65,8 @@ class WholeBand:
                       for e in found]  # fmt: skip
         return Windows(
             samples,
-            range(start, start + samples.size, FRAME_LENGTH),
-            FRAME_LENGTH,
+            range(start, start + samples.size, self._length),
+            self._length,
             recording.rate_hz,
             places=places,
             n_dropped=self._n_dropped,
