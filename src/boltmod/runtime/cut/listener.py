@@ -182,7 +182,7 @@ class Listener:
         length = FRAME_LENGTH / samples_out
         starts = _starts(span[0], span[1], length)
         margin = _REACH / channel.cut_off
-        least = _least_power(measured)
+        least = least_power(measured)
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
             group = starts[first : first + _WINDOWS_AT_ONCE]
             begin = max(start, int(group[0] - margin))
@@ -263,7 +263,7 @@ def _part(alone: Samples, first: int) -> Samples:
     return window
 
 
-def _least_power(measured: Measured) -> float:
+def least_power(measured: Measured) -> float:
     """Power that a window must have to hold more than the noise beside a signal."""
     snr_db = measured.detection.snr_db
     if np.isnan(snr_db):
