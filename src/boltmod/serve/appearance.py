@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from boltmod.evaluation.recording_picture import symbols
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.cut.track import Track
 from boltmod.runtime.label import Label
+from boltmod.runtime.symbols import symbols
 from boltmod.runtime.verdict import Tally, Verdict
 from boltmod.runtime.window import Windows
 from boltmod.serve.ring import written

@@ -255,7 +255,9 @@ class Follower:
         appearance = self._on.get(number)
         if appearance is None:
             return None
-        is_silent = self._ring.end - self._heard[number] > self._gap(self._channel(appearance.track))
+        is_silent = self._ring.end - self._heard[number] > self._gap(
+            self._channel(appearance.track)
+        )
         return self._end(number) if is_silent and appearance.n_missed else None
 
     def _channel(self, track: Track) -> Channel:

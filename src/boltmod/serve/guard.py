@@ -26,6 +26,14 @@ def is_local(host: str) -> bool:
         return False
 
 
+def _name_of(host: str) -> str | None:
+    """The name in a request's Host, without its port; None if it is no host."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
 class Guard:
     """Refuses requests before anything is done with them.
 
@@ -53,11 +61,11 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
-        host = urlsplit(f"//{headers.get('host', '')}")
-        if self._token is None and (host.hostname or "") not in _LOCAL_NAMES:
+        host = headers.get("host", "")
+        if self._token is None and _name_of(host) not in _LOCAL_NAMES:
             return "this page is for this computer alone: open it at 127.0.0.1"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and origin.partition("://")[2] != host:
             return "another site's page may not ask"
         if self._token is not None and not self._knows_token(scope, headers):
             return "the token is missing or wrong: open the address that boltmod serve printed"

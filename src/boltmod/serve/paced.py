@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
+from boltmod.recording.clock import zero_of
 from boltmod.recording.raw import SampleFormat
 from boltmod.recording.recording import Recording
 from boltmod.recording.stretch import Stretch
@@ -27,8 +29,12 @@ class Paced:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    first_sample = 0
     n_samples = None
+
+    @property
+    def first_sample(self) -> int:
+        """The recording's."""
+        return self.recording.first_sample
 
     @property
     def name(self) -> str:
@@ -55,15 +61,21 @@ class Paced:
         """The recording's."""
         return self.recording.notes
 
+    @property
+    def zero(self) -> datetime | None:
+        """When its sample number 0 was taken; None if nobody knows, or if it is played again."""
+        return None if self.is_endless else zero_of(self.recording)
+
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Give out its samples, each when as much time has passed as lies before its end."""
         rate_hz = self.recording.rate_hz or 1.0
-        began, end = self.clock(), 0
+        first = end = self.first_sample
+        began = self.clock()
         while True:
             for stretch in self.recording.stretches(n_samples):
-                late = began + (end + len(stretch.samples)) / rate_hz - self.clock()
-                if late > 0:
-                    self.sleep(late)
+                early_s = began + (end + len(stretch.samples) - first) / rate_hz - self.clock()
+                if early_s > 0:
+                    self.sleep(early_s)
                 yield Stretch(end, stretch.samples)
                 end += len(stretch.samples)
             if not self.is_endless:

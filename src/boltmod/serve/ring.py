@@ -63,18 +63,21 @@ class Clock:
 
     Args:
         rate_hz: Samples a second.
+        zero: When sample number 0 was taken, if the recording says so; else the samples' coming
+            tells.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, zero: datetime | None = None) -> None:
         self._rate_hz = rate_hz
-        self._beginning: datetime | None = None
+        self._beginning, self._is_told = zero, zero is not None
 
     def note(self, end: int, now: datetime | None = None) -> None:
         """Take note that the samples up to a number are there now."""
+        if self._is_told:
+            return
         began = (now or datetime.now(UTC)) - timedelta(seconds=end / self._rate_hz)
-        if self._beginning is None:
-            self._beginning = began
-        elif abs((began - self._beginning).total_seconds()) > _OUT_OF_STEP_S:
+        known = self._beginning
+        if known is None or abs((began - known).total_seconds()) > _OUT_OF_STEP_S:
             self._beginning = began
 
     def utc(self, sample: int) -> datetime:

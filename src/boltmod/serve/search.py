@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,14 +102,16 @@ def _moved(detection: Detection, start: int) -> Detection:
 
 
 class Searcher:
-    """Has one piece at a time looked at, in another process of low priority."""
+    """Has one piece at a time looked at, in another process of low priority.
+
+    That process is begun anew if it has died; what it was asked is lost then.
+    """
 
     def __init__(self) -> None:
-        self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_stand_back
-        )
-        self._asked: tuple[Question, Future[Findings]] | None = None
-        self._pool.submit(_begin)
+        self.n_lost = 0
+        """Pieces that the process died over."""
+        self._asked: Question | None = None
+        self._begin()
 
     @property
     def is_idle(self) -> bool:
@@ -117,26 +120,50 @@ class Searcher:
 
     def ask(self, question: Question) -> None:
         """Have a piece looked at."""
-        self._asked = question, self._pool.submit(search, question)
+        self._asked = question
+        try:
+            self._pipe.send(question)
+        except OSError:
+            self._lose()
 
     def answer(self) -> tuple[Question, Findings] | None:
         """What was found, once, when it is there."""
-        if self._asked is None or not self._asked[1].done():
+        question = self._asked
+        if question is None or not self._pipe.poll():
             return None
-        question, findings = self._asked[0], self._asked[1].result()
+        try:
+            findings: Findings = self._pipe.recv()
+        except (EOFError, OSError):
+            self._lose()
+            return None
         self._asked = None
         return question, findings
 
     def close(self) -> None:
         """End the process; what it works on is given up."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pipe.close()
+        self._process.terminate()
+        self._process.join()
+
+    def _begin(self) -> None:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_answer_all, args=(other,), daemon=True)
+        self._process.start()
+        other.close()
+
+    def _lose(self) -> None:
+        self.close()
+        self.n_lost += 1
+        self._asked = None
+        self._begin()
 
 
-def _begin() -> None:
-    """Nothing, so that the process is there when it is asked."""
-
-
-def _stand_back() -> None:
+def _answer_all(pipe: Connection) -> None:
+    """Answer questions until whoever asks has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(_LATER)
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(search(pipe.recv()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import socket
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 from boltmod.errors import ConfigError
 from boltmod.serve.guard import is_local
 
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{8,200}", re.ASCII)
 _LINGER_S = 2
 """Time that open connections are given at the end."""
 
@@ -34,7 +36,16 @@ class Place:
 
     @classmethod
     def of(cls, host: str, port: int, token: str | None) -> Place:
-        """A place that is guarded by a token, made here if none is given, where it must be."""
+        """A place that is guarded by a token, made here if none is given, where it must be.
+
+        Raises:
+            ConfigError: The token could be guessed, or does not fit into an address.
+        """
+        if token is not None and not _TOKEN.fullmatch(token):
+            raise ConfigError(
+                "token must be at least 8 letters, digits, - or _, for it stands in the page's "
+                "address: leave it out, and one is drawn"
+            )
         if token is None and not is_local(host):
             token = secrets.token_urlsafe(16)
         return cls(host, port, token)
@@ -48,10 +59,10 @@ class Place:
         try:
             family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             return socket.create_server((self.host, self.port), family=family)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise ConfigError(
                 f"page must be served at a free address, and {self.host}:{self.port} is not "
-                f"({error.strerror or error}): give another --port or --host"
+                f"({getattr(error, 'strerror', None) or error}): give another --port or --host"
             ) from None
 
     def url(self, port: int) -> str:
@@ -61,7 +72,7 @@ class Place:
         return f"http://{host}:{port}/{key}"
 
 
-def serve(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve_page(app: Starlette, listening: socket.socket, on_ready: Callable[[], None]) -> None:
     """Serve the page until Ctrl-C.
 
     Args:

@@ -19,6 +19,7 @@ from boltmod.runtime.session import Classifier
 from boltmod.serve import rows as waterfall
 from boltmod.serve.appearance import Appearance, Row
 from boltmod.serve.follow import Follower
+from boltmod.serve.paced import Paced
 from boltmod.serve.ring import Clock, Ring, written
 from boltmod.serve.search import Question, Searcher
 
@@ -88,7 +89,8 @@ class Station:
             raise ConfigError("rate must be known to show signals: give it with --rate")
         self.recording, self.rate_hz = recording, recording.rate_hz
         self._classifier, self._viewer, self._on_event = classifier, viewer, on_event
-        self._ring, self._clock = Ring(self.rate_hz), Clock(self.rate_hz)
+        zero = recording.zero if isinstance(recording, Paced) else None
+        self._ring, self._clock = Ring(self.rate_hz), Clock(self.rate_hz, zero)
         self._rows = waterfall.Rows(self.rate_hz, recording.sample_format.is_real)
         self._follower = Follower(classifier, self._ring, self._clock, self.rate_hz)
         self._searcher: Searcher | None = None
@@ -121,6 +123,11 @@ class Station:
     def is_over(self) -> bool:
         """Whether the source has ended."""
         return self._state in ("ended", "failed")
+
+    @property
+    def failure(self) -> str | None:
+        """Why the source ended before its end; None if it did not."""
+        return self._message if self._state == "failed" else None
 
     def hello(self) -> dict[str, Any]:
         """What a new viewer needs to know."""
@@ -185,6 +192,7 @@ class Station:
                 "piece_s": self._progress.piece_s,
                 "took_s": self._progress.took_s,
                 "share": self._progress.share,
+                "n_lost": 0 if self._searcher is None else self._searcher.n_lost,
             },
         }
 

@@ -30,7 +30,7 @@ export function offset(hz, centre, span) {
 }
 
 export function time(utc) {
-  return utc.slice(11, 23);
+  return utc.slice(11, 21);
 }
 
 export function duration(seconds) {
@@ -41,7 +41,7 @@ export function duration(seconds) {
 }
 
 export function share(value) {
-  return value === null || value === undefined ? "" : `${(100 * value).toFixed(value > 0.995 ? 0 : 1)} %`;
+  return value === null || value === undefined ? "" : `${Math.round(100 * value)} %`;
 }
 
 // Colours of Okabe and Ito, which colour-blind readers tell apart; a class keeps its colour.

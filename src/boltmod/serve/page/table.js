@@ -27,7 +27,7 @@ export class Table {
     }
     const seconds = (row.end_sample - row.first_sample) / rate;
     const values = [
-      time(row.start_utc), `${duration(seconds)}${row.is_on ? "" : ""}`, row.class_name ?? "…",
+      time(row.start_utc), duration(seconds), row.class_name ?? "…",
       share(row.probability), frequency(row), quantity(row.bandwidth_hz, "Hz", 3),
       `${row.symbol_rate_is_sure ? "" : "~"}${quantity(row.symbol_rate_hz, "Bd")}`,
       row.snr_db === null ? "" : `${row.snr_db.toFixed(0)} dB`,
