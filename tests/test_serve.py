@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from boltmod.recording.stretch import Stretch
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.session import Classifier
 from boltmod.serve.app import application
-from boltmod.serve.appearance import Row
+from boltmod.serve.appearance import Appearance, Row
 from boltmod.serve.demonstration import RATE_HZ, demonstration
 from boltmod.serve.excerpt import Excerpt, length_of, margin_of
 from boltmod.serve.export import written_as
@@ -167,20 +168,20 @@ def test_windows_of_a_shared_spectrum_are_those_of_the_filter(centre: float, rat
 # Signals
 
 
-def followed(classifier: Classifier, samples: np.ndarray) -> tuple[Follower, Ring]:
-    """A follower that has been told what a search finds in the samples."""
+def followed(
+    classifier: Classifier, samples: np.ndarray
+) -> tuple[Follower, Ring, list[Appearance]]:
+    """A follower that has been told what a search finds in the samples, and what that changed."""
     ring, clock = Ring(RATE), Clock(RATE, datetime(2026, 1, 1, tzinfo=UTC))
     follower = Follower(classifier, ring, clock, RATE)
     ring.add(Stretch(0, samples))
     question = Question(samples, 0, None, follower.known)
-    follower.take(question, search(question))
-    return follower, ring
+    return follower, ring, follower.take(question, search(question))
 
 
 def test_a_signal_is_named_followed_and_ended(classifier: Classifier) -> None:
     samples = band()
-    follower, ring = followed(classifier, samples[: 1 << 17])
-    (begun,) = follower.step()
+    follower, ring, (begun,) = followed(classifier, samples[: 1 << 17])
     row = begun.row(100e6)
     assert row.class_name == "QPSK"
     assert row.is_on
@@ -207,8 +208,8 @@ def test_a_signal_is_named_followed_and_ended(classifier: Classifier) -> None:
 
 
 def test_a_signal_that_falls_silent_ends_by_itself(classifier: Classifier) -> None:
-    follower, ring = followed(classifier, band(1 << 17))
-    follower.step()
+    follower, ring, _ = followed(classifier, band(1 << 17))
+    assert follower.n_on == 1
     start, n = 1 << 17, 1 << 18
     for seed in range(8):
         quiet = noise(np.random.default_rng(50 + seed), n, 0.1).astype(np.complex64)
@@ -395,7 +396,7 @@ def test_the_page_loads_nothing_from_elsewhere(page: Served) -> None:
              "style.css", "icon.svg"]  # fmt: skip
     for name in names:
         text = page.get(name).decode()
-        outside = [part for part in text.split('"') if part.startswith(("http:", "https:", "//"))]
+        outside = re.findall(r"(?:https?:|[\"'(])//[^\"')\s]+", text)
         assert outside in ([], ["http://www.w3.org/2000/svg"]), name
     with urlopen(page.url, timeout=30) as answer:
         assert answer.headers["Content-Security-Policy"] == (

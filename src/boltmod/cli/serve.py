@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boltmod.cli.sinks import opened
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
@@ -68,6 +69,7 @@ def serve(  # noqa: PLR0913 (the command's options)
     token: Annotated[
         str | None, typer.Option(help="What whoever opens the page must know; drawn if needed.")
     ] = None,
+    sink: SinkOption = None,
     threads: Annotated[int, typer.Option(min=1, help="Processors for the network.")] = 1,
     engine: Annotated[
         str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
@@ -100,7 +102,7 @@ def serve(  # noqa: PLR0913 (the command's options)
     rate_hz = None if rate is None else parse_rate(rate)
     centre_hz = None if frequency is None else parse_rate(frequency, "frequency", "hertz")
     place = Place.of(host, port, token)
-    recording = _opened(
+    recording = _open(
         source,
         FileFacts(sample_format, rate_hz, centre_hz, is_real,
                   None if channels is None else parse_channels(channels)),
@@ -111,9 +113,10 @@ def serve(  # noqa: PLR0913 (the command's options)
         stderr.print(note, markup=False, soft_wrap=True)
     path = shipped.path_of(shipped.DEFAULT) if model is None else model
     rehearse(path, engine, limit)
-    viewers = Viewers()
-    station = Station(recording, Classifier(path, threads, engine), viewers)
+    classifier, viewers = Classifier(path, threads, engine), Viewers()
     with ExitStack() as stack:
+        outlets = stack.enter_context(opened(sink or ()))
+        station = Station(recording, classifier, viewers, outlets.send)
         listening = stack.enter_context(place.bound())
         url = place.url(listening.getsockname()[1])
 
@@ -131,7 +134,7 @@ def serve(  # noqa: PLR0913 (the command's options)
         raise SourceError(station.failure)
 
 
-def _opened(
+def _open(
     source: str | None, facts: FileFacts, stream_facts: StreamFacts, is_endless: bool
 ) -> Recording:
     """What is to be shown, in real time.
@@ -157,13 +160,13 @@ def _opened(
             raise ConfigError(
                 "--channels, --real and --iq must be left out for a stream: give its --format"
             )
-        return _opened_stream(source, stream_facts)
+        return _open_stream(source, stream_facts)
     if stream_facts.gain_db is not None or stream_facts.topic is not None:
         raise ConfigError("gain and topic must be left out for a file: only streams have them")
     return Paced(open_as(Path(source), facts), is_endless)
 
 
-def _opened_stream(source: str, facts: StreamFacts) -> Recording:
+def _open_stream(source: str, facts: StreamFacts) -> Recording:
     from boltmod.recording.live import wav_pipe
     from boltmod.recording.live.address import open_stream
     from boltmod.recording.live.buffer import Overload

@@ -14,6 +14,7 @@ from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.cut.track import Track
 from boltmod.runtime.label import Label
+from boltmod.runtime.sink.event import Event
 from boltmod.runtime.symbols import symbols
 from boltmod.runtime.verdict import Tally, Verdict
 from boltmod.runtime.window import Windows
@@ -79,6 +80,27 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """Its columns by name."""
         return asdict(self)
+
+    def event(self, kind: str, rate_hz: float) -> Event:
+        """What is told of it as it begins or ends.
+
+        Args:
+            kind: `start` or `end`.
+            rate_hz: Samples of the stream a second.
+        """
+        moment, sample = (
+            (self.start_utc, self.first_sample)
+            if kind == "start"
+            else (self.end_utc, self.end_sample)
+        )
+        duration_s = (self.end_sample - self.first_sample) / rate_hz
+        return Event(
+            moment, round(sample / rate_hz, 6), kind, self.id, self.signal,
+            self.class_name, self.probability,
+            None if self.frequency_hz is None else round(self.frequency_hz / 1e6, 6),
+            self.offset_hz, self.bandwidth_hz, self.symbol_rate_hz, self.snr_db,
+            round(duration_s, 6),
+        )  # fmt: skip
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import secrets
 import socket
@@ -59,10 +60,11 @@ class Place:
         try:
             family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             return socket.create_server((self.host, self.port), family=family)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise ConfigError(
                 f"page must be served at a free address, and {self.host}:{self.port} is not "
-                f"({getattr(error, 'strerror', None) or error}): give another --port or --host"
+                f"({reason}): give another --port or --host"
             ) from None
 
     def url(self, port: int) -> str:

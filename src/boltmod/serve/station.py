@@ -16,6 +16,7 @@ from boltmod.recording.live.buffer import LiveRecording
 from boltmod.recording.recording import Recording
 from boltmod.recording.stretch import Stretch
 from boltmod.runtime.session import Classifier
+from boltmod.runtime.sink.event import Event
 from boltmod.serve import rows as waterfall
 from boltmod.serve.appearance import Appearance, Row
 from boltmod.serve.follow import Follower
@@ -83,7 +84,7 @@ class Station:
         recording: Recording,
         classifier: Classifier,
         viewer: Viewer,
-        on_event: Callable[[str, Row], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
     ) -> None:
         if recording.rate_hz is None:
             raise ConfigError("rate must be known to show signals: give it with --rate")
@@ -312,14 +313,14 @@ class Station:
             self._announce(row)
 
     def _announce(self, row: Row) -> None:
-        """Tell of a beginning and an end."""
-        if row.class_name is not None and row.id not in self._announced and row.is_on:
+        """Tell of its beginning once it has a class, and of its end."""
+        if row.class_name is not None and row.id not in self._announced:
             self._announced.add(row.id)
             self._event("start", row)
-        if not row.is_on:
-            self._announced.discard(row.id)
+        if not row.is_on and row.id in self._announced:
+            self._announced.remove(row.id)
             self._event("end", row)
 
     def _event(self, kind: str, row: Row) -> None:
         if self._on_event is not None:
-            self._on_event(kind, row)
+            self._on_event(row.event(kind, self.rate_hz))

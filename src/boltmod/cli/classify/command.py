@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boltmod.cli.sinks import SinkOption
 from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, stderr
@@ -93,6 +94,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         Path | None,
         typer.Option(help="Write a picture of the band and its signals to a .png file."),
     ] = None,
+    sink: SinkOption = None,
     frequency: Annotated[
         str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
     ] = None,
@@ -129,9 +131,9 @@ def classify(  # noqa: PLR0913 (the command's options)
     A file or pipe gets a summary at its end, a line a signal, or with --windows a line for every
     1024-sample window; a stream is told of as it comes.
 
-    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain and
-    --picture, the signals in the band are found, and each is filtered and resampled to 8 samples a
-    symbol.
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain,
+    --picture and --sink, the signals in the band are found, and each is filtered and resampled to
+    8 samples a symbol.
 
     Of a folder or several recordings it makes one table, a row a signal. Interrupted, the same
     command goes on.
@@ -170,6 +172,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         engine=engine,
         as_json=as_json,
         limit_s=limit,
+        sinks=tuple(sink or ()),
     )
     if is_many(recordings, output, cluster):
         from boltmod.cli.classify.many import answer_all

@@ -88,6 +88,10 @@ class Listener:
         """Carriers that are there all the time and that nothing changes in."""
         return self._tracks.carriers
 
+    def n_piece_of(self, recording: Recording) -> int:
+        """Samples of a recording that are looked at together."""
+        return self._n_piece or _n_piece(recording)
+
     def __call__(self, recording: Recording) -> Iterator[Windows]:
         """Listen to a recording, from its beginning to its end.
 
@@ -107,7 +111,7 @@ class Listener:
             raise ConfigError("rate must be known to select a channel: give it with --rate")
         self._constraints.check(recording.rate_hz)
         self._tracks.rate_hz = recording.rate_hz
-        n_piece = self._n_piece or _n_piece(recording)
+        n_piece = self.n_piece_of(recording)
         self._tuned_hz = recording.centre_hz
         held: list[Samples] = []
         n_held, start = 0, recording.first_sample
