@@ -28,10 +28,12 @@ from boltmod.errors import ConfigError
 from boltmod.model import shipped
 from boltmod.recording.arrays import ArrayRecording
 from boltmod.recording.stretch import Stretch
+from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.session import Classifier
 from boltmod.serve.app import application
 from boltmod.serve.appearance import Appearance, Row
+from boltmod.serve.attention import Attention
 from boltmod.serve.demonstration import RATE_HZ, demonstration
 from boltmod.serve.excerpt import Excerpt, length_of, margin_of
 from boltmod.serve.export import written_as
@@ -143,6 +145,26 @@ def test_real_samples_have_no_negative_half() -> None:
     (row,) = Rows(204_800.0, is_real=True).add(Stretch(0, np.ones(10_240, np.complex64)))
     assert row.level.shape == (N_BINS // 2,)
     assert row.level.argmax() == 0
+
+
+def test_a_burst_of_an_unknown_sender_is_looked_at_and_noise_is_not() -> None:
+    rng = np.random.default_rng(7)
+    n = 1 << 21
+    rate_hz, samples = 2e6, noise(rng, n, 0.1)
+    start = 1_500_000
+    samples[start : start + 8192] += 0.3 * shifted(np.ones(8192), 0.2)
+    rows = list(Rows(rate_hz, False).add(Stretch(0, samples.astype(np.complex64))))
+    deaf, told, wide = Attention(False), Attention(False), Attention(False)
+    for row in rows:
+        deaf.note(row, [])
+        told.note(row, [Band(0.2, 0.01)])
+        wide.note(row, [Band(-0.2, 0.3)])
+    span = deaf.newest(0)
+    assert span is not None
+    assert span[0] <= start < span[1]
+    assert deaf.newest(0) is None
+    assert told.newest(0) is None
+    assert wide.newest(span[0] + 1) is None
 
 
 # Windows out of a shared spectrum

@@ -22,7 +22,7 @@ from boltmod.serve.server import Place, Server
 from boltmod.serve.station import Station
 from boltmod.serve.viewers import Viewers
 
-PATIENCE_S = 180
+PATIENCE_S = 600
 SIZES = [(1400, 900), (400, 800)]
 
 
@@ -119,12 +119,15 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
         # While it is paused, rows wait.
         pause = browser.find_element(By.ID, "pause")
         pause.click()
-        held = script("document.getElementById('waterfall').dataset.rows")
-        clock = browser.find_element(By.ID, "clock").text
+        browser.execute_async_script(
+            "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))"
+        )
+        newest = "Number(document.getElementById('waterfall').dataset.newest)"
+        held, clock = script(newest), browser.find_element(By.ID, "clock").text
         wait(lambda: browser.find_element(By.ID, "clock").text != clock)
-        assert script("document.getElementById('waterfall').dataset.rows") == held
+        assert script(newest) == held
         pause.click()
-        wait(lambda: int(script("document.getElementById('waterfall').dataset.rows")) > int(held))
+        wait(lambda: script(newest) > held)
 
         # Nothing is cut off at any width, and everything has a name.
         for width, height in SIZES:
@@ -137,6 +140,8 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
             "(e) => !(e.textContent.trim() || e.ariaLabel || e.labels?.length)).map(String)"
         )
         assert unnamed == []
+        browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
+        wait(lambda: not detail.is_displayed())
 
     # The page says that it has lost the server, and comes back by itself.
     wait(lambda: state().startswith("connection lost"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boltmod.cli.sinks import opened
+from boltmod.cli.sinks import SinkOption, opened
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, emit, stderr
 

@@ -36,6 +36,10 @@ _MISSED = 4
 """Searches that do not find a signal, one after the other, before it counts as silent."""
 _FIRST_WINDOWS = 4
 """Windows of a piece that a signal is first named by."""
+_SETTLED = 16
+"""Windows after which a signal's name hardly changes, so that not every window is looked at."""
+_SPACING_S = 0.05
+"""Time between two windows that are looked at then."""
 _WATCHED_S = 300.0
 """Silent signals are listened for that long."""
 _FORGOTTEN_S = 1800.0
@@ -77,6 +81,12 @@ class Follower:
             for each in measured
             if each.line is not None and each.line.is_sure
         )
+
+    @property
+    def bands(self) -> list[Band]:
+        """Where something is known to be: signals, silent ones too, and bare carriers."""
+        carriers = [Band(each.offset_hz / self._rate_hz, 0.0) for each in self._tracks.carriers]
+        return [each.measured.detection.band for each in self._tracks.known] + carriers
 
     @property
     def carriers(self) -> list[BareCarrier]:
@@ -186,7 +196,8 @@ class Follower:
         length, margin = length_of(channel), margin_of(channel)
         end = ring.end - margin
         done = self._watched.get(number, 0) if appearance is None else appearance.done
-        if end - length < max(done, ring.first + margin) or length > _LONGEST:
+        is_early = end - max(length, self._spacing(appearance)) < done
+        if is_early or end - length < ring.first + margin or length > _LONGEST:
             return self._ended_by_silence(number)
         if appearance is None and not self._is_watched(track):
             return None
@@ -270,6 +281,12 @@ class Follower:
 
     def _gap(self, channel: Channel) -> int:
         return max(int(_GAP_S * self._rate_hz), 2 * length_of(channel))
+
+    def _spacing(self, appearance: Appearance | None) -> int:
+        """Samples from a window that was looked at to the next one that is, at least."""
+        if appearance is not None and appearance.tally.n_windows < _SETTLED:
+            return 0
+        return int(_SPACING_S * self._rate_hz)
 
     def _is_watched(self, track: Track) -> bool:
         """Whether a silent signal is listened for."""

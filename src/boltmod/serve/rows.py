@@ -28,11 +28,13 @@ class Row:
         n_samples: How many samples it is of.
         level: (n_bins,) int16, hundredths of a dB over full scale, lowest frequency first; a tone
             of amplitude 1 has 0 dB.
+        peak: (n_bins,) int16, the same of the loudest of the spectra that `level` is the mean of.
     """
 
     first_sample: int
     n_samples: int
     level: NDArray[np.int16]
+    peak: NDArray[np.int16]
 
 
 class Rows:
@@ -49,7 +51,7 @@ class Rows:
         window = blackman_harris(N_BINS)
         self._window = (window / window.sum()).astype(np.float32)
         self._held = np.empty(0, np.complex64)
-        self._power = np.zeros(N_BINS)
+        self._power, self._peak = np.zeros(N_BINS), np.zeros(N_BINS, np.float32)
         self._n_added = 0
         self._end = 0
 
@@ -60,8 +62,8 @@ class Rows:
             The rows that it completes.
         """
         if stretch.first_sample != self._end:
-            self._held, self._n_added = np.empty(0, np.complex64), 0
-            self._power[:] = 0
+            self._held = np.empty(0, np.complex64)
+            self._begin()
         self._end = stretch.end
         held = np.concatenate([self._held, stretch.samples])
         n_frames = len(held) // N_BINS
@@ -72,20 +74,27 @@ class Rows:
         while len(frames):
             taken = frames[: n_row - self._n_added]
             frames = frames[len(taken) :]
-            self._power += _power(taken * self._window)
+            power = _power(taken * self._window)
+            self._power += power.sum(axis=0)
+            np.maximum(self._peak, power.max(axis=0), out=self._peak)
             self._n_added += len(taken)
             first += taken.size
             if self._n_added == n_row:
-                yield Row(first - self.samples_per_row, self.samples_per_row, self._level())
-                self._power[:] = 0
-                self._n_added = 0
+                level, peak = self._level(self._power / self._n_added), self._level(self._peak)
+                self._begin()
+                yield Row(first - self.samples_per_row, self.samples_per_row, level, peak)
 
-    def _level(self) -> NDArray[np.int16]:
-        power = np.fft.fftshift(self._power / self._n_added)[self._first_bin :]
-        level_db = 10 * np.log10(np.maximum(power, _LEAST_POWER))
+    def _begin(self) -> None:
+        self._power[:], self._peak[:] = 0, 0
+        self._n_added = 0
+
+    def _level(self, power: NDArray[np.floating]) -> NDArray[np.int16]:
+        kept = np.fft.fftshift(power)[self._first_bin :]
+        level_db = 10 * np.log10(np.maximum(kept, _LEAST_POWER))
         return np.asarray(np.clip(level_db / _STEP_DB, -32768, 32767), np.int16)
 
 
-def _power(frames: Samples) -> NDArray[np.float64]:
+def _power(frames: Samples) -> NDArray[np.float32]:
+    """Power of each bin of each frame, (n, 2048)."""
     spectra = fft.fft(frames, axis=1)
-    return np.asarray((spectra.real**2 + spectra.imag**2).sum(axis=0), np.float64)
+    return np.asarray(spectra.real**2 + spectra.imag**2, np.float32)

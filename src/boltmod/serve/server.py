@@ -61,7 +61,8 @@ class Place:
             family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             return socket.create_server((self.host, self.port), family=family)
         except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else str(error)
+            is_number = error.errno and not isinstance(error, socket.gaierror)
+            reason = os.strerror(error.errno or 0) if is_number else error.strerror or str(error)
             raise ConfigError(
                 f"page must be served at a free address, and {self.host}:{self.port} is not "
                 f"({reason}): give another --port or --host"

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from boltmod import __version__
 from boltmod.errors import BoltmodError, ConfigError, first_line
 from boltmod.recording.live.buffer import LiveRecording
@@ -19,6 +22,7 @@ from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink.event import Event
 from boltmod.serve import rows as waterfall
 from boltmod.serve.appearance import Appearance, Row
+from boltmod.serve.attention import Attention
 from boltmod.serve.follow import Follower
 from boltmod.serve.paced import Paced
 from boltmod.serve.ring import Clock, Ring, written
@@ -93,10 +97,11 @@ class Station:
         zero = recording.zero if isinstance(recording, Paced) else None
         self._ring, self._clock = Ring(self.rate_hz), Clock(self.rate_hz, zero)
         self._rows = waterfall.Rows(self.rate_hz, recording.sample_format.is_real)
+        self._attention = Attention(recording.sample_format.is_real)
         self._follower = Follower(classifier, self._ring, self._clock, self.rate_hz)
         self._searcher: Searcher | None = None
-        self._asked_at, self._n_asked, self._searched, self._noise = 0.0, 0, 0, None
-        self._searched_end = 0
+        self._asked_at, self._n_asked, self._searched, self._searched_end = 0.0, 0, 0, 0
+        self._noise: NDArray[np.float64] | None = None
         self._progress = Progress()
         self._lock = threading.Lock()
         self._history: OrderedDict[int, Row] = OrderedDict()
@@ -248,6 +253,7 @@ class Station:
         self._clock.note(stretch.end)
         for row in self._rows.add(stretch):
             utc = self._clock.utc(row.first_sample)
+            self._attention.note(row, self._follower.bands)
             with self._lock:
                 self._backlog.append((row, utc))
             self._viewer.row(row, utc)
@@ -262,8 +268,8 @@ class Station:
             question, findings = answer
             self._noise = findings.noise
             end = question.start + len(question.samples)
-            self._searched += end - max(question.start, self._searched_end)
-            self._searched_end = end
+            self._searched += max(0, end - max(question.start, self._searched_end))
+            self._searched_end = max(self._searched_end, end)
             self._progress = Progress(
                 len(question.samples) / self.rate_hz,
                 now - self._asked_at,
@@ -276,23 +282,34 @@ class Station:
             self._ask(searcher, now)
 
     def _ask(self, searcher: Searcher, now: float) -> None:
-        ring = self._ring
-        held = ring.end - ring.first
-        n = _PIECES[self._n_asked % len(_PIECES)]
-        if self.rate_hz < 2 * _PIECES[0]:
-            n = _LEAST_PIECE
-        n = min(n, 1 << max(0, held.bit_length() - 1))
-        is_new = ring.end - self._searched_end >= n // 2
-        if n < _LEAST_PIECE or not is_new:
+        start, n = self._piece()
+        if n < _LEAST_PIECE:
             return
-        # What has not been looked at comes first, if it is still there.
-        start = max(ring.first, min(ring.end - n, max(self._searched_end - n // 2, 0)))
-        if ring.end - start > 2 * n:
-            start = ring.end - n
         self._asked_at = now
         self._n_asked += 1
-        piece = ring.part(start, start + n)
+        piece = self._ring.part(start, start + n)
         searcher.ask(Question(piece, start, self._noise, self._follower.known))
+
+    def _piece(self) -> tuple[int, int]:
+        """Where the next piece to search begins, and its length; 0 if there is none.
+
+        Every other one is where the waterfall has something unknown, the others are the newest that
+        there are; what has not been looked at comes first, if all of it is still there.
+        """
+        ring = self._ring
+        n = _PIECES[self._n_asked // 2 % len(_PIECES)]
+        if self.rate_hz < 2 * _PIECES[0]:
+            n = _LEAST_PIECE
+        n = min(n, 1 << max(0, (ring.end - ring.first).bit_length() - 1))
+        latest = ring.end - n
+        unknown = self._attention.newest(ring.first) if self._n_asked % 2 == 0 else None
+        if unknown is not None:
+            middle = (unknown[0] + unknown[1]) // 2
+            return max(ring.first, min(middle - n // 2, latest)), n
+        if ring.end - self._searched_end < n // 2:
+            return latest, 0
+        start = max(ring.first, min(latest, max(self._searched_end - n // 2, 0)))
+        return (latest if ring.end - start > 2 * n else start), n
 
     def _tell(self, changed: Sequence[Appearance]) -> None:
         if not changed:

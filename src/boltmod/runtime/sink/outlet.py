@@ -84,14 +84,15 @@ class _Mqtt:
 
     def __init__(self, url: SplitResult) -> None:
         try:
-            from paho.mqtt import client as mqtt
+            from paho.mqtt.client import Client, MQTTMessageInfo
+            from paho.mqtt.enums import CallbackAPIVersion
         except ModuleNotFoundError:
             raise ToolNotFoundError(
                 "paho-mqtt must be installed to tell an MQTT broker, and is not: "
                 "install it with pip install 'boltmod[mqtt]'"
             ) from None
         self._topic = unquote(url.path.strip("/")) or _TOPIC
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        self._client = Client(CallbackAPIVersion.VERSION2)
         self._client.max_queued_messages_set(_MOST_WAITING)
         if url.username is not None:
             self._client.username_pw_set(unquote(url.username), unquote(url.password or ""))
@@ -102,7 +103,7 @@ class _Mqtt:
         except OSError as error:
             raise _unreachable(url, error) from None
         self._client.loop_start()
-        self._last: mqtt.MQTTMessageInfo | None = None
+        self._last: MQTTMessageInfo | None = None
 
     def send(self, content: bytes) -> None:
         self._last = self._client.publish(self._topic, content, qos=1)

@@ -179,7 +179,7 @@ export class Waterfall {
     this.regions = [];
     if (this.hasBoxes) this.drawBoxes(context, width, height);
     this.drawCursor(context, width, height);
-    this.canvas.dataset.rows = this.rows.length;
+    this.canvas.dataset.newest = this.rows[0]?.first ?? 0;
     this.canvas.dataset.boxes = this.regions.length;
   }
 
