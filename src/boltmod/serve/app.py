@@ -8,6 +8,7 @@
 | GET /api/signals            | the session's signals                                        |
 | GET /api/signals/{id}       | one of them, with constellation, spectrum and reasons        |
 | GET /api/history.{kind}     | the same as a file: csv, jsonl, sigmf-meta                   |
+| /plugins                    | IQEngine's plugin interface, if it is asked for              |
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from boltmod.errors import ConfigError
 from boltmod.serve.export import KINDS, written_as
 from boltmod.serve.guard import Guard
+from boltmod.serve.iqengine import plugin
 from boltmod.serve.station import Station
 from boltmod.serve.viewers import Viewers, json_of, row_message, signals_message
 
@@ -52,14 +54,19 @@ class _Page(StaticFiles):
         return response
 
 
-def application(station: Station, viewers: Viewers, token: str | None = None) -> Starlette:
+def application(
+    station: Station, viewers: Viewers, token: str | None = None, iqengine: str | None = None
+) -> Starlette:
     """Make the application.
 
     Args:
         station: What is listened to; started and stopped with the application.
         viewers: Everybody who looks; the station tells them what is new.
         token: What whoever comes must know; None if nobody must.
+        iqengine: Origin of the IQEngine whose plugin this is; None if it is none.
     """
+    plugins = [] if iqengine is None else [Mount("/plugins", plugin(station.classifier, iqengine))]
+    guests = {} if iqengine is None else {"/plugins": iqengine}
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -100,9 +107,10 @@ def application(station: Station, viewers: Viewers, token: str | None = None) ->
             Route("/api/signals", signals),
             Route("/api/signals/{id:int}", signal),
             Route("/api/history.{kind}", history),
+            *plugins,
             Mount("/", _Page(directory=PAGE, html=True)),
         ],
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(Guard, token=token, guests=guests)],
         lifespan=lifespan,
     )
 

@@ -14,6 +14,7 @@ import sigmf
 from boltmod import __version__
 from boltmod.errors import ConfigError
 from boltmod.recording.recording import Recording
+from boltmod.runtime.sink.signal_detail import EXTENSION, KEY, detail_of
 from boltmod.serve.appearance import Row
 
 KINDS = {
@@ -70,6 +71,7 @@ def _sigmf(rows: Sequence[Row], recording: Recording, author: str) -> dict[str, 
         sigmf.METADATA_ONLY_KEY: True,
         sigmf.DESCRIPTION_KEY: f"signals heard live in {recording.name}",
         sigmf.RECORDER_KEY: f"boltmod {__version__}",
+        sigmf.EXTENSIONS_KEY: [EXTENSION],
     }
     annotations = [
         _annotation(row, recording.centre_hz or 0.0, author)
@@ -82,6 +84,7 @@ def _sigmf(rows: Sequence[Row], recording: Recording, author: str) -> dict[str, 
 
 def _annotation(row: Row, centre_hz: float, author: str) -> dict[str, Any]:
     probability = "" if row.probability is None else f", probability {row.probability:.3f}"
+    detail = detail_of(row.class_name or "")
     return {
         sigmf.SAMPLE_START_KEY: row.first_sample,
         sigmf.SAMPLE_COUNT_KEY: row.end_sample - row.first_sample,
@@ -90,4 +93,4 @@ def _annotation(row: Row, centre_hz: float, author: str) -> dict[str, Any]:
         sigmf.LABEL_KEY: row.class_name or "signal",
         sigmf.GENERATOR_KEY: author,
         sigmf.COMMENT_KEY: f"signal {row.signal}, {row.start_utc} to {row.end_utc}{probability}",
-    }
+    } | ({KEY: detail} if detail else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,10 +43,13 @@ class Guard:
     Args:
         app: What is guarded.
         token: What whoever comes must know; None if nobody must.
+        guests: Origins of other sites' pages, by the beginning of the paths that they may ask for.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
-        self._app, self._token = app, token
+    def __init__(
+        self, app: ASGIApp, token: str | None, guests: Mapping[str, str] | None = None
+    ) -> None:
+        self._app, self._token, self._guests = app, token, dict(guests or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As any ASGI application."""
@@ -65,7 +68,11 @@ class Guard:
         if self._token is None and _name_of(host) not in _LOCAL_NAMES:
             return "this page is for this computer alone: open it at 127.0.0.1"
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        is_guest = origin is not None and any(
+            origin == guest and scope["path"].startswith(path)
+            for path, guest in self._guests.items()
+        )
+        if origin is not None and not is_guest and origin.partition("://")[2] != host:
             return "another site's page may not ask"
         if self._token is not None and not self._knows_token(scope, headers):
             return "the token is missing or wrong: open the address that boltmod serve printed"

@@ -93,7 +93,7 @@ class Station:
         if recording.rate_hz is None:
             raise ConfigError("rate must be known to show signals: give it with --rate")
         self.recording, self.rate_hz = recording, recording.rate_hz
-        self._classifier, self._viewer, self._on_event = classifier, viewer, on_event
+        self.classifier, self._viewer, self._on_event = classifier, viewer, on_event
         zero = recording.zero if isinstance(recording, Paced) else None
         self._ring, self._clock = Ring(self.rate_hz), Clock(self.rate_hz, zero)
         self._rows = waterfall.Rows(self.rate_hz, recording.sample_format.is_real)
@@ -149,8 +149,8 @@ class Station:
             "high_hz": half,
             "n_bins": waterfall.N_BINS // 2 if is_real else waterfall.N_BINS,
             "samples_per_row": self._rows.samples_per_row,
-            "model": self._classifier.name,
-            "engine": str(self._classifier.engine),
+            "model": self.classifier.name,
+            "engine": str(self.classifier.engine),
             "notes": list(self.recording.notes),
             "session": written(self._started),
         }
