@@ -25,8 +25,8 @@ def serve(  # noqa: PLR0913 (the command's options)
         str | None,
         typer.Argument(
             metavar="[SOURCE]",
-            help="A recording, played back at its rate; - for a pipe; zmq://HOST:PORT or "
-            "rtl_tcp://HOST:PORT. Generated signals if not given.",
+            help="A recording, played back at its rate; - for a pipe; zmq://HOST:PORT, "
+            "rtl_tcp://HOST:PORT or soapy://driver=NAME. Generated signals if not given.",
         ),
     ] = None,
     model: Annotated[
@@ -53,10 +53,10 @@ def serve(  # noqa: PLR0913 (the command's options)
         str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
     ] = None,
     frequency: Annotated[
-        str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
+        str | None, typer.Option(help="Middle of the band on the air; receivers tune there.")
     ] = None,
     gain: Annotated[
-        float | None, typer.Option(help="Gain of rtl_tcp's tuner in dB; automatic if not.")
+        float | None, typer.Option(help="Gain of a receiver in dB; automatic if not.")
     ] = None,
     topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a recording again and again.")] = False,

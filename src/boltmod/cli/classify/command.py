@@ -27,7 +27,8 @@ def classify(  # noqa: PLR0913 (the command's options)
         typer.Argument(
             metavar="INPUT",
             help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
-            "publisher) or rtl_tcp://HOST:PORT. Or a folder, or several recordings.",
+            "publisher), rtl_tcp://HOST:PORT or soapy://driver=NAME. Or a folder, or several "
+            "recordings.",
         ),
     ],
     model: Annotated[
@@ -96,10 +97,10 @@ def classify(  # noqa: PLR0913 (the command's options)
     ] = None,
     sink: SinkOption = None,
     frequency: Annotated[
-        str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
+        str | None, typer.Option(help="Middle of the band on the air; receivers tune there.")
     ] = None,
     gain: Annotated[
-        float | None, typer.Option(help="Gain of rtl_tcp's tuner in dB; automatic if not.")
+        float | None, typer.Option(help="Gain of a receiver in dB; automatic if not.")
     ] = None,
     topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
     live: Annotated[

@@ -39,7 +39,7 @@ class Request:
         explains: Reasons for each signal.
         output: A file for the labels.
         picture: A file for a picture.
-        gain_db: Gain of rtl_tcp's tuner.
+        gain_db: Gain of a receiver's tuner.
         topic: ZeroMQ messages to take.
         is_live: Whether a pipe's windows may be dropped.
         timeout_s: Silence that ends a stream.
