@@ -32,7 +32,7 @@ _STEP_S = 0.02
 """Time after which a step leaves the other signals to the next one."""
 _GAP_S = 1.0
 """A longer silence ends an appearance."""
-_MISSED = 4
+_MISSED = 8
 """Searches that do not find a signal, one after the other, before it counts as silent."""
 _FIRST_WINDOWS = 4
 """Windows of a piece that a signal is first named by."""
@@ -40,6 +40,10 @@ _SETTLED = 16
 """Windows after which a signal's name hardly changes, so that not every window is looked at."""
 _SPACING_S = 0.05
 """Time between two windows that are looked at then."""
+_AGREED = 2
+"""Measurements, one after the other, that must agree until a signal is believed."""
+_SAME_CARRIER = 0.02
+"""Of the symbol rate: distance of carriers that agree."""
 _WATCHED_S = 300.0
 """Silent signals are listened for that long."""
 _FORGOTTEN_S = 1800.0
@@ -70,17 +74,21 @@ class Follower:
         self._watched: dict[int, int] = {}
         self._turn: list[int] = []
         self._channels: dict[int, tuple[Measured, Channel]] = {}
+        self._n_agreed: dict[int, int] = {}
         self._n = 0
 
     @property
     def known(self) -> tuple[Known, ...]:
-        """Signals that are on and that need not be measured again."""
-        measured = [each.track.measured for each in self._on.values() if each.is_measured]
-        return tuple(
-            Known(each.detection.band, each.detection.snr_db)
-            for each in measured
-            if each.line is not None and each.line.is_sure
-        )
+        """Signals that are on and that need not be measured again.
+
+        A short piece may show a line that is none: two measurements must agree.
+        """
+        settled = [
+            each.track.measured
+            for each in self._on.values()
+            if each.is_measured and self._n_agreed.get(each.track.number, 0) >= _AGREED
+        ]
+        return tuple(Known(each.detection.band, each.detection.snr_db) for each in settled)
 
     @property
     def bands(self) -> list[Band]:
@@ -111,8 +119,10 @@ class Follower:
             if measured.is_bare:
                 self._tracks.note_carrier(measured)
                 continue
+            before = self._carriers()
             track = self._tracks.of(measured)
             if track is not None:
+                self._compare(track, before.get(track.number))
                 found.add(track.number)
                 changed[track.number] = self._hear(track, measured.detection.spans, piece)
         for detection in findings.seen:
@@ -121,7 +131,10 @@ class Follower:
                 found.add(track.number)
                 changed[track.number] = self._hear(track, detection.spans, piece)
         for number, appearance in list(self._on.items()):
-            appearance.n_missed = 0 if number in found else appearance.n_missed + 1
+            if number in found:
+                appearance.n_missed = 0
+            elif question.start >= appearance.first_sample:
+                appearance.n_missed += 1
             if appearance.n_missed >= _MISSED:
                 changed[number] = self._end(number)
         self._forget()
@@ -159,6 +172,19 @@ class Follower:
             like, default=None,
             key=lambda each: abs(each.measured.detection.band.centre - band.centre),
         )  # fmt: skip
+
+    def _carriers(self) -> dict[int, float | None]:
+        return {each.number: each.measured.carrier for each in self._tracks.known}
+
+    def _compare(self, track: Track, before: float | None) -> None:
+        """Count how often, one after the other, a signal was measured to be at the same place."""
+        measured = track.measured
+        if measured.line is None or not measured.line.is_sure:
+            return
+        now, number = measured.carrier, track.number
+        reach = _SAME_CARRIER * track.symbol_rate
+        is_same = before is not None and now is not None and abs(now - before) < reach
+        self._n_agreed[number] = self._n_agreed.get(number, 0) + 1 if is_same or now is None else 1
 
     def _hear(self, track: Track, spans: tuple[Span, ...], piece: Excerpt) -> Appearance:
         """Note that a signal is on in a piece, and name it by that if it has no name yet."""
@@ -302,3 +328,4 @@ class Follower:
                 self._heard.pop(number, None)
                 self._watched.pop(number, None)
                 self._channels.pop(number, None)
+                self._n_agreed.pop(number, None)

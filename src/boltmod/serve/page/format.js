@@ -30,7 +30,7 @@ export function offset(hz, centre, span) {
 }
 
 export function time(utc) {
-  return utc.slice(11, 21);
+  return utc.slice(11, 19);
 }
 
 export function duration(seconds) {

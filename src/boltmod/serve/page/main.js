@@ -4,16 +4,18 @@ import { Connection } from "./connection.js";
 import { Detail } from "./detail.js";
 import { duration, frequency, offset, quantity } from "./format.js";
 import { Table } from "./table.js";
-import { Waterfall, drawScale } from "./waterfall.js";
+import { MOST_ROWS, Waterfall, drawScale } from "./waterfall.js";
 
 const MOST_SIGNALS = 2000;
+const MOST_CARRIERS = 8;
 const ANNOUNCED_MS = 2500;
 const DETAIL_MS = 1000;
 const find = (id) => document.getElementById(id);
 const signals = new Map();
 let hello = null;
 let isPaused = false;
-let pending = [];
+let waitingRows = []; // while it is paused, the newest of both
+const waitingSignals = new Map();
 let lastAnnounced = 0;
 let session = null;
 
@@ -52,10 +54,21 @@ function setState(state, message = "") {
   find("state").dataset.state = state;
 }
 
+function keep(rows, row) {
+  rows.set(row.id, row);
+  if (rows.size > MOST_SIGNALS) rows.delete(rows.keys().next().value);
+}
+
+function showSignals() {
+  find("nothing").hidden = signals.size > 0;
+  const hidden = signals.size - table.lines.size;
+  find("more").textContent = hidden > 0 ? `${hidden} older ones are in the saved files.` : "";
+  waterfall.redraw();
+}
+
 function take(row) {
   const before = signals.get(row.id);
-  signals.set(row.id, row);
-  if (signals.size > MOST_SIGNALS) signals.delete(signals.keys().next().value);
+  keep(signals, row);
   table.update(row, hello.rate_hz);
   if (row.is_on && row.class_name && !before?.class_name) announce(`${row.class_name} at ${frequency(row)}`);
 }
@@ -72,6 +85,8 @@ const handlers = {
     hello = message;
     if (session !== message.session) { // another run: its signals have other numbers
       signals.clear();
+      waitingSignals.clear();
+      waitingRows = [];
       table.begin();
       choose(null);
       session = message.session;
@@ -85,16 +100,20 @@ const handlers = {
     setState("connecting");
   },
   row(row) {
-    if (isPaused) pending = [...pending.slice(-600), () => waterfall.add(row)];
-    else waterfall.add(row);
+    if (!isPaused) {
+      waterfall.add(row);
+      return;
+    }
+    waitingRows.push(row);
+    if (waitingRows.length > MOST_ROWS) waitingRows.shift();
   },
   signals(message) {
-    const apply = () => message.rows.forEach(take);
-    if (isPaused) pending.push(apply); else apply();
-    find("nothing").hidden = signals.size > 0;
-    const hidden = signals.size - table.lines.size;
-    find("more").textContent = hidden > 0 ? `${hidden} older ones are in the saved files.` : "";
-    waterfall.redraw();
+    if (isPaused) {
+      for (const row of message.rows) keep(waitingSignals, row);
+      return;
+    }
+    message.rows.forEach(take);
+    showSignals();
   },
   status(message) {
     setState(message.state, message.message);
@@ -105,8 +124,10 @@ const handlers = {
     find("search").textContent = search.took_s
       ? `${message.n_on} on · new signals are looked for in ${(100 * search.share).toFixed(0)} % of the time`
         + ` (${duration(search.piece_s)} took ${duration(search.took_s)})${dropped}` : `starting${dropped}`;
-    find("carriers").textContent = message.carriers.length
-      ? `Bare carriers: ${message.carriers.map((each) => offset(each.offset_hz, hello.centre_hz, 1e4)).join(", ")}` : "";
+    const carriers = message.carriers.map((each) => offset(each.offset_hz, hello.centre_hz, 1e4));
+    const more = carriers.length > MOST_CARRIERS ? ` and ${carriers.length - MOST_CARRIERS} more` : "";
+    find("carriers").textContent = carriers.length
+      ? `Bare carriers: ${carriers.slice(-MOST_CARRIERS).join(", ")}${more}` : "";
   },
   lost(wait) {
     setState("lost", `trying again in ${duration(wait / 1000)}`);
@@ -124,9 +145,11 @@ function pause(is) {
   find("pause").setAttribute("aria-pressed", String(is));
   find("pause").textContent = is ? "Go on" : "Pause";
   if (!is) {
-    pending.forEach((apply) => apply());
-    pending = [];
-    waterfall.redraw();
+    waitingSignals.forEach(take);
+    waitingSignals.clear();
+    waitingRows.forEach((row) => waterfall.add(row));
+    waitingRows = [];
+    showSignals();
   }
 }
 

@@ -54,11 +54,12 @@ export class Table {
     }
     line.cells[2].className = "class";
     const after = [...this.body.rows].find((each) => Number(each.dataset.id) < row.id);
-    if (!after && this.body.rows.length >= MOST) return null;
+    if (!after && !row.is_on && this.body.rows.length >= MOST) return null;
     this.body.insertBefore(line, after ?? null);
     this.lines.set(row.id, line);
-    if (this.body.rows.length > MOST) {
-      const last = this.body.rows[this.body.rows.length - 1];
+    if (this.body.rows.length > MOST) { // what is on stays, however long it has been
+      const rows = [...this.body.rows].filter((each) => each !== line);
+      const last = rows.findLast((each) => each.classList.contains("over")) ?? rows.at(-1);
       this.lines.delete(Number(last.dataset.id));
       last.remove();
     }

@@ -2,7 +2,7 @@
 
 import { colour, duration, offset, quantity, share } from "./format.js";
 
-const MOST_ROWS = 600;
+export const MOST_ROWS = 600;
 const TOP_PX = 22;
 const LEFT_PX = 0;
 const TRACE_PX = 70;
@@ -209,7 +209,7 @@ export class Waterfall {
     context.fillStyle = "#d5dbe2";
     context.font = "11px system-ui, sans-serif";
     context.textBaseline = "middle";
-    const n = Math.max(2, Math.floor(width / 120));
+    const n = Math.max(3, Math.floor(width / 110));
     const raw = span / n;
     const power = 10 ** Math.floor(Math.log10(raw));
     const step = [1, 2, 5, 10].map((each) => each * power).find((each) => each >= raw);
@@ -232,7 +232,7 @@ export class Waterfall {
     const end = this.rows.length ? this.rows[0].first + this.band.samples_per_row : 0;
     context.font = "600 12px system-ui, sans-serif";
     context.textBaseline = "middle";
-    const taken = [];
+    const labels = []; // over all boxes
     const signals = [...this.signals.values()].sort((a, b) => b.id - a.id);
     for (const row of signals) {
       const top = this.top + this.rowOf(row.is_on ? Math.max(end, row.end_sample) : row.end_sample) * this.rowHeight;
@@ -253,7 +253,11 @@ export class Waterfall {
       this.regions.push({ id: row.id, x, y: top, width: wide, height: tall });
       const text = row.class_name === null ? "…"
         : row.probability === null ? row.class_name : `${row.class_name} ${share(row.probability)}`;
-      this.drawLabel(context, text, { x, y: Math.max(top, this.top) }, width, taken, isChosen, row);
+      labels.push([text, { x, y: Math.max(top, this.top) }, isChosen, row]);
+    }
+    const taken = [];
+    for (const [text, at, isChosen, row] of labels) {
+      this.drawLabel(context, text, at, width, taken, isChosen, row);
     }
   }
 
