@@ -10,16 +10,15 @@ last line, half of the labels' delay, the 99 % of them, and the longest.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
 import shutil
 import threading
 import time
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
 
 import numpy as np
-import uvicorn
 from numpy.typing import NDArray
 from selenium import webdriver
 
@@ -121,10 +120,42 @@ def opened() -> webdriver.Chrome:
     return browser
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was on the screen.
+
+    Args:
+        shown: Where each labelled window ended, and when its label could be seen (ms since 1970).
+        passed_s: For how long it was watched.
+        used_s: Processor time meanwhile, but for the search's process and the browser.
+        share_dropped: Share of the samples that were not taken in time.
+    """
+
+    shown: list[tuple[int, float]]
+    passed_s: float
+    used_s: float
+    share_dropped: float
+
+
+def watched(browser: webdriver.Chrome, recording: LiveRecording, asked: Namespace) -> Seen:
+    """Look at the page from its first label on."""
+    until = time.monotonic() + asked.patience
+    while not browser.execute_script("return window.shown.length"):
+        if time.monotonic() > until:
+            raise SystemExit(f"no label in {asked.patience:g} s")
+        time.sleep(0.5)
+    used_s, began = time.process_time(), time.monotonic()
+    n_seen, n_dropped = recording.n_seen, recording.n_dropped
+    browser.execute_script("window.shown.length = 0")
+    time.sleep(asked.seconds)
+    shown = browser.execute_script("return window.shown")
+    share = (recording.n_dropped - n_dropped) / max(1, recording.n_seen - n_seen)
+    return Seen(shown, time.monotonic() - began, time.process_time() - used_s, share)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    summary = (__doc__ or "").partition("\n")[0]
+    parser = ArgumentParser(description=summary)
     parser.add_argument("--rate", default="2.4M")
     parser.add_argument("--seconds", type=float, default=60, help="after the first label")
     parser.add_argument("--patience", type=float, default=180, help="seconds for the first label")
@@ -136,43 +167,32 @@ def main() -> None:
     station, ready = Station(recording, classifier, viewers), threading.Event()
     browser = opened()
     with Place("127.0.0.1", 0).bound() as listening:
-        server: uvicorn.Server = Server(application(station, viewers), ready.set)
+        server = Server(application(station, viewers), ready.set)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
-        ready.wait()
         try:
+            ready.wait()
             browser.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-            until = time.monotonic() + asked.patience
-            while not browser.execute_script("return window.shown.length"):
-                if time.monotonic() > until:
-                    raise SystemExit(f"no label in {asked.patience:g} s")
-                time.sleep(0.5)
-            before, began = time.process_time(), time.monotonic()
-            n_before, dropped_before = recording.n_seen, recording.n_dropped
-            browser.execute_script("window.shown.length = 0")
-            time.sleep(asked.seconds)
-            shown = browser.execute_script("return window.shown")
-            passed, used = time.monotonic() - began, time.process_time() - before
+            seen = watched(browser, recording, asked)
         finally:
             browser.quit()
             server.should_exit = True
             thread.join()
     assert receiver.began is not None
-    delays = 1e3 * np.array([now / 1e3 - receiver.began - end / rate_hz for end, now in shown])
-    n_windows = recording.n_seen - n_before
-    share = (recording.n_dropped - dropped_before) / n_windows
+    began_ms = 1e3 * receiver.began
+    delays_ms = np.array([now - began_ms - 1e3 * end / rate_hz for end, now in seen.shown])
     names = sorted({str(each.class_name) for each in station.history()})
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    search = station.status()["search"]
+    print(f"named: {', '.join(names)}; searched {search['share']:.1%} of the stream")
     print(
-        f"signals named {', '.join(names)}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        f"samples dropped {seen.share_dropped:.1%}; {seen.used_s / seen.passed_s:.2f} cores; "
+        f"{peak_mib:.0f} MiB at most; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
-    print(f"samples dropped {share:.1%}; {used / passed:.2f} cores but for the search; "
-          f"memory {peak_mib:.0f} MiB at most")  # fmt: skip
-    print(json.dumps({"status": station.status()["search"], "n_labels": len(delays)}))
-    half, most, longest = np.quantile(delays, [0.5, 0.99, 1])
+    half, most, longest = np.quantile(delays_ms, [0.5, 0.99, 1])
     print(
         f"label on the screen at {rate_hz / 1e6:g} MS/s after its window's last sample, ms: "
-        f"p50 {half:.0f}, p99 {most:.0f}, longest {longest:.0f} ({len(delays):,} labels)"
+        f"p50 {half:.0f}, p99 {most:.0f}, longest {longest:.0f} ({len(delays_ms):,} labels)"
     )
 
 

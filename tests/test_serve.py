@@ -152,7 +152,7 @@ def test_a_burst_of_an_unknown_sender_is_looked_at_and_noise_is_not() -> None:
     rng = np.random.default_rng(7)
     n = 1 << 21
     rate_hz, samples = 2e6, noise(rng, n, 0.1)
-    start = 1_500_000
+    start = 1_430_000  # in one row
     samples[start : start + 8192] += 0.3 * shifted(np.ones(8192), 0.2)
     rows = list(Rows(rate_hz, False).add(Stretch(0, samples.astype(np.complex64))))
     deaf, told, wide = Attention(False), Attention(False), Attention(False)
