@@ -38,7 +38,7 @@ _FIRST_WINDOWS = 4
 """Windows of a piece that a signal is first named by."""
 _SETTLED = 16
 """Windows after which a signal's name hardly changes, so that not every window is looked at."""
-_SPACING_S = 0.05
+_SPACING_S = 0.1
 """Time between two windows that are looked at then."""
 _AGREED = 2
 """Measurements, one after the other, that must agree until a signal is believed."""
