@@ -20,7 +20,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --constraint constraints.txt $(TORCH_INDEX) torch
-	@$(PIP) --constraint constraints.txt --editable '.[train,search,live,parquet,test]'
+	@$(PIP) --constraint constraints.txt --editable '.[train,search,live,mqtt,serve,parquet,test]'
 	@touch $@
 
 .venv: $(VENV)/.installed

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from typer.testing import CliRunner
 
@@ -45,6 +46,19 @@ def test_every_form_gives_the_same_scores(name: str, kind: Format, tmp_path: Pat
     )
     assert (wanted == got).all()
     assert not list(tmp_path.glob("*.tmp*"))
+
+
+@pytest.mark.parametrize("kind", [Format.ONNX, Format.QCDQ])
+def test_gnu_radio_4_is_told_how_a_frame_goes_in(kind: Format, tmp_path: Path) -> None:
+    """Its `OnnxInference` binds (1, history_depth, input_size), a data set a row."""
+    path = tmp_path / "model.onnx"
+    onnx.save(formats.convert(model_of("boltnet"), kind), path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    told = session.get_modelmeta().custom_metadata_map
+    assert told["normalise_mode"] == "None"
+    shape = (1, int(told["history_depth"]), int(told["input_size"]))
+    (scores,) = session.run(None, {session.get_inputs()[0].name: np.zeros(shape, np.float32)})
+    assert scores.shape == (1, len(onnx_file.load(path).metadata.classes))
 
 
 def test_only_standard_operators_but_in_qonnx() -> None:

@@ -376,8 +376,8 @@ def test_nobody_at_the_port():
 @pytest.mark.parametrize(
     ("address", "facts", "message"),
     [
-        ("udp://127.0.0.1:1", {}, "address must begin with zmq://, tcp://, ipc:// or rtl_tcp://, "
-         "not udp://: convert the stream, or pipe it in with -"),
+        ("udp://127.0.0.1:1", {}, "address must begin with zmq://, tcp://, ipc://, rtl_tcp:// or "
+         "soapy://, not udp://: convert the stream, or pipe it in with -"),
         ("zmq://127.0.0.1", {}, "address must be such as zmq://127.0.0.1:5555, not "
          "'tcp://127.0.0.1' (invalid argument): write it so"),
         ("rtl_tcp://:1234", {"rate_hz": 1e6},
@@ -390,7 +390,7 @@ def test_nobody_at_the_port():
         ("rtl_tcp://127.0.0.1", {"rate_hz": 1e6, "gain_db": -1.0},
          "gain must be between 0 and 100 dB, not -1: tuners have up to about 50"),
         ("zmq://127.0.0.1:1", {"gain_db": 1.0},
-         "gain must be left out for zmq://127.0.0.1:1: only rtl_tcp can be told"),
+         "gain must be left out for zmq://127.0.0.1:1: only receivers can be told"),
         ("rtl_tcp://127.0.0.1", {"topic": "a"},
          "topic must be left out for rtl_tcp://127.0.0.1: only ZeroMQ has topics"),
     ],
@@ -712,7 +712,7 @@ def test_a_document_is_whole_after_an_error_too(model_path):
     ("arguments", "message"),
     [
         (["--timeout", "0"], "timeout must be above 0 s, not 0: leave it out to wait"),
-        (["--gain", "1"], "gain must be left out for -: only rtl_tcp can be told"),
+        (["--gain", "1"], "gain must be left out for -: only receivers can be told"),
     ],
 )
 def test_wrong_options(model_path, arguments, message):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import hand_made_networks as hand_made
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError, ToolNotFoundError
-from boltmod.evaluation.recording_picture import check_path, draw, symbols
+from boltmod.evaluation.recording_picture import check_path, draw
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram, Waterfall
 from boltmod.runtime.cut.listener import Listener

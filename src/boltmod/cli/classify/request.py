@@ -39,7 +39,7 @@ class Request:
         explains: Reasons for each signal.
         output: A file for the labels.
         picture: A file for a picture.
-        gain_db: Gain of rtl_tcp's tuner.
+        gain_db: Gain of a receiver's tuner.
         topic: ZeroMQ messages to take.
         is_live: Whether a pipe's windows may be dropped.
         timeout_s: Silence that ends a stream.
@@ -48,6 +48,7 @@ class Request:
         as_json: JSON on standard output.
         wav: What has been read of a WAV file in a pipe.
         limit_s: Time that reading a stranger's model may take.
+        sinks: Addresses that are told of each signal.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Request:
     as_json: bool = False
     wav: Beginning | None = None
     limit_s: float | None = None
+    sinks: tuple[str, ...] = ()
 
     @property
     def is_stream(self) -> bool:
@@ -103,7 +105,7 @@ class Request:
     @property
     def needs_signals(self) -> bool:
         """Whether something is asked for that only signals have."""
-        asks = self.summary_only or self.explains or self.picture is not None
+        asks = self.summary_only or self.explains or self.picture is not None or bool(self.sinks)
         return asks or self.constraints != Constraints()
 
     @property
@@ -196,6 +198,8 @@ class Request:
             )
         if self.picture is not None:
             raise ConfigError("picture must be left out for several recordings: each has its own")
+        if self.sinks:
+            raise ConfigError("sink must be left out for several recordings: it is told of one")
         if self.shows_windows:
             raise ConfigError(
                 "windows must be left out for several recordings: their table has a row a signal"
@@ -230,8 +234,8 @@ _REFUSALS: tuple[tuple[Callable[[Request], bool], str], ...] = (
     ),
     (
         lambda asked: asked.channel == "none" and asked.needs_signals,
-        "channel must not be none where an offset, bandwidth, symbol rate, summary or picture "
-        "is asked for: leave --channel out",
+        "channel must not be none where an offset, bandwidth, symbol rate, summary, picture or "
+        "sink is asked for: leave --channel out",
     ),
     (
         lambda asked: asked.compares and (asked.is_stream or asked.looks_for_signals),

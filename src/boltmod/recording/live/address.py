@@ -1,4 +1,4 @@
-"""Streams by their address: zmq://HOST:PORT, tcp://HOST:PORT, ipc://PATH, rtl_tcp://HOST:PORT."""
+"""Streams by their address: zmq://, tcp://, ipc://, rtl_tcp:// or soapy:// and what follows."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ _ADDRESS = re.compile(r"([a-z_]+)://(.*)", re.ASCII)
 _ZMQ_SCHEMES = ("zmq", "tcp", "ipc")
 _RTL_TCP = "rtl_tcp"
 _RTL_TCP_PORT = 1234
+_SOAPY = "soapy"
+_OF_RECEIVERS = {_RTL_TCP: SampleFormat.CU8, _SOAPY: SampleFormat.CF32}
+"""What receivers send."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class StreamFacts:
     Args:
         sample_format: Name of its sample format; cf32 over ZeroMQ, cu8 from rtl_tcp if None.
         rate_hz: Samples a second; None if nobody knows.
-        frequency_hz: Middle of its band as a radio frequency; rtl_tcp tunes there.
-        gain_db: Gain of rtl_tcp's tuner; its own choice if None.
+        frequency_hz: Middle of its band as a radio frequency; receivers tune there.
+        gain_db: Gain of a receiver's tuner; its own choice if None.
         topic: What ZeroMQ messages to take; all if None.
         wav: What has been read of a WAV file in a pipe.
     """
@@ -59,12 +62,12 @@ def open_stream(
     Raises:
         ConfigError: The address or a fact is wrong or missing.
         SourceError: Nobody answers there.
-        ToolNotFoundError: pyzmq is needed and not installed.
+        ToolNotFoundError: pyzmq or SoapySDR is needed and not installed.
     """
     match = _ADDRESS.fullmatch(address)
     scheme = "-" if match is None else match[1]
-    if facts.gain_db is not None and scheme != _RTL_TCP:
-        raise ConfigError(f"gain must be left out for {address}: only rtl_tcp can be told")
+    if facts.gain_db is not None and scheme not in (_RTL_TCP, _SOAPY):
+        raise ConfigError(f"gain must be left out for {address}: only receivers can be told")
     if facts.topic is not None and scheme not in _ZMQ_SCHEMES:
         raise ConfigError(f"topic must be left out for {address}: only ZeroMQ has topics")
     sample_format = _sample_format(scheme, facts)
@@ -84,9 +87,11 @@ def open_stream(
         source.about = _assumed(facts, sample_format)
     elif scheme == _RTL_TCP:
         source = _rtl_tcp(match[2], address, facts)
+    elif scheme == _SOAPY:
+        source = _soapy(match[2], facts)
     else:
         raise ConfigError(
-            "address must begin with zmq://, tcp://, ipc:// or rtl_tcp://, "
+            "address must begin with zmq://, tcp://, ipc://, rtl_tcp:// or soapy://, "
             f"not {scheme}://: convert the stream, or pipe it in with -"
         )
     live = LiveRecording(source, sample_format, facts.rate_hz, facts.frequency_hz, overload)
@@ -95,9 +100,11 @@ def open_stream(
 
 
 def _sample_format(scheme: str, facts: StreamFacts) -> SampleFormat:
-    if scheme == _RTL_TCP and facts.sample_format not in (None, SampleFormat.CU8.label):
+    own = _OF_RECEIVERS.get(scheme)
+    if own is not None and facts.sample_format not in (None, own.label):
         raise ConfigError(
-            f"sample format of rtl_tcp must be cu8, not {facts.sample_format}: leave --format out"
+            f"sample format of {scheme} must be {own.label}, not {facts.sample_format}: "
+            "leave --format out"
         )
     if facts.sample_format is not None:
         return SampleFormat.named(facts.sample_format)
@@ -105,7 +112,7 @@ def _sample_format(scheme: str, facts: StreamFacts) -> SampleFormat:
         raise ConfigError(
             "sample format of standard input must be given: add --format cf32, ci16, ci8 or cu8"
         )
-    return SampleFormat.CU8 if scheme == _RTL_TCP else SampleFormat.CF32
+    return own or SampleFormat.CF32
 
 
 def _assumed(facts: StreamFacts, sample_format: SampleFormat) -> str:
@@ -127,3 +134,11 @@ def _rtl_tcp(place: str, address: str, facts: StreamFacts) -> ByteSource:
         raise ConfigError("rate must be given for rtl_tcp: add --rate 2.4M")
     return RtlTcp(host.strip("[]"), int(port), Tuning(facts.rate_hz, facts.frequency_hz,
                                                       facts.gain_db))  # fmt: skip
+
+
+def _soapy(arguments: str, facts: StreamFacts) -> ByteSource:
+    from boltmod.recording.live.soapy import Soapy, Tuning
+
+    if facts.rate_hz is None:
+        raise ConfigError("rate must be given for soapy: add --rate 2.4M")
+    return Soapy(arguments, Tuning(facts.rate_hz, facts.frequency_hz, facts.gain_db))

@@ -88,6 +88,10 @@ class Listener:
         """Carriers that are there all the time and that nothing changes in."""
         return self._tracks.carriers
 
+    def n_piece_of(self, recording: Recording) -> int:
+        """Samples of a recording that are looked at together."""
+        return self._n_piece or _n_piece(recording)
+
     def __call__(self, recording: Recording) -> Iterator[Windows]:
         """Listen to a recording, from its beginning to its end.
 
@@ -107,7 +111,7 @@ class Listener:
             raise ConfigError("rate must be known to select a channel: give it with --rate")
         self._constraints.check(recording.rate_hz)
         self._tracks.rate_hz = recording.rate_hz
-        n_piece = self._n_piece or _n_piece(recording)
+        n_piece = self.n_piece_of(recording)
         self._tuned_hz = recording.centre_hz
         held: list[Samples] = []
         n_held, start = 0, recording.first_sample
@@ -182,7 +186,7 @@ class Listener:
         length = FRAME_LENGTH / samples_out
         starts = _starts(span[0], span[1], length)
         margin = _REACH / channel.cut_off
-        least = _least_power(measured)
+        least = least_power(measured)
         for first in range(0, len(starts), _WINDOWS_AT_ONCE):
             group = starts[first : first + _WINDOWS_AT_ONCE]
             begin = max(start, int(group[0] - margin))
@@ -263,7 +267,7 @@ def _part(alone: Samples, first: int) -> Samples:
     return window
 
 
-def _least_power(measured: Measured) -> float:
+def least_power(measured: Measured) -> float:
     """Power that a window must have to hold more than the noise beside a signal."""
     snr_db = measured.detection.snr_db
     if np.isnan(snr_db):

@@ -149,6 +149,7 @@ class Tracks:
         self.carriers: list[BareCarrier] = []
         self.n_ignored = 0
         """Signals that came after the 256th."""
+        self._n_numbered = 0
 
     def wanted(self, found: list[Detection], piece: Span) -> list[Detection]:
         """Of the signals found in a piece, those that are asked for, as they are asked for."""
@@ -192,8 +193,13 @@ class Tracks:
         if len(self.known) >= _MOST_SIGNALS:
             self.n_ignored += 1
             return None
-        self.known.append(Track(len(self.known) + 1, measured, self.rate_hz))
+        self._n_numbered += 1
+        self.known.append(Track(self._n_numbered, measured, self.rate_hz))
         return self.known[-1]
+
+    def forget(self, track: Track) -> None:
+        """Drop a signal that has long been silent; its number is not given again."""
+        self.known.remove(track)
 
     def _corrected(self, measured: Measured) -> Measured:
         """What was measured, but for what was told."""

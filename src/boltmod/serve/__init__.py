@@ -1,0 +1,1 @@
+"""A live page: the waterfall of a source with a box and a label for each signal."""

@@ -1,0 +1,169 @@
+"""Looking for signals in a piece of a stream: what a process of its own does.
+
+The search is that of `boltmod classify`, which takes several times as long as a fast stream lasts.
+It therefore looks at the newest piece whenever it is done with the one before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.band import Band
+from boltmod.runtime.cut.channel.detect import look
+from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.front_end import clean
+from boltmod.runtime.cut.channel.measure import Measured, measure
+
+_CLEARER_DB = 3.0
+"""What is so much clearer than before is measured again."""
+_LATER = 5
+"""Priority given up, so that the labels come first."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A signal whose carrier and symbol rate are known.
+
+    Args:
+        band: Where it is.
+        snr_db: How clear it was when it was measured.
+    """
+
+    band: Band
+    snr_db: float
+
+    def covers(self, found: Detection) -> bool:
+        """Whether a detection is this, and no clearer than it was."""
+        return self.band.is_same(found.band) and found.snr_db < self.snr_db + _CLEARER_DB
+
+
+@dataclass(frozen=True)
+class Question:
+    """A piece to look at.
+
+    Args:
+        samples: The piece.
+        start: Number of its first sample.
+        noise: Shape of the noise in what came before; None at first.
+        known: Signals that need not be measured again.
+    """
+
+    samples: Samples
+    start: int
+    noise: NDArray[np.float64] | None
+    known: tuple[Known, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is in a piece, spans counted in samples of the stream.
+
+    Args:
+        measured: Signals that were not known.
+        seen: Detections of those that were.
+        noise: Shape of the noise.
+    """
+
+    measured: tuple[Measured, ...]
+    seen: tuple[Detection, ...]
+    noise: NDArray[np.float64] | None
+
+
+def search(question: Question) -> Findings:
+    """Find the signals of a piece, and measure those that are not known."""
+    cleaned = clean(question.samples)
+    found, noise = look(cleaned, question.noise)
+    measured, seen = [], []
+    for detection in (_moved(each, question.start) for each in found):
+        if any(each.covers(detection) for each in question.known):
+            seen.append(detection)
+            continue
+        new = measure(cleaned.samples, question.start, detection)
+        if new is not None:
+            measured.append(new)
+    return Findings(tuple(measured), tuple(seen), noise)
+
+
+def _moved(detection: Detection, start: int) -> Detection:
+    spans, clear = (
+        tuple((a + start, b + start) for a, b in each)
+        for each in (detection.spans, detection.clear)
+    )
+    return replace(detection, spans=spans, clear=clear)
+
+
+class Searcher:
+    """Has one piece at a time looked at, in another process of low priority.
+
+    That process is begun anew if it has died; what it was asked is lost then.
+    """
+
+    def __init__(self) -> None:
+        self.n_lost = 0
+        """Pieces that the process died over."""
+        self._asked: Question | None = None
+        self._begin()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it can be asked."""
+        return self._asked is None
+
+    def ask(self, question: Question) -> None:
+        """Have a piece looked at."""
+        self._asked = question
+        try:
+            self._pipe.send(question)
+        except OSError:
+            self._lose()
+
+    def answer(self) -> tuple[Question, Findings] | None:
+        """What was found, once, when it is there."""
+        question = self._asked
+        if question is None or not self._pipe.poll():
+            return None
+        try:
+            findings: Findings = self._pipe.recv()
+        except (EOFError, OSError):
+            self._lose()
+            return None
+        self._asked = None
+        return question, findings
+
+    def close(self) -> None:
+        """End the process; what it works on is given up."""
+        self._pipe.close()
+        self._process.terminate()
+        self._process.join()
+
+    def _begin(self) -> None:
+        context = get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_answer_all, args=(other,), daemon=True)
+        self._process.start()
+        other.close()
+
+    def _lose(self) -> None:
+        self.close()
+        self.n_lost += 1
+        self._asked = None
+        self._begin()
+
+
+def _answer_all(pipe: Connection) -> None:
+    """Answer questions until whoever asks has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_LATER)
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(search(pipe.recv()))
