@@ -188,7 +188,7 @@ INLINE void tile16(const plan *p, const level *l, const shifting *s, const int k
                    int16_t *y, const int n_parts)
 {
     const int two = kind == BY_PAIR || (kind == BY_FLOATS && terms[2]);
-    part16 one[8], other[8];
+    part16 one[8], other[8] = {{0}};
     sums16(one, x[0], terms[0], terms[1], n_parts);
     if (two) sums16(other, x[1], terms[2], terms[3], n_parts);
     UNROLLED for (int j = 0; j < n_parts; j++) {
@@ -214,7 +214,11 @@ INLINE void row16_by(const plan *p, const level *l, const int kind, const int16_
         const int16_t *at[2] = {x[0] + t, x[1] + t};
         tile16(p, l, &s, kind, at, terms, n, lowest, y + t, 4);
     }
-    for (; t < rounded; t += PART) {
+    for (; t + 2 * PART <= rounded; t += 2 * PART) {
+        const int16_t *at[2] = {x[0] + t, x[1] + t};
+        tile16(p, l, &s, kind, at, terms, n, lowest, y + t, 2);
+    }
+    if (t < rounded) {
         const int16_t *at[2] = {x[0] + t, x[1] + t};
         tile16(p, l, &s, kind, at, terms, n, lowest, y + t, 1);
     }

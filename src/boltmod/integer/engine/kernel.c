@@ -32,6 +32,7 @@ static void take(const plan *p, const op *o, char *w, const float *iq)
     case CHOOSE: choose(p, o, w); break;
     case LEVEL: divide(p, o, w); break;
     case COPY: copy(p, o, w); break;
+    case PRODUCTS: products(p, o, w); break;
     case PACK: pack(p, o, w); break;
     case QUADS: quads(p, o, w); break;
     default: phases(p, o, w); break;

@@ -77,6 +77,36 @@ static void dense(const plan *p, const op *o, char *w)
 }
 
 
+/* Of one sample a channel. */
+static void requantise_channels(const plan *p, const op *o, char *w)
+{
+    const tensor *y = p->tensors + o->y;
+    const level *l = (const level *)(p->data + o->a[0]);
+    const int n = o->a[1], lowest = o->a[2], two = o->n_sources == 2, channels = y->channels;
+    const int16_t *a = AT(int16_t, w, p->tensors + o->x[0], 0);
+    const int16_t *b = AT(int16_t, w, p->tensors + o->x[1], 0);
+    int16_t *to = AT(int16_t, w, y, 0);
+    for (int c = 0; c < channels; c++, l++) {
+        int32_t v;
+        if (l->kind == BY_CONSTANT) {
+            v = l->addend;
+        } else if (l->kind == BY_TABLE) {
+            v = p->data[l->thresholds + a[c] - l->fine];
+        } else if (l->kind == BY_COUNT) {
+            v = lowest;
+            for (int k = 0; k < n; k++) v += a[c] >= p->data[l->thresholds + k];
+        } else if (l->kind == BY_FLOATS) {
+            const int32_t k = (int32_t)estimate(l, two, a[c], b[c], n) - 1;
+            v = lowest + exactly(p, l, two, n, k < 0 ? 0 : k > n ? n : k, a[c], b[c]);
+        } else {
+            v = ((l->coarse * 32768 + l->fine) * a[c] + l->addend) >> l->shift;
+            v = v < lowest ? lowest : v;
+            v = v > lowest + n ? lowest + n : v;
+        }
+        to[c] = (int16_t)v;
+    }
+}
+
 /* a: levels, thresholds a channel, lowest, whether rows. */
 static void requantise(const plan *p, const op *o, char *w)
 {
@@ -84,6 +114,10 @@ static void requantise(const plan *p, const op *o, char *w)
     const level *levels = (const level *)(p->data + o->a[0]);
     const int n = o->a[1], lowest = o->a[2], two = o->n_sources == 2;
     int32_t a[MOST], b[MOST], to[MOST];
+    if (y->length == 1 && !y->wide && !x->wide) {
+        requantise_channels(p, o, w);
+        return;
+    }
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
         const int by_product = l->kind != BY_FLOATS && l->kind < BY_COUNT;
@@ -181,6 +215,40 @@ static void add(const plan *p, const op *o, char *w)
     }
 }
 
+/* Sums of two products. a: the second one's factors, signs. */
+static void products(const plan *p, const op *o, char *w)
+{
+    const tensor *y = p->tensors + o->y;
+    const tensor *of[4] = {p->tensors + o->x[0], p->tensors + o->x[1], p->tensors + o->a[0],
+                           p->tensors + o->a[1]};
+    const int one = o->a[2], other = o->a[3];
+    for (int c = 0; c < y->channels; c++) {
+        const int16_t *x[4];
+        for (int i = 0; i < 4; i++) x[i] = AT(int16_t, w, of[i], c);
+        int t = 0;
+#ifdef HALF
+        const HALF zero = op_(set1_epi16)(0);
+        for (; t + PART <= y->length; t += PART) {
+            HALF v[4], sum[2];
+            for (int i = 0; i < 4; i++) v[i] = (HALF) * (const loose16 *)(x[i] + t);
+            if (one < 0) v[0] = op_(sub_epi16)(zero, v[0]);
+            if (other < 0) v[2] = op_(sub_epi16)(zero, v[2]);
+            sum[0] = op_(madd_epi16)(op_(unpacklo_epi16)(v[0], v[2]), op_(unpacklo_epi16)(v[1], v[3]));
+            sum[1] = op_(madd_epi16)(op_(unpackhi_epi16)(v[0], v[2]), op_(unpackhi_epi16)(v[1], v[3]));
+            if (y->wide) {
+                put_in_order(AT(int32_t, w, y, c) + t, sum);
+                continue;
+            }
+            *(loose16 *)(AT(int16_t, w, y, c) + t) = (part16)op_(packs_epi32)(sum[0], sum[1]);
+        }
+#endif
+        for (; t < y->length; t++) {
+            const int32_t sum = one * x[0][t] * x[1][t] + other * x[2][t] * x[3][t];
+            if (y->wide) AT(int32_t, w, y, c)[t] = sum; else AT(int16_t, w, y, c)[t] = (int16_t)sum;
+        }
+    }
+}
+
 static void product(const plan *p, const op *o, char *w)
 {
     const tensor *x0 = p->tensors + o->x[0], *x1 = p->tensors + o->x[1], *y = p->tensors + o->y;
@@ -199,9 +267,10 @@ static void product(const plan *p, const op *o, char *w)
 
 static int32_t sum_of(const int16_t *x, int n)
 {
-    int32_t sum = 0, each[WIDE / 4];
+    int32_t sum = 0;
     int t = 0;
 #ifdef HALF
+    int32_t each[WIDE / 4];
     HALF sums = op_(set1_epi32)(0);
     for (; t + PART <= n; t += PART)
         sums = PRODUCT_SUM((HALF) * (const loose16 *)(x + t), op_(set1_epi16)(1), sums);

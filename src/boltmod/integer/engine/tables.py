@@ -32,7 +32,7 @@ KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
-        "instant", "choose", "level", "copy", "phases", "pack", "quads",
+        "instant", "choose", "level", "copy", "phases", "pack", "quads", "products",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -200,10 +200,24 @@ def tables(program: Program, by_quads: bool = False) -> Tables:
 
 
 def _is_fused(program: Program, step: Step) -> bool:
-    """Whether a convolution is taken together with the requantisation behind it."""
+    """Whether a convolution, or a product, is taken together with the only step that reads it."""
+    readers = program.consumers(step.name)
+    if isinstance(step, form.Product):
+        return len(readers) == 1 and _is_of_products(program, readers[0])
     if not isinstance(step, form.Convolve) or step.shape[1] == 1:
         return False
-    return [type(each) for each in program.consumers(step.name)] == [form.Requantise]
+    return [type(each) for each in readers] == [form.Requantise]
+
+
+def _is_of_products(program: Program, step: Step) -> bool:
+    """Whether a step is the sum of two products of 16 bits that nothing else reads."""
+    if not isinstance(step, form.Add) or step.shape[1] == 1 or len(set(step.sources)) != 2:
+        return False
+    sources = [program[name] for name in step.sources]
+    factors = [program[name] for each in sources for name in each.sources]
+    alone = all(len(program.consumers(name)) == 1 for name in step.sources)
+    products = all(isinstance(each, form.Product) for each in sources)
+    return alone and products and all(-(2**15) < s.range[0] and not is_wide(s) for s in factors)
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -487,6 +501,11 @@ def _write_product(record: Any, found: Found, size: int) -> bool:
 
 
 def _add(m: _Making, step: form.Add) -> None:
+    if _is_of_products(m.program, step):
+        one, other = (m.program[name].sources for name in step.sources)
+        numbers = [m.number(name) for name in (*one, *other)]
+        m.op("products", m.room_for(step), tuple(numbers[:2]), *numbers[2:], *step.signs)
+        return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
 

@@ -58,7 +58,7 @@ typedef struct {
 enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
-       COPY, PHASES, PACK, QUADS };
+       COPY, PHASES, PACK, QUADS, PRODUCTS };
 
 typedef struct {
     int32_t kind, n_sources, y, x[2], a[8];
@@ -131,3 +131,22 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #define PRODUCT_SUM(a, b, c) op_(add_epi32)(op_(madd_epi16)(a, b), c)
 #endif
 
+#ifdef HALF
+/* Sums of pairs that came of the lower and the upper halves of parts, as samples follow. */
+INLINE void put_in_order(int32_t *y, const HALF *pairs)
+{
+#if WIDE == 64
+    const HALF low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+    const HALF high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    _mm512_storeu_si512(y, _mm512_permutex2var_epi64(pairs[0], low, pairs[1]));
+    _mm512_storeu_si512(y + 16, _mm512_permutex2var_epi64(pairs[0], high, pairs[1]));
+#elif WIDE == 32
+    const HALF low = _mm256_permute2x128_si256(pairs[0], pairs[1], 0x20);
+    const HALF high = _mm256_permute2x128_si256(pairs[0], pairs[1], 0x31);
+    memcpy(y, &low, sizeof low);
+    memcpy(y + 8, &high, sizeof high);
+#else
+    memcpy(y, pairs, 2 * sizeof *pairs);
+#endif
+}
+#endif
