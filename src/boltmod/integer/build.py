@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 
+from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer.builder import Builder
 from boltmod.integer.constants import attributes, refused
 from boltmod.integer.form import Program
-from boltmod.integer.operators import READERS
+from boltmod.integer.operators import READERS, Reader
+from boltmod.integer.real import Reading
 from boltmod.integer.value import Value
 from boltmod.model.onnx_file import QONNX_DOMAINS, Model, as_model
 
@@ -54,9 +56,17 @@ def _take(b: Builder, node: onnx.NodeProto) -> None:
     read = READERS.get(node.op_type)
     if read is None or node.domain not in ("", "ai.onnx", *QONNX_DOMAINS):
         raise refused(node, f"be one of {', '.join(READERS)}", node.op_type)
-    value = b.values[node.output[0]] = read(b, node)
+    value = b.values[node.output[0]] = _read(b, node, read)
     if node.op_type in ("Quant", "IntQuant") and isinstance(value, Value):
         b.origins.setdefault(value.terms[0].tensor, node.output[0])
+
+
+def _read(b: Builder, node: onnx.NodeProto, read: Reader) -> Any:
+    """Read an operator as integers, or, where it has none, as real numbers."""
+    try:
+        return read(b, node)
+    except UnsupportedOperatorError as refusal:
+        return Reading(b.values, b.constants, b.growing.frame_shape, node, refusal).read()
 
 
 def _constant_of(node: onnx.NodeProto) -> Any:

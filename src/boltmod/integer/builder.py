@@ -11,6 +11,7 @@ from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import receiver
 from boltmod.integer.constants import Grid, refused
 from boltmod.integer.form import FRAMES, Program
+from boltmod.integer.real import Real
 from boltmod.integer.steps import Growing, live_steps
 from boltmod.integer.value import Value
 from boltmod.model.onnx_file import Model
@@ -69,6 +70,8 @@ class Builder:
     def finish(self) -> Program:
         """Return the program of what was taken."""
         value = self.values.get(self.model.output_name)
+        if isinstance(value, Real):
+            raise value.refusal
         if not isinstance(value, Value) or len(value.terms) != 1 or not value.is_scaled_only:
             raise UnsupportedOperatorError(
                 f"{self.model.name} must end in a quantised dense layer to have a meaning in "
@@ -95,6 +98,8 @@ class Builder:
     def value(self, node: onnx.NodeProto, index: int = 0) -> Value:
         """Return an operand that is made of quantised values."""
         value = self.values.get(node.input[index])
+        if isinstance(value, Real):
+            raise value.refusal
         if not isinstance(value, Value):
             raise refused(node, "take quantised values", "what no quantiser made")
         return value

@@ -78,7 +78,7 @@ def _step(document: dict[str, Any]) -> Step:
 
 
 def _read(word: str, name: str, value: Any) -> Any:
-    if name in ("sources", "shape", "signs"):
+    if name in ("sources", "shape", "signs", "operations"):
         return tuple(value)
     if isinstance(value, dict):
         return MultiplyShift(**{key: _read(word, key, each) for key, each in value.items()})

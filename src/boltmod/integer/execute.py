@@ -144,6 +144,62 @@ def _level(step: form.Level, x: Integers, power: Integers) -> Integers:
     return np.where(x < 0, -y, np.minimum(y, step.most))
 
 
+def _formula(step: form.Formula, *sources: NDArray[Any]) -> Integers:
+    rows: list[NDArray[np.float64]] = []
+    with np.errstate(all="ignore"):
+        for line in step.operations:
+            word, *words = line.split()
+            rows.append(_OPERATIONS[word](rows, sources, words))
+        value = rows[-1] / step.scale
+        low, high = step.range
+        value = np.minimum(np.where(value > low, value, low), high)
+    return np.rint(value).astype(np.int64)
+
+
+def _numbers(words: list[str]) -> NDArray[np.float64]:
+    return np.array([float.fromhex(word) for word in words])[:, np.newaxis]
+
+
+def _mean(x: NDArray[np.float64], kernel: int, stride: int) -> NDArray[np.float64]:
+    n, channels, length = x.shape
+    if kernel == length:
+        lanes = np.zeros((n, channels, 8))
+        for begin in range(0, length, 8):
+            part = x[:, :, begin : begin + 8]
+            lanes[:, :, : part.shape[2]] += part
+        while lanes.shape[2] > 1:
+            lanes = lanes[:, :, ::2] + lanes[:, :, 1::2]
+        return np.asarray(lanes / kernel)
+    stop = length - kernel + 1
+    total = x[:, :, 0:stop:stride]
+    for k in range(1, kernel):
+        total = total + x[:, :, k : k + stop : stride]
+    return np.asarray(total / kernel)
+
+
+def _moved(x: NDArray[np.float64], words: list[str]) -> NDArray[np.float64]:
+    channel, channels, sample, samples = map(int, words)
+    return x[:, channel : channel + channels, sample : sample + samples]
+
+
+_OPERATIONS: dict[str, Callable[[list[Any], Any, list[str]], NDArray[np.float64]]] = {
+    "source": lambda rows, sources, w: sources[int(w[0])].astype(np.float64),
+    "times": lambda rows, _, w: rows[int(w[0])] * _numbers(w[1:]),
+    "plus": lambda rows, _, w: rows[int(w[0])] + _numbers(w[1:]),
+    "over": lambda rows, _, w: rows[int(w[0])] / _numbers(w[1:]),
+    "add": lambda rows, _, w: rows[int(w[0])] + rows[int(w[1])],
+    "subtract": lambda rows, _, w: rows[int(w[0])] - rows[int(w[1])],
+    "multiply": lambda rows, _, w: rows[int(w[0])] * rows[int(w[1])],
+    "divide": lambda rows, _, w: rows[int(w[0])] / rows[int(w[1])],
+    "root": lambda rows, _, w: np.sqrt(rows[int(w[0])]),
+    "least": lambda rows, _, w: np.where(rows[int(w[0])] > (n := _numbers(w[1:])), rows[int(w[0])], n),
+    "most": lambda rows, _, w: np.where(rows[int(w[0])] < (n := _numbers(w[1:])), rows[int(w[0])], n),
+    "mean": lambda rows, _, w: _mean(rows[int(w[0])], int(w[1]), int(w[2])),
+    "move": lambda rows, _, w: _moved(rows[int(w[0])], w[1:]),
+    "join": lambda rows, _, w: np.concatenate([rows[int(each)] for each in w], 1),
+}
+"""What a formula's operations do."""
+
 _RUN: dict[type[form.Step], Callable[..., NDArray[Any]]] = {
     form.Quantise: _quantise,
     form.Move: _move,
@@ -158,5 +214,6 @@ _RUN: dict[type[form.Step], Callable[..., NDArray[Any]]] = {
     form.Instant: _instant,
     form.Choose: _choose,
     form.Level: _level,
+    form.Formula: _formula,
 }
 """How each kind of step is taken."""

@@ -311,11 +311,39 @@ class Level(Step):
     word = "level"
 
 
+@dataclass(frozen=True, eq=False)
+class Formula(Step):
+    """Real numbers in float64 up to a quantiser: y = round(value / scale), ties to even, clipped.
+
+    Each operation makes rows of float64 by its number; what is rounded, and in which order, is as
+    written, so that every execution says the same. The last one is the value.
+
+    Args:
+        operations: `source i` (of the sources), `times a n…`, `plus a n…` (a number for all
+            channels, or one each), `over a n`, `add a b`, `subtract a b`, `multiply a b`,
+            `divide a b`, `root a`, `least a n` (n where a is less), `most a n` (n where it is more),
+            `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
+            `join a…` (channels). Numbers are hexadecimal floats. A mean over a whole row adds every
+            eighth sample, then ((0+1)+(2+3))+((4+5)+(6+7)), then divides; others add in order.
+        scale: The quantiser's step; of no number, the lowest level.
+    """
+
+    operations: tuple[str, ...]
+    scale: float
+
+    word = "formula"
+
+    @property
+    def detail(self) -> str:
+        """How long it is."""
+        return f"{len(self.operations)} operations in float64"
+
+
 STEPS: dict[str, type[Step]] = {
     each.word: each
     for each in (
         Quantise, Move, Reshape, Join, Convolve, Total, Maximum, Add, Product, Requantise, Instant,
-        Choose, Level,
+        Choose, Level, Formula,
     )
 }  # fmt: skip
 """Every kind of step by its word."""

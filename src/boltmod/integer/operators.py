@@ -16,6 +16,7 @@ from boltmod.integer.builder import Builder, Chosen, Levelled
 from boltmod.integer.constants import Grid, Quantiser, attributes, refused
 from boltmod.integer.exact import float_thresholds, fraction
 from boltmod.integer.form import FRAMES
+from boltmod.integer.real import Real, quantised
 from boltmod.integer.requantise import requantise
 from boltmod.integer.value import ONE, Fractions, Term, Value
 
@@ -36,6 +37,10 @@ def _quant(b: Builder, node: onnx.NodeProto) -> Any:
         return _quantised_frames(b, quantiser, step)
     if isinstance(b.values.get(source), Levelled):
         return _level(b, node, b.values[source], quantiser, step)
+    if isinstance(b.values.get(source), Real):
+        tensor = quantised(b.growing, b.values[source], quantiser)
+        n_channels = b.values[source].shape[0]
+        return Value.plain((Term(tensor, (step,) * n_channels),), b.values[source].shape)
     value = b.value(node)
     tensor = requantise(b.growing, value, quantiser)
     return Value.plain((Term(tensor, (step,) * value.n_channels),), value.shape)
@@ -401,13 +406,21 @@ def _ceil(b: Builder, node: onnx.NodeProto) -> Any:
     return None
 
 
+def _real_alone(b: Builder, node: onnx.NodeProto) -> Any:
+    b.value(node)
+    raise refused(node, "be behind a quantiser", "between integers")
+
+
 def _identity(b: Builder, node: onnx.NodeProto) -> Any:
     if node.input[0] in b.constants:
         b.constants[node.output[0]] = b.constants[node.input[0]]
     return b.values.get(node.input[0])
 
 
-READERS: dict[str, Callable[[Builder, onnx.NodeProto], Any]] = {
+Reader = Callable[[Builder, onnx.NodeProto], Any]
+"""Reads an operator."""
+
+READERS: dict[str, Reader] = {
     "Quant": _quant,
     "IntQuant": _quant,
     "Conv": _conv,
@@ -430,6 +443,8 @@ READERS: dict[str, Callable[[Builder, onnx.NodeProto], Any]] = {
     "Concat": _concat,
     "Reshape": _reshape,
     "Flatten": _reshape,
+    "Unsqueeze": _real_alone,
+    "Clip": _real_alone,
     "Transpose": _transpose,
     "Ceil": _ceil,
     "Identity": _identity,

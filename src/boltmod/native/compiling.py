@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -54,8 +55,15 @@ class Kernel:
 
     def facts(self) -> str:
         """What its library depends on: another text, another library."""
-        texts = [path.read_text(encoding="utf-8") for path in (self.source, _CHOOSER)]
+        texts = [_with_headers(path) for path in (self.source, _CHOOSER)]
         return "\n".join([*texts, *FLAGS, *self.flags, repr(widths()), *_target()])
+
+
+def _with_headers(path: Path) -> str:
+    """A C file's text, and those of the headers of the package that it includes."""
+    text = path.read_text(encoding="utf-8")
+    names = re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
+    return "\n".join([text, *(_with_headers(path.parent / name) for name in names)])
 
 
 ENGINE = Kernel(

@@ -2,13 +2,7 @@
  * Which widths of vectors this library holds the kernel in, and whether the processor has them.
  * compiling.py compiles kernel.c once for each and lists them in HELD, the widest first.
  */
-#include <stdint.h>
-
-#ifdef _WIN32
-#define EXPORTED __declspec(dllexport)
-#else
-#define EXPORTED __attribute__((visibility("default")))
-#endif
+#include "widths.h"
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>

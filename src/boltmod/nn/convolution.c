@@ -8,20 +8,7 @@
  * The gradient of its input is such a sum of the output's gradient, the gradient of its weights are
  * products of rows.
  */
-#include <stdint.h>
-#include <string.h>
-
-#ifdef _WIN32
-#define EXPORTED __declspec(dllexport)
-#else
-#define EXPORTED __attribute__((visibility("default")))
-#endif
-#ifndef WIDTH_NAME /* each width of vectors has its own; native/compiling.py joins them */
-#define WIDTH_NAME plain
-#endif
-#define JOINED(a, b) a##_##b
-#define NAMED(a, b) JOINED(a, b)
-#define FUNCTION(name) EXPORTED void NAMED(boltmod_##name, WIDTH_NAME)
+#include "../native/widths.h"
 
 /* Bytes of the processor's vectors; outputs, and vectors of each, that are summed at once: as many
  * as the registers hold. ALONE is for one output. */
@@ -48,7 +35,6 @@
 #endif
 #define LANES ((int64_t)(WIDE / sizeof(float)))
 #define MULTIPLE 16
-#define INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(WIDE)));
 typedef int32_t mask __attribute__((vector_size(WIDE)));

@@ -41,6 +41,14 @@ class Staircase:
         return int(ends.min(1).sum()), int(ends.max(1).sum())
 
     @property
+    def only_level(self) -> int | None:
+        """The level of every sum, if they all have the same."""
+        low, high = self.ends
+        if ((self.thresholds > low) & (self.thresholds <= high)).any():
+            return None
+        return self.lowest + int((self.thresholds <= low).sum())
+
+    @property
     def sizes(self) -> Integers:
         """Largest magnitude of each source."""
         return np.asarray(np.abs(self.reach).max(1))
@@ -69,10 +77,6 @@ def _slope(stairs: Staircase) -> float:
     return float(up @ up) / float(up @ across)
 
 
-def _only_level(stairs: Staircase) -> int:
-    return stairs.lowest + int((stairs.thresholds <= stairs.ends[0]).sum())
-
-
 def _off(stairs: Staircase, slope: float) -> tuple[float, float]:
     """Addend in the middle of what the thresholds ask for, and how far they are from it."""
     low, high = stairs.ends
@@ -93,9 +97,8 @@ def _off(stairs: Staircase, slope: float) -> tuple[float, float]:
 def by_floats(stairs: Staircase) -> Line:
     """Return the line in float32, in levels above the lowest."""
     slope = _slope(stairs)
-    if slope == 0:
-        level = _only_level(stairs) - stairs.lowest
-        return Line((0.0,) * len(stairs.reach), level + 0.5, 0.0)
+    if stairs.only_level is not None:
+        return Line((0.0,) * len(stairs.reach), stairs.only_level - stairs.lowest + 0.5, 0.0)
     factors = (slope * stairs.coefficients).astype(np.float32)
     addend, off = _off(stairs, slope)
     largest = float((np.abs(factors) * stairs.sizes).sum()) + abs(addend) + 2

@@ -32,7 +32,7 @@ KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
-        "instant", "choose", "level", "copy", "phases", "pack", "quads",
+        "instant", "choose", "level", "copy", "phases", "pack", "quads", "products",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -51,7 +51,7 @@ _MOST_SLACK = 0.2
 _LONGEST_TABLE = 2048
 """Levels of a channel that are kept as they are, where nothing shorter is exact."""
 
-_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE = 1, 2, 3, 4, 5
+_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT = range(1, 8)
 """Kinds of levels that are exact by themselves; the others are by floats."""
 
 _HALF = 16
@@ -200,10 +200,24 @@ def tables(program: Program, by_quads: bool = False) -> Tables:
 
 
 def _is_fused(program: Program, step: Step) -> bool:
-    """Whether a convolution is taken together with the requantisation behind it."""
+    """Whether a convolution, or a product, is taken together with the only step that reads it."""
+    readers = program.consumers(step.name)
+    if isinstance(step, form.Product):
+        return len(readers) == 1 and _is_of_products(program, readers[0])
     if not isinstance(step, form.Convolve) or step.shape[1] == 1:
         return False
-    return [type(each) for each in program.consumers(step.name)] == [form.Requantise]
+    return [type(each) for each in readers] == [form.Requantise]
+
+
+def _is_of_products(program: Program, step: Step) -> bool:
+    """Whether a step is the sum of two products of 16 bits that nothing else reads."""
+    if not isinstance(step, form.Add) or step.shape[1] == 1 or len(set(step.sources)) != 2:
+        return False
+    sources = [program[name] for name in step.sources]
+    factors = [program[name] for each in sources for name in each.sources]
+    alone = all(len(program.consumers(name)) == 1 for name in step.sources)
+    products = all(isinstance(each, form.Product) for each in sources)
+    return alone and products and all(-(2**15) < s.range[0] and not is_wide(s) for s in factors)
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -436,9 +450,13 @@ def _levels(
         reach = np.array([[s.low[channel], s.high[channel]] for s in sources], np.int64)
         coefficients = step.coefficients[:, channel]
         stairs = Staircase(coefficients, step.thresholds[channel], step.lowest, reach)
-        found = find_one(step, channel, reach) if len(reach) == 1 and not wide else None
-        if found is not None:
-            _write_product(record, found, int(stairs.sizes[0]))
+        if stairs.only_level is not None:
+            record["kind"], record["addend"] = _BY_CONSTANT, stairs.only_level
+            record["offset"] = by_floats(stairs).addend
+            continue
+        alone = len(reach) == 1 or fused
+        found = find_one(step, channel, reach) if alone and not wide else None
+        if found is not None and _write_product(record, found, int(stairs.sizes[0])):
             continue
         line = by_floats(stairs)
         low, high = (int(each) for each in reach[0])
@@ -457,9 +475,20 @@ def _levels(
     return records
 
 
-def _write_product(record: Any, found: Found, size: int) -> None:
-    """Write multiply, add, shift, if that fits with a shift of half a word or more."""
-    (factor,), addend, shift = found.factors, found.addend, found.shift
+def _write_product(record: Any, found: Found, size: int) -> bool:
+    """Write multiply, add, shift, with a shift of half a word or more if that fits.
+
+    Returns:
+        Whether it is written: two sums take factors of 16 bits alone.
+    """
+    addend, shift = found.addend, found.shift
+    factor = found.factors[0]
+    if len(found.factors) == 2:
+        if max(map(abs, found.factors)) >= 2**15:
+            return False
+        record["fine"], record["coarse"] = found.factors
+        record["kind"], record["addend"], record["shift"] = _BY_PAIR, addend, shift
+        return True
     more = max(0, _HALF - shift)
     if abs(factor) << more < 2**15 and (abs(factor) * size + abs(addend)) << more < 2**31:
         factor, addend, shift = factor << more, addend << more, shift + more
@@ -468,9 +497,15 @@ def _write_product(record: Any, found: Found, size: int) -> None:
     record["kind"] = (_BY_HALVES if shift >= _HALF else _BY_FINE) if is_fine else _BY_BOTH
     record["fine"], record["coarse"] = fine, (factor - fine) >> 15
     record["addend"], record["shift"] = addend, shift
+    return True
 
 
 def _add(m: _Making, step: form.Add) -> None:
+    if _is_of_products(m.program, step):
+        one, other = (m.program[name].sources for name in step.sources)
+        numbers = [m.number(name) for name in (*one, *other)]
+        m.op("products", m.room_for(step), tuple(numbers[:2]), *numbers[2:], *step.signs)
+        return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
 
