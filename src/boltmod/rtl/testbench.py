@@ -46,7 +46,7 @@ def source(top: Top, n_frames: int) -> str:
         "CLASSES": len(top.composition.scores),
         "SCORE": top.score_shape.width,
         "LABEL": len(top.out_label),
-        "WARM": top.composition.fabric.latency + top.composition.fabric.n_clocks + 16,
+        "WARM": top.flush + 16,
         "PATIENCE": 20 * (top.latency + top.composition.fabric.slot + 1000),
     }
     parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())

@@ -53,6 +53,13 @@ class Top(Elaboratable):  # type: ignore[misc]
         self.steps = Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
         self.out_start, self.out_steps = Signal(), Signal(len(self.steps))
         self.time = max(wire.time for wire in composition.scores)
+        # What the handshake counts, for a proof that it counts right.
+        self.place_in = Signal(range(composition.fabric.n_clocks))
+        self.n_full = Signal(range(3))
+        self.room = Signal(range(self.depth + 1), init=self.depth)
+        self.n_queued = Signal(range(self.depth + 1))
+        self.busy = Signal(range(self.flush + 1), init=self.flush)
+        self.found = Signal()
         if n_classes + _AFTER_SCORES + 4 > composition.fabric.n_clocks:
             raise UnsupportedOperatorError(
                 f"{composition.program.name} has {n_classes} classes to compare in the "
@@ -95,9 +102,9 @@ class Top(Elaboratable):  # type: ignore[misc]
         memory = Memory(shape=len(self.in_i) + len(self.in_q), depth=2 * n, init=[])
         m.submodules.frames = memory
         write, read = memory.write_port(), memory.read_port()
-        n_full, taken = Signal(range(3)), Signal()
+        n_full, taken = self.n_full, Signal()
         half_in, half_out = Signal(), Signal()
-        place_in, place_out = Signal(range(n)), Signal(range(n))
+        place_in, place_out = self.place_in, Signal(range(n))
         at = Mux(self.in_first, 0, place_in)
         given, filled = Signal(), Signal()
         m.d.comb += [
@@ -125,14 +132,12 @@ class Top(Elaboratable):  # type: ignore[misc]
     def _starting(self, m: Module, may: Value, done: Signal) -> None:
         """Start a frame when one is there, the one before is past and its result has room."""
         fabric = self.composition.fabric
-        flush, wait = fabric.latency + fabric.n_clocks, fabric.slot - 1
-        busy = Signal(range(max(flush, wait) + 1), init=flush)
-        room = Signal(range(self.depth + 1), init=self.depth)
+        busy, room = self.busy, self.room
         starts = Signal()
         m.d.comb += starts.eq(may & (busy == 0) & (room != 0))
         m.d.sync += [fabric.start.eq(starts), room.eq(room - starts + done)]
         with m.If(starts):
-            m.d.sync += busy.eq(wait)
+            m.d.sync += busy.eq(fabric.slot - 1)
         with m.Elif(busy != 0):
             m.d.sync += busy.eq(busy - 1)
 
@@ -141,6 +146,11 @@ class Top(Elaboratable):  # type: ignore[misc]
         """Frames that may be on the way or wait for their reader."""
         fabric = self.composition.fabric
         return -(-self.latency // fabric.slot) + 2
+
+    @property
+    def flush(self) -> int:
+        """Clocks behind a reset until nothing is left of the frames before it."""
+        return self.latency + self.composition.fabric.slot
 
     def _results(self, m: Module) -> Signal:
         """Add the search for the largest score and the queue of results; what says one is taken."""
@@ -171,6 +181,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         outs = [self.out_label, self.out_score, *([self.out_scores] if self.with_scores else [])]
         taken = Signal()
         m.d.comb += [
+            self.found.eq(found),
+            self.n_queued.eq(queue.level),
             queue.w_en.eq(found),
             queue.w_data.eq(word),
             self.out_valid.eq(queue.r_rdy),
