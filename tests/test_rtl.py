@@ -80,6 +80,15 @@ def test_sums_of_two_scales_take_turns_at_a_multiplier() -> None:
     assert max(factors) >= 1 << 17, "no product is made of several"
 
 
+def test_multipliers_are_as_many_as_there_are() -> None:
+    program = two_scale_program(3)
+    free = compose(program, 1).fabric
+    assert compose(program, 1, free.n_multipliers).fabric.register_bits == free.register_bits
+    few = compose(program, 1, free.n_multipliers - 1).fabric
+    assert few.n_multipliers < free.n_multipliers
+    assert few.register_bits > free.register_bits
+
+
 def test_tables_of_levels_are_made_while_other_frames_arrive() -> None:
     top = Top(compose(levelled_program(5), 4))
     rng = np.random.default_rng(1)
@@ -372,19 +381,16 @@ def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> N
 
 @pytest.mark.slow
 @NEEDS_TOOLS
-def test_a_difference_in_verilator_is_found_where_it_begins(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_difference_in_verilator_is_found_where_it_begins() -> None:
     program, levels = small_program(1), small_frames(20, 1)
     wrong = next(s for s in program.steps if isinstance(s, form.Convolve))
     fault = replace(wrong, bias=wrong.bias + 1 * (np.arange(len(wrong.bias)) == 2))
     faulty = replace(program, steps=tuple(fault if s is wrong else s for s in program.steps))
-    monkeypatch.setattr(
-        watch, "compose", lambda _, lanes: replace(compose(faulty, lanes), program=program)
-    )
     case = "gaps and stalls"
     outcome = simulate.Outcome(case, simulate.told(case, 4, 0), "differs", 3, None, None)
-    found = watch.first_difference(program, 1, levels, outcome)
+    found = watch.first_difference(
+        lambda: replace(compose(faulty, 1), program=program), levels, outcome
+    )
     assert found is not None
     assert (found.frame, found.step, found.channel) == (3, wrong.name, 2)
     assert found.found == found.wanted + 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def write(
         ToolNotFoundError: A tool is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    composition = compose(program, wanted.samples_per_clock)
+    composition = _composed(program, wanted)
     top = Top(composition, with_scores=True)
     if levels is None:
         levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
@@ -85,19 +86,24 @@ def write(
     return _found(report, composition, folder, wanted)
 
 
+def _composed(program: Program, wanted: Wanted) -> Composition:
+    return compose(program, wanted.samples_per_clock, wanted.device.dsps)
+
+
 def _verified(program: Program, folder: Path, top: Top, wanted: Wanted,
               levels: Integers) -> dict[str, Any]:  # fmt: skip
     """Return what Verilator says of every way of streaming."""
     fabric, n = top.composition.fabric, wanted.n_verified
     built = simulate.build(folder)
     middle = fabric.latency + fabric.n_clocks * 9 // 2
+    again = partial(_composed, program, wanted)
     outcomes = []
     for case in simulate.CASES:
         outcome = simulate.run(built, case, simulate.told(case, n, middle))
         if not outcome.is_exact:
             where: object = outcome.line
             if outcome.wrong_frame is not None:
-                where = watch.first_difference(program, wanted.samples_per_clock, levels, outcome)
+                where = watch.first_difference(again, levels, outcome)
             raise ExportMismatchError(
                 f"the hardware must say what the program says; {case}: {where or outcome.line}"
             )

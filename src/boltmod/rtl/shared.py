@@ -12,18 +12,13 @@ from amaranth.lib.memory import Memory
 from boltmod.integer import form
 from boltmod.integer.form import Integers
 from boltmod.rtl.arithmetic import Arithmetic, clipped
-from boltmod.rtl.fabric import Fabric
+from boltmod.rtl.fabric import OPERAND_BITS
 from boltmod.rtl.wire import ONCE, Wire, bounds
 
-_OPERAND_BITS = 18
-"""Of a part's multipliers, with the sign. Source: Lattice, FPGA-TN-02205, ECP5 sysDSP."""
-
-_PART_BITS = _OPERAND_BITS - 1
+_PART_BITS = OPERAND_BITS - 1
 
 _MOST_TURNS = 32
 """Values that take turns at most: the choice among more takes longer than a clock."""
-
-_FEWEST_TURNS = 2
 
 _PAUSE = 16
 """Clocks that a sum over a whole frame leaves free before the next frame's begins."""
@@ -57,7 +52,7 @@ class Scaled:
     @property
     def fits(self) -> bool:
         """Whether a multiplier takes its wires."""
-        return all(wire.n_bits < _OPERAND_BITS for wire in self.wires)
+        return all(wire.n_bits < OPERAND_BITS for wire in self.wires)
 
 
 class Shared:
@@ -65,9 +60,11 @@ class Shared:
 
     Args:
         arithmetic: Additions on the same fabric.
+        fewest: Wires that must take turns at least for a multiplier to be made.
     """
 
-    def __init__(self, arithmetic: Arithmetic) -> None:
+    def __init__(self, arithmetic: Arithmetic, fewest: int) -> None:
+        self.fewest = fewest
         self.arithmetic, self.fabric = arithmetic, arithmetic.fabric
 
     # Requantisation -----------------------------------------------------------------------------
@@ -92,7 +89,7 @@ class Shared:
         n_groups = -(-len(order) // most)
         for number in range(n_groups):
             group = order[number::n_groups]
-            if len(group) >= _FEWEST_TURNS:
+            if sum(len(each.wires) for each in group) >= self.fewest:
                 found |= self._group(step, period, n_beats, group)
         return found
 
@@ -169,8 +166,7 @@ class Shared:
             part = rest if is_last else [each & ((1 << _PART_BITS) - 1) for each in rest]
             factor = self._listed(part, turn, turn.time)
             ends = [a * b for a in (x.low, x.high) for b in (factor.low, factor.high)]
-            like = Wire(x.value, min(ends), max(ends), x.time, 1, 1)
-            found.append((self.fabric.register(x.value * factor.value, like), weight))
+            found.append((self.fabric.product(x, factor, min(ends), max(ends)), weight))
             rest = [0] * len(rest) if is_last else [each >> _PART_BITS for each in rest]
             weight <<= _PART_BITS
         return found
@@ -198,6 +194,7 @@ class Shared:
         fabric, m = self.fabric, self.fabric.module
         n_sums, n = weights.shape
         n_units = self.n_multipliers(n, n_sums)
+        fabric.n_multipliers += n_units
         n_rounds = -(-n_sums // n_units)
         begin = max(max(wire.time for wire in wires), 1)
         place, at = fabric.signal(0, n - 1), fabric.signal(0, n_rounds * n - 1)

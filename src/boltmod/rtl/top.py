@@ -51,7 +51,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         self.out_score = Signal(self.score_shape)
         self.out_scores = Signal(n_classes * self.score_shape.width)
         self.steps = Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
-        self.out_start, self.out_steps = Signal(), Signal(len(self.steps))
+        self.out_start = Signal()
+        self.out_steps = Signal(len(self.steps))
         self.time = max(wire.time for wire in composition.scores)
         # What the handshake counts, for a proof that it counts right.
         self.place_in = Signal(range(composition.fabric.n_clocks))

@@ -8,13 +8,13 @@ clock while one frame passes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from boltmod.integer.execute import steps_from
-from boltmod.integer.form import Integers, Program
+from boltmod.integer.form import Integers
 from boltmod.rtl import simulate
-from boltmod.rtl.compose import compose
+from boltmod.rtl.compose import Composition
 from boltmod.rtl.schedule import Difference, Schedule, compared
 from boltmod.rtl.testbench import WATCHED, write_testbench
 from boltmod.rtl.top import Top
@@ -23,21 +23,22 @@ from boltmod.rtl.wire import Wire
 
 
 def first_difference(
-    program: Program, lanes: int, levels: Integers, outcome: simulate.Outcome
+    compose_again: Callable[[], Composition], levels: Integers, outcome: simulate.Outcome
 ) -> Difference | None:
     """Return where the hardware first differs in the frame whose result was wrong.
 
     Args:
-        program: What the hardware must say.
-        lanes: Samples a clock.
+        compose_again: What composes the circuit anew, which can be written once.
         levels: Quantised frames, (n, 2, samples), up to that frame at least.
         outcome: What the simulation said of it.
 
     Returns:
         The first difference; None if all steps are right, so that the fault lies behind them.
     """
-    top = Top(compose(program, lanes), with_scores=True, with_steps=True)
-    schedule = Schedule(top.composition)
+    composition = compose_again()
+    program = composition.program
+    top = Top(composition, with_scores=True, with_steps=True)
+    schedule = Schedule(composition)
     wanted = steps_from(program, levels)
     scores = wanted[program.steps[-1].name][:, :, 0]
     with tempfile.TemporaryDirectory(prefix="boltmod-steps-") as kept:

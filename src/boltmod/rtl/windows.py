@@ -26,13 +26,14 @@ class Windows:
 
     Args:
         fabric: Where registers are made.
+        fewest: Wires that must take turns at least for a multiplier to be made.
     """
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric, fewest: int) -> None:
         self.fabric = fabric
         self.taps = Taps(fabric)
         self.arithmetic = Arithmetic(fabric)
-        self.shared = Shared(self.arithmetic)
+        self.shared = Shared(self.arithmetic, fewest)
 
     def convolve(self, step: form.Convolve, view: View) -> Stream:
         """Build sums of products with constants."""
