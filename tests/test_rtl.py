@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -71,7 +70,9 @@ def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
 def test_sums_of_two_scales_take_turns_at_a_multiplier() -> None:
     composition = compose(two_scale_program(3), 1)
     rng = np.random.default_rng(3)
-    frames = np.rint(rng.uniform(-128, 127, (8, 2, LENGTH)) * rng.random((8, 1, 1))).astype(np.int64)
+    frames = np.rint(rng.uniform(-128, 127, (8, 2, LENGTH)) * rng.random((8, 1, 1))).astype(
+        np.int64
+    )
     frames[1], frames[2] = 127, -128
     assert first_difference(Top(composition), frames) is None
     steps = [s for s in composition.program.steps if isinstance(s, form.Requantise)]

@@ -93,7 +93,7 @@ class Proof(Elaboratable):  # type: ignore[misc]
             beat == top.place_in,
             top.n_full <= 2,
             *(ones(marks[k : k + fabric.slot]) <= 1 for k in range(len(marks))),
-            *(~mark | (top.busy == fabric.slot - 1 - k) for k, mark in enumerate(marks[: fabric.slot])),
+            *(~marks[k] | (top.busy == fabric.slot - 1 - k) for k in range(fabric.slot)),
         ]  # fmt: skip
         for each in must:
             m.d.comb += Assert(each)

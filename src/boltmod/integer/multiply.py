@@ -126,7 +126,9 @@ def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
         reach: Smallest and largest value of each source, (sources, 2).
     """
     thresholds = step.thresholds[channel]
-    return _search(_Channel(step.coefficients[:, channel], thresholds, step.lowest, reach), SOFTWARE)
+    return _search(
+        _Channel(step.coefficients[:, channel], thresholds, step.lowest, reach), SOFTWARE
+    )
 
 
 def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:

@@ -49,8 +49,9 @@ class Requantiser:
         )
         return Stream(step.name, step.shape[1], pace, rows, True)
 
-    def _in_turn(self, step: form.Requantise, pace: Pace,
-                 lanes: dict[tuple[int, int], list[Wire]]) -> dict[tuple[int, int], Wire]:  # fmt: skip
+    def _in_turn(
+        self, step: form.Requantise, pace: Pace, lanes: dict[tuple[int, int], list[Wire]]
+    ) -> dict[tuple[int, int], Wire]:
         """Build what can take turns at a multiplier."""
         multiply = step.multiply
         if multiply is None:

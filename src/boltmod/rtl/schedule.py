@@ -89,9 +89,7 @@ class Schedule:
         return min(differences, key=lambda each: (each.frame, self._order[each.step]), default=None)
 
 
-def compared(
-    look: Look, clock: int, value: int, frame: int, wanted: Tensors
-) -> Difference | None:
+def compared(look: Look, clock: int, value: int, frame: int, wanted: Tensors) -> Difference | None:
     """Return how a value that was seen differs from the program's; None if it does not."""
     right = int(wanted[look.step][frame, look.channel, look.sample])
     if value == right:

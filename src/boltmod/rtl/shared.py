@@ -191,51 +191,61 @@ class Shared:
         Returns:
             The sums.
         """
-        fabric, m = self.fabric, self.fabric.module
+        fabric = self.fabric
         n_sums, n = weights.shape
         n_units = self.n_multipliers(n, n_sums)
-        fabric.n_multipliers += n_units
         n_rounds = -(-n_sums // n_units)
-        begin = max(max(wire.time for wire in wires), 1)
-        place, at = fabric.signal(0, n - 1), fabric.signal(0, n_rounds * n - 1)
-        begins = fabric.mark(begin - 1)
+        fabric.n_multipliers += n_units
+        begin = max(wire.time for wire in wires) + 1
+        held = [self._held(wire, begin, begin + n_rounds * n) for wire in wires]
+        place, at = self._places(begin, n, n_rounds)
+        x = self._chosen(held, place, begin)
+        begins = self._later(self._is_zero(place))
+        found: list[Wire] = []
+        for first in range(0, n_sums, n_rounds):
+            mine = range(first, min(first + n_rounds, n_sums))
+            total = self._unit(x, weights[mine.start : mine.stop], reach[mine], at, begins)
+            for number, each in enumerate(mine):
+                time = begin + number * n + n + 2
+                low, high = reach[each].tolist()
+                whole = Wire(total, low, high, time, ONCE, 1)
+                kept = fabric.captured(whole, ONCE, time)
+                found.append(self.arithmetic.dot([(kept, 1)], int(addends[each])))
+        return found
+
+    def _held(self, wire: Wire, begin: int, end: int) -> Wire:
+        """Return a wire that stays from one clock to another."""
+        wire = self.fabric.until(wire, begin - 1)
+        return wire if wire.end >= end else self.fabric.captured(wire, ONCE, begin - 1)
+
+    def _places(self, begin: int, n: int, n_rounds: int) -> tuple[Wire, Signal]:
+        """Return which wire has its turn, from clock `begin` on, and how many had one before."""
+        m = self.fabric.module
+        place, at = self.fabric.signal(0, n - 1), self.fabric.signal(0, n_rounds * n - 1)
         m.d.sync += at.eq(at + 1)
-        with m.If(begins):
+        with m.If(self.fabric.mark(begin - 1)):
             m.d.sync += [place.eq(0), at.eq(0)]
         with m.Elif(place == n - 1):
             m.d.sync += place.eq(0)
         with m.Else():
             m.d.sync += place.eq(place + 1)
-        # Held until the last round has passed.
-        end = begin + n_rounds * n
-        held = [fabric.until(wire, begin) if wire.end < end else wire for wire in wires]
-        assert all(wire.end >= end for wire in held)
-        turn = Wire(place, 0, n - 1, begin, 1, 1)
-        x = self._chosen(held, turn, begin)
-        first = Signal(reset_less=True)
-        starting = Signal(reset_less=True)
-        m.d.sync += [first.eq(place == 0), starting.eq(first)]
-        found: list[Wire] = []
-        for unit in range(n_units):
-            mine = range(unit * n_rounds, min((unit + 1) * n_rounds, n_sums))
-            if not mine:
-                break
-            rows = weights[mine.start : mine.stop]
-            factor = self._remembered([int(each) for each in rows.ravel()], at)
-            low, high = int(rows.min()), int(rows.max())
-            ends = [a * b for a in (x.low, x.high) for b in (low, high)]
-            product = fabric.signal(min(ends), max(ends))
-            total = fabric.signal(int(reach[mine, 0].min()), int(reach[mine, 1].max()))
-            m.d.sync += [product.eq(x.value * factor), total.eq(total + product)]
-            with m.If(starting):
-                m.d.sync += total.eq(product)
-            for number, sum_number in enumerate(mine):
-                ends = reach[sum_number].tolist()
-                time = begin + number * n + n + 2
-                whole = Wire(total, *ends, time, ONCE, 1)
-                kept = fabric.captured(whole, ONCE, time)
-                found.append(self.arithmetic.dot([(kept, 1)], int(addends[sum_number])))
-        return found
+        return Wire(place, 0, n - 1, begin, 1, 1), at
+
+    def _is_zero(self, wire: Wire) -> Wire:
+        return self.fabric.register(wire.value == 0, Wire(wire.value, 0, 1, wire.time, 1, 1))
+
+    def _unit(self, x: Wire, rows: Integers, reach: Integers, at: Signal, begins: Wire) -> Signal:
+        """Build a multiplier and what adds up its products, anew where a sum begins."""
+        fabric, m = self.fabric, self.fabric.module
+        low, high = int(rows.min()), int(rows.max())
+        factor = self._remembered(rows.ravel().tolist(), at)
+        ends = [a * b for a in (x.low, x.high) for b in (low, high)]
+        product = fabric.signal(min(ends), max(ends))
+        total = fabric.signal(int(reach[:, 0].min()), int(reach[:, 1].max()))
+        m.d.sync += [product.eq(x.value * factor), total.eq(total + product)]
+        with m.If(begins.value):
+            m.d.sync += total.eq(product)
+        return total
 
     def _remembered(self, numbers: list[int], at: Signal) -> Value:
         """Return one of many numbers, a clock after its address."""

@@ -50,7 +50,9 @@ class Top(Elaboratable):  # type: ignore[misc]
         self.out_label = Signal(range(max(n_classes, 2)))
         self.out_score = Signal(self.score_shape)
         self.out_scores = Signal(n_classes * self.score_shape.width)
-        self.steps = Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
+        self.steps = (
+            Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
+        )
         self.out_start = Signal()
         self.out_steps = Signal(len(self.steps))
         self.time = max(wire.time for wire in composition.scores)

@@ -84,7 +84,7 @@ class Windows:
         )
         reach = np.stack([step.low - known, step.high - known], 1)
         sums = self.shared.sums([wire for *_, wire in taps], np.stack(columns, 1), known, reach)
-        rows = [(each,) for each in sums]
+        rows: list[tuple[Wire, ...]] = [(each,) for each in sums]
         return self.paced(step, window.pace(view[0].stream.pace), rows, False)
 
     def total(self, step: form.Total, view: View) -> Stream:
