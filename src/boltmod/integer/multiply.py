@@ -16,14 +16,40 @@ from numpy.typing import ArrayLike
 
 from boltmod.integer.form import Integers, MultiplyShift, Program, Requantise, Step
 
-_FACTOR_BITS = 23
-"""Bits of a factor without its sign."""
-
-_MOST_SHIFT = 26
-"""Bits dropped in the end; the sum before has 32."""
-
 _FEW = 48
 """Values of a first source that a pair of factors is tried on before all of them are."""
+
+
+_BEYOND = 2**62
+"""A bound of the addend where nothing bounds it."""
+
+_MORE_SHIFTS = 3
+"""Shifts beyond the smallest one among which the cheapest factor is looked for."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a multiplication may be.
+
+    Args:
+        factor_bits: Bits of a factor without its sign.
+        most_shift: Bits dropped in the end.
+        sum_bits: Bits of the sum before, without its sign.
+        is_of_digits: Whether a factor costs an addition for each of its signed digits, so that the
+            one of fewest is wanted.
+    """
+
+    factor_bits: int
+    most_shift: int
+    sum_bits: int
+    is_of_digits: bool = False
+
+
+SOFTWARE = Limits(23, 26, 31)
+"""What a processor of 32 bits multiplies and adds at once."""
+
+HARDWARE = Limits(34, 54, 60, is_of_digits=True)
+"""What is made of adders: as wide as it must be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +87,16 @@ class Found:
     shift: int
 
 
-def with_multiplications(program: Program) -> Program:
-    """Return the program with multiply, add, shift beside the thresholds of each requantisation."""
+def with_multiplications(program: Program, limits: Limits = SOFTWARE) -> Program:
+    """Return the program with multiply, add, shift beside the thresholds of each requantisation.
+
+    Args:
+        program: The network.
+        limits: What a multiplication may be.
+    """
     sources = {step.name: step for step in program.steps}
     steps = tuple(
-        _with_multiplication(step, [sources[name] for name in step.sources])
+        _with_multiplication(step, [sources[name] for name in step.sources], limits)
         if isinstance(step, Requantise)
         else step
         for step in program.steps
@@ -73,8 +104,8 @@ def with_multiplications(program: Program) -> Program:
     return replace(program, steps=steps)
 
 
-def _with_multiplication(step: Requantise, sources: list[Step]) -> Requantise:
-    found = [_search(_channel(step, sources, number)) for number in range(step.shape[0])]
+def _with_multiplication(step: Requantise, sources: list[Step], limits: Limits) -> Requantise:
+    found = [_search(_channel(step, sources, number), limits) for number in range(step.shape[0])]
     nothing = Found((0,) * len(sources), 0, 0)
     each = [one or nothing for one in found]
     multiply = MultiplyShift(
@@ -95,7 +126,9 @@ def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
         reach: Smallest and largest value of each source, (sources, 2).
     """
     thresholds = step.thresholds[channel]
-    return _search(_Channel(step.coefficients[:, channel], thresholds, step.lowest, reach))
+    return _search(
+        _Channel(step.coefficients[:, channel], thresholds, step.lowest, reach), SOFTWARE
+    )
 
 
 def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:
@@ -103,7 +136,7 @@ def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:
     return _Channel(step.coefficients[:, number], step.thresholds[number], step.lowest, reach)
 
 
-def _search(channel: _Channel) -> Found | None:
+def _search(channel: _Channel, limits: Limits) -> Found | None:
     """Find the factors with the fewest bits dropped in the end; None where there are none."""
     low, high = channel.total_reach
     inner = (channel.thresholds > low) & (channel.thresholds <= high)
@@ -117,12 +150,24 @@ def _search(channel: _Channel) -> Found | None:
         return None
     first, last = channel.reach[0].tolist()
     hard: list[int] = np.linspace(first, last, _FEW).astype(np.int64).tolist()
-    for shift in range(_MOST_SHIFT):
-        for factors in _factors(channel, slopes, shift):
-            found = _with_addend(channel, factors, shift, hard)
-            if found is not None:
+    best: tuple[tuple[int, int], Found] | None = None
+    for shift in range(limits.most_shift):
+        for factors in _factors(channel, slopes, shift, limits):
+            found = _with_addend(channel, factors, shift, hard, limits)
+            if found is None:
+                continue
+            if not limits.is_of_digits or len(factors) > 1:
                 return found
-    return None
+            cost = (sum(_n_digits(each) for each in factors) + (found.addend != 0), shift)
+            best = min(best or (cost, found), (cost, found), key=lambda each: each[0])
+        if best and shift >= best[1].shift + _MORE_SHIFTS:
+            break
+    return best[1] if best else None
+
+
+def _n_digits(factor: int) -> int:
+    """Number of signed digits that are not zero: those of 3 f that 1 f has otherwise."""
+    return ((3 * abs(factor)) ^ abs(factor)).bit_count()
 
 
 def _slopes(channel: _Channel) -> tuple[float, float] | None:
@@ -143,7 +188,7 @@ def _slopes(channel: _Channel) -> tuple[float, float] | None:
 
 
 def _factors(
-    channel: _Channel, slopes: tuple[float, float], shift: int
+    channel: _Channel, slopes: tuple[float, float], shift: int, limits: Limits
 ) -> Iterator[tuple[int, ...]]:
     """Yields the factors worth trying: those whose slopes lie within the bounds."""
     scale = 2.0**shift
@@ -154,18 +199,18 @@ def _factors(
         middle = (first + last) // 2
         for factor in sorted(range(max(first, 1), min(last, first + 64) + 1),
                              key=lambda f: abs(f - middle)):  # fmt: skip
-            if factor < 2**_FACTOR_BITS:
+            if factor < 2**limits.factor_bits:
                 yield (sign * factor,)
         return
     one, other = (float(each) * scale * sum(slopes) / 2 for each in channel.coefficients)
     for a in (round(one), round(one) - 1, round(one) + 1):
         for b in (round(other), round(other) - 1, round(other) + 1):
-            if a * b > 0 and max(abs(a), abs(b)) < 2**_FACTOR_BITS:
+            if a * b > 0 and max(abs(a), abs(b)) < 2**limits.factor_bits:
                 yield (a, b)
 
 
 def _with_addend(
-    channel: _Channel, factors: tuple[int, ...], shift: int, hard: list[int]
+    channel: _Channel, factors: tuple[int, ...], shift: int, hard: list[int], limits: Limits
 ) -> Found | None:
     """Return the factors with an addend that makes the staircases the same, if there is one.
 
@@ -174,7 +219,13 @@ def _with_addend(
         factors: One a source.
         shift: Bits dropped.
         hard: Values of the first of two sources to try before all; those that refuse are added.
+        limits: What a multiplication may be.
     """
+    largest = sum(
+        abs(f) * int(np.abs(r).max()) for f, r in zip(factors, channel.reach, strict=True)
+    )
+    if largest >= 2**limits.sum_bits:
+        return None
     if len(factors) == 1:
         bounds = _addends(channel, abs(factors[0]), shift)
     else:
@@ -185,10 +236,7 @@ def _with_addend(
     if bounds[0] > bounds[1]:
         return None
     addend = _roundest(*bounds)
-    largest = sum(
-        abs(f) * int(np.abs(r).max()) for f, r in zip(factors, channel.reach, strict=True)
-    )
-    if largest + abs(addend) >= 2**31:
+    if largest + abs(addend) >= 2**limits.sum_bits:
         return None
     return Found(factors, addend, shift)
 
@@ -200,7 +248,7 @@ def _addends(channel: _Channel, factor: int, shift: int) -> tuple[int, int]:
     reached, ended = t <= high, t > low
     least = (edges - factor * t)[reached]
     most = (edges - 1 - factor * (t - 1))[ended]
-    return int(least.max(initial=-(2**40))), int(most.min(initial=2**40))
+    return int(least.max(initial=-_BEYOND)), int(most.min(initial=_BEYOND))
 
 
 def _pair_addends(
@@ -220,9 +268,9 @@ def _pair_addends(
     # The smallest value of the second source that reaches each level.
     begin = -((coefficients[0] * a - channel.thresholds) // coefficients[1])
     begin = np.maximum(begin, low)
-    least = np.where(begin <= high, edges - m * a - n * begin, -(2**40))
+    least = np.where(begin <= high, edges - m * a - n * begin, -_BEYOND)
     before = np.minimum(begin - 1, high)
-    most = np.where(before >= low, edges - 1 - m * a - n * before, 2**40)
+    most = np.where(before >= low, edges - 1 - m * a - n * before, _BEYOND)
     if hard is not None:
         hard += [int(first[least.max(1).argmax()]), int(first[most.min(1).argmin()])]
     return int(least.max()), int(most.min())
@@ -230,7 +278,7 @@ def _pair_addends(
 
 def _roundest(low: int, high: int) -> int:
     """Return the number between two that ends in the most zero bits."""
-    for bits in range(40, -1, -1):
+    for bits in range(60, -1, -1):
         number = -(-low >> bits) << bits
         if low <= number <= high:
             return number

@@ -104,7 +104,7 @@ class Arithmetic:
         """Return the product of two wires, a register before it and one behind it."""
         (a, b), common = self.fabric.aligned([a, b])
         held = [self.fabric.register(w.value, self._like(w.low, w.high, common)) for w in (a, b)]
-        return self.fabric.register(held[0].value * held[1].value, self._like(low, high, held[0]))
+        return self.fabric.product(held[0], held[1], low, high)
 
     @staticmethod
     def _like(low: int, high: int, when: Wire) -> Wire:

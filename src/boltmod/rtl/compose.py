@@ -9,7 +9,7 @@ from typing import Any
 from boltmod.errors import ConfigError, UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
-from boltmod.integer.multiply import with_multiplications
+from boltmod.integer.multiply import HARDWARE, with_multiplications
 from boltmod.rtl.fabric import Fabric
 from boltmod.rtl.receiver import Receiver
 from boltmod.rtl.requantise import Requantiser
@@ -21,6 +21,9 @@ _ARRIVAL = 2
 
 _GATHERED_BITS = 1 << 16
 """Most bits that a reshape may collect before it goes on."""
+
+_FEWEST_TURNS = (2, 3, 5, 9, 17, 33)
+"""Wires that take turns at a multiplier at least: as few as there are multipliers for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +47,30 @@ class Composition:
     register_bits: dict[str, int]
 
 
-def compose(program: Program, samples_per_clock: int) -> Composition:
+def compose(
+    program: Program, samples_per_clock: int, n_multipliers: int | None = None
+) -> Composition:
     """Return the hardware of a program.
 
     Args:
         program: The network.
         samples_per_clock: Received samples that come at once; divides the frame.
+        n_multipliers: How many there are; where they are too few, those go that fewest channels
+            take turns at. Any number if None.
 
     Raises:
         UnsupportedOperatorError: A step cannot keep that pace.
     """
-    return _Composer(with_multiplications(program), samples_per_clock).composition()
+    complete = with_multiplications(program, HARDWARE)
+    for fewest in _FEWEST_TURNS:
+        composition = _Composer(complete, samples_per_clock, fewest).composition()
+        if n_multipliers is None or composition.fabric.n_multipliers <= n_multipliers:
+            break
+    return composition
 
 
 class _Composer:
-    def __init__(self, program: Program, lanes: int) -> None:
+    def __init__(self, program: Program, lanes: int, fewest: int) -> None:
         self.program = program
         first = program.steps[0]
         if lanes < 1 or first.shape[1] % lanes:
@@ -73,7 +85,7 @@ class _Composer:
             )
         n_beats = first.shape[1] // lanes
         self.fabric = Fabric(n_beats)
-        self.windows = Windows(self.fabric)
+        self.windows = Windows(self.fabric, fewest)
         self.requantiser = Requantiser(self.windows)
         self.receiver = Receiver(self.windows)
         self.streams: dict[str, Stream] = {}

@@ -16,6 +16,9 @@ from amaranth.lib.memory import Memory
 
 from boltmod.rtl.wire import ONCE, Wire
 
+OPERAND_BITS = 18
+"""Of a part's multipliers, with the sign. Source: Lattice, FPGA-TN-02205, ECP5 sysDSP."""
+
 _LONG_DELAY = 24
 """Clocks from which on a delay is a memory instead of a chain of registers."""
 
@@ -33,6 +36,7 @@ class Fabric:
         self.start = Signal()
         self.gap = 0
         self.register_bits = 0
+        self.n_multipliers = 0
         self._marks: list[Signal] = [self.start]
         self._periods = {1}
         self._during: dict[tuple[int, int], Signal] = {}
@@ -117,6 +121,12 @@ class Fabric:
         kept = Signal(shape_of(low, high), reset_less=True)
         self.register_bits += len(kept)
         return kept
+
+    def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
+        """Return the product of two wires that are there together, one clock later."""
+        self.n_multipliers += -(-a.n_bits // OPERAND_BITS) * -(-b.n_bits // OPERAND_BITS)
+        like = Wire(a.value, low, high, a.time, a.period, a.hold)
+        return self.register(a.value * b.value, like)
 
     def captured(self, wire: Wire, period: int, time: int | None = None) -> Wire:
         """Return a wire caught every `period` clocks (`ONCE` a frame) and held until the next.

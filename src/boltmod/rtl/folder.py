@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from boltmod.errors import ExportMismatchError
 from boltmod.files import write_json, write_text
 from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.document import to_document
 from boltmod.integer.execute import run_from, trace
 from boltmod.integer.form import Integers, Program, Quantise
-from boltmod.rtl import place, simulate
+from boltmod.rtl import place, simulate, watch
 from boltmod.rtl.compose import Composition, compose
 from boltmod.rtl.device import Device
 from boltmod.rtl.testbench import write_testbench
@@ -66,7 +69,7 @@ def write(
         ToolNotFoundError: A tool is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    composition = compose(program, wanted.samples_per_clock)
+    composition = _composed(program, wanted)
     top = Top(composition, with_scores=True)
     if levels is None:
         levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
@@ -77,21 +80,44 @@ def write(
     write_text(folder / "README.md", _readme(report))
     write_json(folder / "program.json", to_document(composition.program))
     write_json(folder / "report.json", report)
+    if wanted.n_verified:
+        report = report | _verified(program, folder, top, wanted, levels)
+        write_json(folder / "report.json", report)
     return _found(report, composition, folder, wanted)
+
+
+def _composed(program: Program, wanted: Wanted) -> Composition:
+    return compose(program, wanted.samples_per_clock, wanted.device.dsps)
+
+
+def _verified(program: Program, folder: Path, top: Top, wanted: Wanted,
+              levels: Integers) -> dict[str, Any]:  # fmt: skip
+    """Return what Verilator says of every way of streaming."""
+    fabric, n = top.composition.fabric, wanted.n_verified
+    built = simulate.build(folder)
+    middle = fabric.latency + fabric.n_clocks * 9 // 2
+    again = partial(_composed, program, wanted)
+    outcomes = []
+    for case in simulate.CASES:
+        outcome = simulate.run(built, case, simulate.told(case, n, middle))
+        if not outcome.is_exact:
+            where: object = outcome.line
+            if outcome.wrong_frame is not None:
+                where = watch.first_difference(again, levels, outcome)
+            raise ExportMismatchError(
+                f"the hardware must say what the program says; {case}: {where or outcome.line}"
+            )
+        outcomes.append(outcome)
+    return {
+        "verified": {each.case: each.line for each in outcomes},
+        "latency_clocks": outcomes[0].latency,
+        "clocks_per_frame": outcomes[0].interval,
+    }
 
 
 def _found(report: dict[str, Any], composition: Composition, folder: Path,
            wanted: Wanted) -> dict[str, Any]:  # fmt: skip
-    """Return the report with what simulation, synthesis and placement say; written each time."""
-    n, fabric = wanted.n_verified, composition.fabric
-    if n:
-        built = simulate.build(folder)
-        middle = fabric.latency + fabric.n_clocks * 9 // 2
-        outcomes = [simulate.run(built, case, n, middle) for case in simulate.CASES]
-        report = report | {"verified": {each.case: each.line for each in outcomes}}
-        report["latency_clocks"] = outcomes[0].latency
-        report["clocks_per_frame"] = outcomes[0].interval
-        write_json(folder / "report.json", report)
+    """Return the report with what synthesis and placement say; written each time."""
     if wanted.is_synthesised or wanted.is_placed:
         taken = place.synthesise(folder, wanted.device)
         report = report | {"synthesis": taken}
@@ -166,11 +192,15 @@ def _write_commands(folder: Path, device: Device) -> None:
     )
     write_text(folder / name, constraints)
     write_text(folder / "chip.ys", place.synthesis_script(device))
-    options = " ".join(place.placement_options(device))
-    write_text(
-        folder / "Makefile",
-        _MAKEFILE.replace("$OPTIONS", options).replace("$FAMILY", device.family),
-    )
+    facts = {
+        "$OPTIONS": " ".join(place.placement_options(device)),
+        "$SIMULATION": shlex.join(simulate.OPTIONS),
+        "$FAMILY": device.family,
+    }
+    text = _MAKEFILE
+    for name, value in facts.items():
+        text = text.replace(name, value)
+    write_text(folder / "Makefile", text)
 
 
 _MAKEFILE = """\
@@ -179,8 +209,8 @@ _MAKEFILE = """\
 PYTHON    ?= python3
 YOSYS     ?= $(PYTHON) -c "import sys; from pyosys import libyosys as y; \\
              y.run_pass('script ' + sys.argv[1], y.Design())"
-NEXTPNR   ?= yowasp-nextpnr-$FAMILY
-VERILATOR ?= verilator
+NEXTPNR   ?= $(shell command -v nextpnr-$FAMILY || echo yowasp-nextpnr-$FAMILY)
+VERILATOR ?= $(shell command -v verilator || echo verilator-cli)
 
 chip.config: chip.json
 	$(NEXTPNR) $OPTIONS
@@ -192,7 +222,7 @@ simulate: obj/tb
 	./obj/tb +gaps=96 +stalls=160
 
 obj/tb: top.v tb.v
-	$(VERILATOR) --binary --top-module tb -Wno-fatal -Wno-lint -Mdir obj -o tb tb.v top.v
+	$(VERILATOR) $SIMULATION --Mdir obj -o tb tb.v top.v
 
 icarus: top.v tb.v
 	iverilog -g2005-sv -o tb.vvp tb.v top.v

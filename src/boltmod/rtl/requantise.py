@@ -9,9 +9,10 @@ from amaranth import Array, Cat, Const, Value
 
 from boltmod.integer import form
 from boltmod.rtl.arithmetic import clipped
+from boltmod.rtl.shared import Scaled
 from boltmod.rtl.taps import Window
 from boltmod.rtl.windows import Windows
-from boltmod.rtl.wire import ONCE, Stream, View, Wire, bounds, constant
+from boltmod.rtl.wire import ONCE, Pace, Stream, View, Wire, bounds, constant
 
 
 class Requantiser:
@@ -31,15 +32,39 @@ class Requantiser:
         # A channel that is constant passes with the last of the others.
         wires = [w for view in views for each in view for w in each.wires]
         reference = max(wires, key=lambda w: (w.period, w.time))
-        rows = []
+        lanes = {}
         for channel in range(step.shape[0]):
             read = [self.windows.taps.of(view[channel], window) for view in views]
-            row = []
             for lane in range(pace.lanes):
-                sources = [t[lane][0][1] if t[lane] else constant(0) for t in read]
-                row.append(self._lane(step, channel, sources, reference, pace.n_beats))
-            rows.append(tuple(row))
-        return Stream(step.name, step.shape[1], pace, tuple(rows), True)
+                taps = [t[lane] for t in read]
+                lanes[channel, lane] = [each[0][1] if each else constant(0) for each in taps]
+        made = {} if pace.period == 1 else self._in_turn(step, pace, lanes)
+        for (channel, lane), sources in lanes.items():
+            if (channel, lane) not in made:
+                wire = self._lane(step, channel, sources, reference, pace.n_beats)
+                made[channel, lane] = wire
+        rows = tuple(
+            tuple(made[channel, lane] for lane in range(pace.lanes))
+            for channel in range(step.shape[0])
+        )
+        return Stream(step.name, step.shape[1], pace, rows, True)
+
+    def _in_turn(
+        self, step: form.Requantise, pace: Pace, lanes: dict[tuple[int, int], list[Wire]]
+    ) -> dict[tuple[int, int], Wire]:
+        """Build what can take turns at a multiplier."""
+        multiply = step.multiply
+        if multiply is None:
+            return {}
+        values = [
+            Scaled(
+                channel, lane, tuple(sources), tuple(multiply.factors[:, channel].tolist()),
+                int(multiply.addend[channel]), int(multiply.shift[channel]),
+            )
+            for (channel, lane), sources in lanes.items()
+            if multiply.found[channel] and step.low[channel] != step.high[channel]
+        ]  # fmt: skip
+        return self.windows.shared.requantised(step, pace.period, pace.n_beats, values)
 
     def _lane(self, step: form.Requantise, channel: int, sources: list[Wire],
               reference: Wire, n_beats: int) -> Wire:  # fmt: skip

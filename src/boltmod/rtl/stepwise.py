@@ -1,79 +1,18 @@
 """The circuit in Amaranth's own simulator, compared with the program step by step.
 
-Slow beside Verilator, but it looks at every wire, so that it says where a difference begins.
+Slow beside Verilator, but it needs no tool and nothing written.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from amaranth.sim import Simulator
 
-from boltmod.integer.execute import Tensors, steps_from
+from boltmod.integer.execute import steps_from
 from boltmod.integer.form import Integers
+from boltmod.rtl.schedule import Difference, Schedule, compared
 from boltmod.rtl.top import Top
-from boltmod.rtl.wire import ONCE, Stream, Wire
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Where hardware and program part.
-
-    Args:
-        frame: Number of the frame.
-        step: The step's name.
-        channel: Its channel.
-        sample: The sample of that channel.
-        found: What the hardware has.
-        wanted: What the program has.
-    """
-
-    frame: int
-    step: str
-    channel: int
-    sample: int
-    found: int
-    wanted: int
-
-    def __str__(self) -> str:
-        """Say it in a line."""
-        return (
-            f"frame {self.frame}, {self.step}, channel {self.channel}, sample {self.sample}: "
-            f"{self.found}, not {self.wanted}"
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    step: str
-    channel: int
-    sample: int
-    wire: Wire
-
-
-class _Reader:
-    """Everything that is looked at, by the clock of the frame in which it is there."""
-
-    def __init__(self, top: Top) -> None:
-        self.looks: dict[int, list[_Look]] = defaultdict(list)
-        for stream in top.composition.streams.values():
-            self._add(stream)
-
-    def _add(self, stream: Stream) -> None:
-        pace = stream.pace
-        for channel, row in enumerate(stream.wires):
-            for sample in range(stream.n_samples):
-                beat, lane = divmod(sample, pace.lanes)
-                wire = row[lane]
-                if not wire.is_constant:
-                    clock = wire.time + (0 if pace.period == ONCE else beat * pace.period)
-                    self.looks[clock].append(_Look(stream.name, channel, sample, wire))
-
-    @property
-    def last(self) -> int:
-        return max(self.looks)
 
 
 def first_difference(top: Top, levels: Integers) -> Difference | None:
@@ -83,12 +22,10 @@ def first_difference(top: Top, levels: Integers) -> Difference | None:
         top: The circuit, of which nothing has been written.
         levels: Quantised frames, (n, 2, samples); they are streamed back to back.
     """
-    program = top.composition.program
-    wanted = steps_from(program, levels)
-    order = {step.name: number for number, step in enumerate(program.steps)}
+    wanted = steps_from(top.composition.program, levels)
     found: list[Difference] = []
     starts: list[int] = []
-    reader = _Reader(top)
+    schedule = Schedule(top.composition)
     simulator = Simulator(top)
     simulator.add_clock(1e-8)
     fabric = top.composition.fabric
@@ -97,20 +34,22 @@ def first_difference(top: Top, levels: Integers) -> Difference | None:
         feeding = _Feeder(top, levels)
         context.set(top.out_ready, 1)
         clock = 0
-        while len(starts) < len(levels) or clock <= starts[-1] + reader.last:
+        while len(starts) < len(levels) or clock <= starts[-1] + schedule.last:
             feeding.drive(context)
             if context.get(fabric.start):
                 starts.append(clock)
             for frame, start in enumerate(starts):
-                for look in reader.looks.get(clock - start, ()):
-                    _compare(context, look, frame, wanted, found)
+                for look in schedule.looks.get(clock - start, ()):
+                    value = context.get(look.wire.value)
+                    difference = compared(look, clock - start, value, frame, wanted)
+                    found.extend([difference] if difference else [])
             feeding.observe(context)
             await context.tick()
             clock += 1
 
     simulator.add_testbench(bench)
     simulator.run()
-    return min(found, key=lambda each: (each.frame, order[each.step]), default=None)
+    return schedule.first(found)
 
 
 class _Feeder:
@@ -144,11 +83,3 @@ def packed(values: Integers, n_bits: int) -> int:
     for value in reversed(values.ravel().tolist()):
         number = number << n_bits | (value & ((1 << n_bits) - 1))
     return number
-
-
-def _compare(context: Any, look: _Look, frame: int, wanted: Tensors,
-             found: list[Difference]) -> None:  # fmt: skip
-    value = context.get(look.wire.value)
-    right = int(wanted[look.step][frame, look.channel, look.sample])
-    if value != right:
-        found.append(Difference(frame, look.step, look.channel, look.sample, value, right))

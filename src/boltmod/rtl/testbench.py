@@ -6,8 +6,12 @@ from pathlib import Path
 
 from boltmod.files import write_text
 from boltmod.integer.form import Integers
+from boltmod.rtl.schedule import Schedule
 from boltmod.rtl.stepwise import packed
 from boltmod.rtl.top import Top
+
+WATCHED = "steps.hex"
+"""Every step's values, clock by clock from one frame's start on, if they are asked for."""
 
 
 def write_testbench(top: Top, levels: Integers, scores: Integers, folder: Path) -> None:
@@ -42,12 +46,43 @@ def source(top: Top, n_frames: int) -> str:
         "CLASSES": len(top.composition.scores),
         "SCORE": top.score_shape.width,
         "LABEL": len(top.out_label),
-        "WARM": top.composition.fabric.latency + top.composition.fabric.n_clocks + 16,
+        "WARM": top.flush + 16,
         "PATIENCE": 20 * (top.latency + top.composition.fabric.slot + 1000),
     }
     parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())
-    return _SOURCE.replace("    // facts\n", parameters)
+    text = _SOURCE.replace("    // facts\n", parameters)
+    if not top.with_steps:
+        return text
+    facts = {"STEPS": len(top.out_steps), "LAST": Schedule(top.composition).last}
+    parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())
+    ports = ", .out_scores(out_scores),\n        .out_start(out_start), .out_steps(out_steps)"
+    text = text.replace(", .out_scores(out_scores)", ports)
+    return text.replace("    reg [2*WIDTH", parameters + _WATCH + "\n    reg [2*WIDTH", 1)
 
+
+_WATCH = """\
+    wire out_start;
+    wire [STEPS-1:0] out_steps;
+    integer watched, started = 0, watching = -1, steps;
+    initial if (!$value$plusargs("watched=%d", watched)) watched = -1;
+    always @(posedge clk) begin
+        if (rst) begin
+            started = 0;
+            watching = -1;
+        end else if (out_start) begin
+            if (started == watched) begin
+                steps = $fopen("steps.hex", "w");
+                watching = 0;
+            end
+            started = started + 1;
+        end
+        if (watching >= 0 && watching <= LAST) begin
+            $fdisplay(steps, "%h", out_steps);
+            watching = watching + 1;
+            if (watching > LAST) $fclose(steps);
+        end
+    end
+"""
 
 _SOURCE = """\
 // Streams frames.hex into top and compares what comes out with scores.hex and labels.hex.

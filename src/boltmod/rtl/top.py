@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.rtl.compose import Composition
 from boltmod.rtl.fabric import shape_of
+from boltmod.rtl.schedule import Schedule
 
 _AFTER_SCORES = 5
 """Clocks that finding the largest score takes beside one for each class."""
@@ -25,10 +26,14 @@ class Top(Elaboratable):  # type: ignore[misc]
     Args:
         composition: The network.
         with_scores: Whether all scores come out beside the label.
+        with_steps: Whether every step's values come out, in the order of the schedule's wires, to
+            look for a fault.
     """
 
-    def __init__(self, composition: Composition, with_scores: bool = False) -> None:
-        self.composition, self.with_scores = composition, with_scores
+    def __init__(
+        self, composition: Composition, with_scores: bool = False, with_steps: bool = False
+    ) -> None:
+        self.composition, self.with_scores, self.with_steps = composition, with_scores, with_steps
         lanes = len(composition.samples[0])
         n_bits = len(composition.samples[0][0].value)
         self.in_valid = Signal()
@@ -45,7 +50,19 @@ class Top(Elaboratable):  # type: ignore[misc]
         self.out_label = Signal(range(max(n_classes, 2)))
         self.out_score = Signal(self.score_shape)
         self.out_scores = Signal(n_classes * self.score_shape.width)
+        self.steps = (
+            Cat(wire.value for wire in Schedule(composition).wires) if with_steps else Cat()
+        )
+        self.out_start = Signal()
+        self.out_steps = Signal(len(self.steps))
         self.time = max(wire.time for wire in composition.scores)
+        # What the handshake counts, for a proof that it counts right.
+        self.place_in = Signal(range(composition.fabric.n_clocks))
+        self.n_full = Signal(range(3))
+        self.room = Signal(range(self.depth + 1), init=self.depth)
+        self.n_queued = Signal(range(self.depth + 1))
+        self.busy = Signal(range(self.flush + 1), init=self.flush)
+        self.found = Signal()
         if n_classes + _AFTER_SCORES + 4 > composition.fabric.n_clocks:
             raise UnsupportedOperatorError(
                 f"{composition.program.name} has {n_classes} classes to compare in the "
@@ -58,7 +75,9 @@ class Top(Elaboratable):  # type: ignore[misc]
         """What the circuit is connected by, beside clk and rst."""
         result = [self.out_valid, self.out_ready, self.out_label, self.out_score]
         scores = [self.out_scores] if self.with_scores else []
-        return [self.in_valid, self.in_ready, self.in_first, self.in_i, self.in_q, *result, *scores]
+        steps = [self.out_start, self.out_steps] if self.with_steps else []
+        taken = [self.in_valid, self.in_ready, self.in_first, self.in_i, self.in_q]
+        return [*taken, *result, *scores, *steps]
 
     @property
     def latency(self) -> int:
@@ -75,6 +94,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         has_frame, taken = self._memory(m)
         self._starting(m, may_start & has_frame, done)
         m.d.comb += taken.eq(fabric.mark(fabric.n_clocks - 2))
+        if self.with_steps:
+            m.d.comb += [self.out_start.eq(fabric.start), self.out_steps.eq(self.steps)]
         return m
 
     def _memory(self, m: Module) -> tuple[Value, Signal]:
@@ -84,9 +105,9 @@ class Top(Elaboratable):  # type: ignore[misc]
         memory = Memory(shape=len(self.in_i) + len(self.in_q), depth=2 * n, init=[])
         m.submodules.frames = memory
         write, read = memory.write_port(), memory.read_port()
-        n_full, taken = Signal(range(3)), Signal()
+        n_full, taken = self.n_full, Signal()
         half_in, half_out = Signal(), Signal()
-        place_in, place_out = Signal(range(n)), Signal(range(n))
+        place_in, place_out = self.place_in, Signal(range(n))
         at = Mux(self.in_first, 0, place_in)
         given, filled = Signal(), Signal()
         m.d.comb += [
@@ -114,14 +135,12 @@ class Top(Elaboratable):  # type: ignore[misc]
     def _starting(self, m: Module, may: Value, done: Signal) -> None:
         """Start a frame when one is there, the one before is past and its result has room."""
         fabric = self.composition.fabric
-        flush, wait = fabric.latency + fabric.n_clocks, fabric.slot - 1
-        busy = Signal(range(max(flush, wait) + 1), init=flush)
-        room = Signal(range(self.depth + 1), init=self.depth)
+        busy, room = self.busy, self.room
         starts = Signal()
         m.d.comb += starts.eq(may & (busy == 0) & (room != 0))
         m.d.sync += [fabric.start.eq(starts), room.eq(room - starts + done)]
         with m.If(starts):
-            m.d.sync += busy.eq(wait)
+            m.d.sync += busy.eq(fabric.slot - 1)
         with m.Elif(busy != 0):
             m.d.sync += busy.eq(busy - 1)
 
@@ -130,6 +149,11 @@ class Top(Elaboratable):  # type: ignore[misc]
         """Frames that may be on the way or wait for their reader."""
         fabric = self.composition.fabric
         return -(-self.latency // fabric.slot) + 2
+
+    @property
+    def flush(self) -> int:
+        """Clocks behind a reset until nothing is left of the frames before it."""
+        return self.latency + self.composition.fabric.slot
 
     def _results(self, m: Module) -> Signal:
         """Add the search for the largest score and the queue of results; what says one is taken."""
@@ -160,6 +184,8 @@ class Top(Elaboratable):  # type: ignore[misc]
         outs = [self.out_label, self.out_score, *([self.out_scores] if self.with_scores else [])]
         taken = Signal()
         m.d.comb += [
+            self.found.eq(found),
+            self.n_queued.eq(queue.level),
             queue.w_en.eq(found),
             queue.w_data.eq(word),
             self.out_valid.eq(queue.r_rdy),

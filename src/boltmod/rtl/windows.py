@@ -11,8 +11,12 @@ from amaranth import Mux, Value
 from boltmod.integer import form
 from boltmod.rtl.arithmetic import Arithmetic
 from boltmod.rtl.fabric import Fabric
+from boltmod.rtl.shared import Shared
 from boltmod.rtl.taps import Taps, Window
 from boltmod.rtl.wire import ONCE, Pace, Stream, View, Wire, bounds, constant
+
+_ADDITIONS_A_MULTIPLIER = 12
+"""Products with constants that one multiplier and its memory must stand for to be worth it."""
 
 _Tapped = list[tuple[int, Wire]]
 
@@ -22,18 +26,24 @@ class Windows:
 
     Args:
         fabric: Where registers are made.
+        fewest: Wires that must take turns at least for a multiplier to be made.
     """
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric, fewest: int) -> None:
         self.fabric = fabric
         self.taps = Taps(fabric)
         self.arithmetic = Arithmetic(fabric)
+        self.shared = Shared(self.arithmetic, fewest)
 
     def convolve(self, step: form.Convolve, view: View) -> Stream:
         """Build sums of products with constants."""
         n_outputs, n_inputs, n_taps = step.weights.shape
         window = Window(step.name, n_taps, step.stride, 1, step.pad, step.shape[1])
         pace = window.pace(view[0].stream.pace)
+        if (pace.period, pace.lanes, step.groups) == (ONCE, 1, 1):
+            n_multipliers = self.shared.n_multipliers(n_inputs * n_taps, n_outputs)
+            if n_multipliers * _ADDITIONS_A_MULTIPLIER < np.count_nonzero(step.weights):
+                return self._in_turn(step, window, view)
         read: dict[int, list[_Tapped]] = {}
         rows = []
         for output in range(n_outputs):
@@ -55,6 +65,27 @@ class Windows:
                 )
             )
         return self.paced(step, pace, rows, False)
+
+    def _in_turn(self, step: form.Convolve, window: Window, view: View) -> Stream:
+        """Build sums of what comes once a frame, a product at a time."""
+        taps = [
+            (channel, k, wire)
+            for channel, each in enumerate(view)
+            for k, wire in self.taps.of(each, window)[0]
+            if not wire.is_constant and step.weights[:, channel, k].any()
+        ]
+        columns = [step.weights[:, channel, k] for channel, k, _ in taps]
+        # What is constant counts with the addend.
+        known = step.bias + sum(
+            step.weights[:, channel, k] * wire.low
+            for channel, each in enumerate(view)
+            for k, wire in self.taps.of(each, window)[0]
+            if wire.is_constant
+        )
+        reach = np.stack([step.low - known, step.high - known], 1)
+        sums = self.shared.sums([wire for *_, wire in taps], np.stack(columns, 1), known, reach)
+        rows: list[tuple[Wire, ...]] = [(each,) for each in sums]
+        return self.paced(step, window.pace(view[0].stream.pace), rows, False)
 
     def total(self, step: form.Total, view: View) -> Stream:
         """Build sums of neighbours."""
