@@ -227,6 +227,26 @@ def test_windows_follow_a_carrier_that_drifts():
         assert abs(offset) < 2e-4
 
 
+@pytest.mark.parametrize("is_single", [True, False])
+def test_a_voice_in_one_sideband_has_no_carrier_and_one_in_both_has(is_single):
+    rng = np.random.default_rng(4)
+    time = np.arange(1 << 16)
+    # A strong low tone that comes and goes, and a weaker noise up to 0.1 cycles/sample.
+    tone = (1 + np.sin(2 * np.pi * 2e-4 * time)) * np.cos(2 * np.pi * 0.004 * time)
+    numerator, denominator = signal.butter(4, 0.2)
+    sound = tone + signal.lfilter(numerator, denominator, rng.normal(size=len(time)))
+    wave = signal.hilbert(sound) if is_single else sound.astype(complex)
+    middle = 0.035 if is_single else 0.01
+    wave *= np.exp(-2j * np.pi * middle * time)
+    wave += 0.02 * (rng.normal(size=len(time)) + 1j * rng.normal(size=len(time)))
+    found = find_carrier(wave.astype(np.complex64), 0.1 if is_single else 0.2)
+    if is_single:
+        assert found is None
+    else:
+        assert found.order == 2
+        assert found.offset == pytest.approx(-middle, abs=0.005)
+
+
 def test_what_has_no_carrier():
     rng = np.random.default_rng(1)
     assert find_carrier(noise(rng, 40_000, 1.0).astype(np.complex64), 0.3) is None

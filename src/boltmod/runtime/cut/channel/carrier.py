@@ -60,6 +60,12 @@ class Thresholds:
 
 THRESHOLDS = Thresholds()
 
+_LINE_BINS = 8
+"""How far a smoothed line of one frequency reaches to both sides, in bins of a segment."""
+
+_SMOOTHED = 9
+"""Bins over which a spectrum is averaged before its halves are compared."""
+
 
 @dataclass(frozen=True)
 class Carrier:
@@ -92,7 +98,9 @@ def find(samples: Samples, bandwidth: float) -> Carrier | None:
     for reach in (THRESHOLDS.reach, THRESHOLDS.far_reach):
         for order in (1, 2, 4) if reach == THRESHOLDS.reach else (2,):
             offset = _line(segments, order, bandwidth, reach)
-            if offset is not None:
+            if offset is None:
+                continue
+            if order == 1 or _is_even(segments, offset / order, bandwidth):
                 return Carrier(offset / order, order)
     return None
 
@@ -155,6 +163,21 @@ def _line(
     bend = a - 2 * b + c
     shift = float(np.clip(0.5 * (a - c) / bend, -0.5, 0.5)) if bend < 0 else 0.0
     return float(frequency[best] + shift / n_fft)
+
+
+def _is_even(segments: NDArray[np.complex128], carrier: float, bandwidth: float) -> bool:
+    """Whether what is below a carrier is as strong as what is above: keyed carriers have it so.
+
+    The lines in the powers of a voice in one sideband are those of its own tones.
+    """
+    n = segments.shape[1]
+    spectrum = (np.abs(np.fft.fft(segments * hann(n), axis=1)) ** 2).mean(axis=0)
+    smooth = np.convolve(np.concatenate([spectrum] * 3), np.ones(_SMOOTHED), "same")[n : 2 * n]
+    off = np.arange(_LINE_BINS, max(_LINE_BINS + 1, round(bandwidth * n / 4)))
+    middle = round(carrier * n)
+    below, above = smooth[(middle - off) % n], smooth[(middle + off) % n]
+    ratio = np.abs(np.log(np.maximum(above, 1e-300) / np.maximum(below, 1e-300)))
+    return bool(np.median(ratio) < np.log(THRESHOLDS.balance))
 
 
 def _is_steady(line: Floats, power: Floats) -> bool:
