@@ -34,6 +34,7 @@ from boltmod.nn import quantizers
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes
 from boltmod.nn.layers import ConvNormAct
+from boltmod.nn.magnitudes import N_PLANES, Magnitudes
 from boltmod.nn.number_format import NumberFormat, QuantisedConfig
 from boltmod.nn.symbol_timing import SAMPLES_PER_SYMBOL, SymbolTiming
 
@@ -59,6 +60,8 @@ class BoltNetConfig(QuantisedConfig):
             `lags` then count symbols, and of what lies between instants there is the power alone.
         gain_control: Whether these are divided by their root mean square over the frame; with
             symbol timing by that at the instants.
+        magnitudes: Whether the average magnitude of the received samples of every symbol, and of
+            their first difference, stand beside all that; with symbol timing.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
@@ -90,6 +93,7 @@ class BoltNetConfig(QuantisedConfig):
     lags: tuple[int, ...] = ()
     symbol_timing: bool = False
     gain_control: bool = False
+    magnitudes: bool = False
     product_pool: Literal[1, 2, 4] = 1
     stem_channels: int = 16
     stem_kernel_size: int = 9
@@ -122,6 +126,11 @@ class BoltNetConfig(QuantisedConfig):
         _check_sizes(self)
         _check_bits(self)
         first = SAMPLES_PER_SYMBOL if self.symbol_timing else self.pool
+        if self.magnitudes and (not self.symbol_timing or self.product_pool != 1):
+            raise ConfigError(
+                "network.magnitudes needs symbol_timing and a product_pool of 1; set them, or "
+                "leave magnitudes out"
+            )
         thinning = first * self.product_pool * self.stem_stride * prod(self.strides)
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
         if thinning > FRAME_LENGTH:
@@ -196,6 +205,7 @@ class BoltNet(nn.Module):
             learned=config.learned_input_scale,
         )
         self.pool = _pool(config)
+        self.magnitudes = _magnitudes(config)
         self.stem = _stem(config)
         self.blocks = _blocks(config, self.stem[-1].act)  # type: ignore[arg-type]
         n_features = config.channels[-1] * (2 if config.features == "max_and_mean" else 1)
@@ -205,10 +215,21 @@ class BoltNet(nn.Module):
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b 24"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, 24)."""
-        x = self.blocks(self.stem(self.pool(self.input_act(iq_planes))))
+        x = self.blocks(self.stem(self._seen(self.input_act(iq_planes))))
         found = self.features_act(self.norm(self._features(x).flatten(1)))
         scores: Tensor = self.dense(found)
         return scores
+
+    def _seen(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
+        if self.magnitudes is None:
+            pooled: Tensor = self.pool(iq_planes)
+            return pooled
+        *steps, products = self.pool
+        signal = iq_planes
+        for step in steps:
+            signal = step(signal)
+        seen: Tensor = products(signal, self.magnitudes(iq_planes))
+        return seen
 
     def _features(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d 1"]:
         # Windows as long as the signal: operators that the challenge's cost tool knows.
@@ -239,11 +260,21 @@ def _pool(config: BoltNetConfig) -> nn.Module:
         steps.append(GainControl(_signed(config, width)))
     if steps:
         planes, last = _n_signal_planes(config), _signed(config, config.average_bit_width)
-        return nn.Sequential(*steps, LagProducts(config.lags, planes, config.product_pool, last))
+        beside = N_PLANES if config.magnitudes else 0
+        products = LagProducts(config.lags, planes, config.product_pool, last, beside)
+        return nn.Sequential(*steps, products)
     if config.pool * config.product_pool == 1:
         return nn.Identity()
     average = nn.AvgPool1d(config.pool * config.product_pool)
     return nn.Sequential(average, _signed(config, config.average_bit_width))
+
+
+def _magnitudes(config: BoltNetConfig) -> Magnitudes | None:
+    if not config.magnitudes:
+        return None
+    numbers = config.numbers.with_acts(config.average_bit_width)
+    sample, difference = quantizers.relu(numbers), quantizers.relu(numbers)
+    return Magnitudes(SAMPLES_PER_SYMBOL, sample, difference)
 
 
 def _n_signal_planes(config: BoltNetConfig) -> int:
@@ -255,6 +286,7 @@ def _stem(config: BoltNetConfig) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
     planes, numbers = count_planes(config.lags, _n_signal_planes(config)), config.numbers
+    planes += N_PLANES if config.magnitudes else 0
     if config.stem_filters == 0:
         plain = quantizers.conv1d(planes, config.stem_channels, size, numbers, stride=stride)
         return nn.Sequential(ConvNormAct(plain, quantizers.relu(numbers)))
@@ -333,9 +365,10 @@ def _check_sizes(config: BoltNetConfig) -> None:
 
 
 def _check_bits(config: BoltNetConfig) -> None:
-    for name in ("input", "factor", "average", "weight", "act", "dense_act"):
+    for name in ("factor", "average", "weight", "act", "dense_act"):
         width = getattr(config, f"{name}_bit_width")
         _must(f"{name}_bit_width", (width,), "2 to 8", lambda value: 2 <= value <= 8)
+    _must("input_bit_width", (config.input_bit_width,), "2 to 12", lambda value: 2 <= value <= 12)
 
 
 def _must(name: str, values: tuple[int, ...], rule: str, holds: Any) -> None:
