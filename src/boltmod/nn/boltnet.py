@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
 from boltmod.modulation import FRAME_LENGTH, N_CLASSES
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes
 from boltmod.nn.layers import ConvNormAct
@@ -140,6 +140,11 @@ class BoltNetConfig(QuantisedConfig):
             )
 
 
+_CLIP = 3.0
+"""Where averages of samples are clipped once magnitudes stand beside them: no class but the two of
+single sideband goes beyond."""
+
+
 class BoltBlock(nn.Module):
     """Depthwise, then pointwise convolution, thinned out and summed as told.
 
@@ -169,9 +174,9 @@ class BoltBlock(nn.Module):
         depthwise = quantizers.conv1d(
             in_channels, in_channels, kernel_size, numbers, stride=stride, groups=in_channels
         )
-        self.before = nn.MaxPool1d(2) if max_pool == "before" else nn.Identity()
+        self.before = quick_steps.MaxPool1d() if max_pool == "before" else nn.Identity()
         self.dw = ConvNormAct(depthwise, quantizers.relu(numbers))
-        self.between = nn.MaxPool1d(2) if max_pool == "between" else nn.Identity()
+        self.between = quick_steps.MaxPool1d() if max_pool == "between" else nn.Identity()
         self.pw = ConvNormAct(
             quantizers.conv1d(in_channels, out_channels, 1, numbers),
             quantizers.relu(numbers) if summed is None else summed,
@@ -252,7 +257,7 @@ def _pool(config: BoltNetConfig) -> nn.Module:
     steps: list[nn.Module] = []
     if config.symbol_timing:
         compared = quantizers.comparator(config.numbers)
-        samples, chosen = _signed(config, width), _signed(config, width)
+        samples, chosen = _samples(config), _signed(config, width)
         steps = [SymbolTiming(config.pool, samples, compared, chosen)]
     elif config.lags or config.gain_control:
         steps = [nn.AvgPool1d(config.pool), _signed(config, width)]
@@ -267,6 +272,14 @@ def _pool(config: BoltNetConfig) -> nn.Module:
         return nn.Identity()
     average = nn.AvgPool1d(config.pool * config.product_pool)
     return nn.Sequential(average, _signed(config, config.average_bit_width))
+
+
+def _samples(config: BoltNetConfig) -> nn.Module:
+    """Return the quantiser of averages; what only magnitudes can tell is clipped here."""
+    if not config.magnitudes:
+        return _signed(config, config.factor_bit_width)
+    numbers = config.numbers.with_acts(config.factor_bit_width)
+    return quantizers.input_quantiser(numbers, _CLIP, learned=True)
 
 
 def _magnitudes(config: BoltNetConfig) -> Magnitudes | None:
