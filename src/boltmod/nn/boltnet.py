@@ -62,6 +62,8 @@ class BoltNetConfig(QuantisedConfig):
             symbol timing by that at the instants.
         magnitudes: Whether the average magnitude of the received samples of every symbol, and of
             their first difference, stand beside all that; with symbol timing.
+        learned_front: Whether training may move the scales of all that stands before the products;
+            where they stay as measured, a step is a quarter quicker.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
@@ -94,6 +96,7 @@ class BoltNetConfig(QuantisedConfig):
     symbol_timing: bool = False
     gain_control: bool = False
     magnitudes: bool = False
+    learned_front: bool = True
     product_pool: Literal[1, 2, 4] = 1
     stem_channels: int = 16
     stem_kernel_size: int = 9
@@ -226,14 +229,13 @@ class BoltNet(nn.Module):
         return scores
 
     def _seen(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
-        if self.magnitudes is None:
-            pooled: Tensor = self.pool(iq_planes)
-            return pooled
-        *steps, products = self.pool
-        signal = iq_planes
-        for step in steps:
-            signal = step(signal)
-        seen: Tensor = products(signal, self.magnitudes(iq_planes))
+        *steps, last = self.pool
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learned_front):
+            signal = iq_planes
+            for step in steps:
+                signal = step(signal)
+            beside = () if self.magnitudes is None else (self.magnitudes(iq_planes),)
+        seen: Tensor = last(signal, *beside)
         return seen
 
     def _features(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d 1"]:
@@ -251,7 +253,7 @@ def _signed(config: BoltNetConfig, bit_width: int, *, return_scale: bool = False
     return quantizers.signed_act(config.numbers.with_acts(bit_width), return_scale=return_scale)
 
 
-def _pool(config: BoltNetConfig) -> nn.Module:
+def _pool(config: BoltNetConfig) -> nn.Sequential:
     """Return what stands before the first convolution: averages and their products."""
     width = config.factor_bit_width
     steps: list[nn.Module] = []
@@ -269,7 +271,7 @@ def _pool(config: BoltNetConfig) -> nn.Module:
         products = LagProducts(config.lags, planes, config.product_pool, last, beside)
         return nn.Sequential(*steps, products)
     if config.pool * config.product_pool == 1:
-        return nn.Identity()
+        return nn.Sequential(nn.Identity())
     average = nn.AvgPool1d(config.pool * config.product_pool)
     return nn.Sequential(average, _signed(config, config.average_bit_width))
 
