@@ -231,10 +231,11 @@ class BoltNet(nn.Module):
     def _seen(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
         *steps, last = self.pool
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learned_front):
+            # First, so that the least is held at a time where memory is scarce.
+            beside = () if self.magnitudes is None else (self.magnitudes(iq_planes),)
             signal = iq_planes
             for step in steps:
                 signal = step(signal)
-            beside = () if self.magnitudes is None else (self.magnitudes(iq_planes),)
         seen: Tensor = last(signal, *beside)
         return seen
 
