@@ -56,6 +56,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "symbol timing and gain control": {
         **RESIDUAL, "symbol_timing": True, "gain_control": True, "lags": [1, 0], "pool": 4,
     },
+    "magnitudes": {
+        **RESIDUAL, "symbol_timing": True, "gain_control": True, "lags": [0], "magnitudes": True,
+        "pool": 4, "input_full_scale": 16.0, "input_bit_width": 10, "learned_front": False,
+    },
     "learned scales": {
         **RESIDUAL, "learned_weight_scales": True, "per_channel": True, "weight_bit_width": 3,
     },

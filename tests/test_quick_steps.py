@@ -40,6 +40,26 @@ def test_the_layout_stays_from_layer_to_layer() -> None:
     assert y.stride() == (8 * 32, 1, 8)
 
 
+@pytest.mark.parametrize("length", [20, 7])
+@pytest.mark.parametrize("by_channel", [True, False])
+def test_a_maximum_of_two_trains_as_torch_s(by_channel: bool, length: int) -> None:
+    torch.manual_seed(0)
+    # Zeros beside each other, as a ReLU leaves them: of equal numbers the first has the gradient.
+    x = torch.randn(3, 4, length).relu()
+    if by_channel:
+        x = x.transpose(1, 2).contiguous().transpose(1, 2)
+    given = [x.clone().requires_grad_() for _ in range(2)]
+    answers = [
+        pool(each)
+        for pool, each in zip((quick_steps.MaxPool1d(), nn.MaxPool1d(2)), given, strict=True)
+    ]
+    assert torch.equal(answers[0], answers[1])
+    wanted = torch.randn(answers[0].shape)
+    for answer in answers:
+        answer.backward(wanted)
+    assert torch.equal(given[0].grad, given[1].grad)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("shape", [(16, 8), (16, 8, 20)])
 def test_batch_normalisation_trains_as_torch_s(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)

@@ -199,9 +199,14 @@ def _add(b: Builder, node: onnx.NodeProto) -> Value:
     sign = -1 if node.op_type == "Sub" else 1
     for one, other in ((0, 1), (1, 0)):
         constant = b.constants.get(node.input[other])
-        if constant is not None and np.size(constant) == 1 and (sign > 0 or other == 1):
-            value = b.unrooted(node, one)
-            return value.raised((sign * fraction(constant.item()),) * value.n_channels)
+        if constant is not None and np.size(constant) == 1:
+            added = fraction(constant.item())
+            if sign < 0 and other == 0:
+                value = b.linear(node, one)
+                value = value.gained((Fraction(-1),) * value.n_channels)
+            else:
+                value, added = b.unrooted(node, one), sign * added
+            return value.raised((added,) * value.n_channels)
     first, second = b.linear(node, 0), b.linear(node, 1)
     if first.shape != second.shape:
         raise refused(node, "add tensors of one shape", f"{first.shape} and {second.shape}")

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 from boltmod.nn.layers import ConvNormRelu, DenseNormRelu, SeparableBlock
 from boltmod.nn.number_format import QuantisedConfig
 
@@ -81,7 +81,7 @@ class AaronNet(nn.Module):
             *(
                 nn.Sequential(
                     SeparableBlock(width, width, 3, numbers),
-                    nn.MaxPool1d(2),
+                    quick_steps.MaxPool1d(),
                 )
                 for _ in range(config.n_blocks)
             )

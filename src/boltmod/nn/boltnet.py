@@ -29,10 +29,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 from boltmod.nn.gain_control import GainControl
 from boltmod.nn.lag_products import LagProducts, count_planes
 from boltmod.nn.layers import ConvNormAct
+from boltmod.nn.magnitudes import N_PLANES, Magnitudes
 from boltmod.nn.number_format import NumberFormat, QuantisedConfig
 from boltmod.nn.symbol_timing import SAMPLES_PER_SYMBOL, SymbolTiming
 
@@ -58,6 +59,10 @@ class BoltNetConfig(QuantisedConfig):
             `lags` then count symbols, and of what lies between instants there is the power alone.
         gain_control: Whether these are divided by their root mean square over the frame; with
             symbol timing by that at the instants.
+        magnitudes: Whether the average magnitude of the received samples of every symbol, and of
+            their first difference, stand beside all that; with symbol timing.
+        learned_front: Whether training may move the scales of all that stands before the products;
+            where they stay as measured, a step is a quarter quicker.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
@@ -89,6 +94,8 @@ class BoltNetConfig(QuantisedConfig):
     lags: tuple[int, ...] = ()
     symbol_timing: bool = False
     gain_control: bool = False
+    magnitudes: bool = False
+    learned_front: bool = True
     product_pool: Literal[1, 2, 4] = 1
     stem_channels: int = 16
     stem_kernel_size: int = 9
@@ -126,6 +133,11 @@ class BoltNetConfig(QuantisedConfig):
                 f"network.symbol_timing must have frames of whole symbols of {SAMPLES_PER_SYMBOL} "
                 f"samples, not of {self.frame_length}: leave it out, or choose another frame_length"
             )
+        if self.magnitudes and (not self.symbol_timing or self.product_pool != 1):
+            raise ConfigError(
+                "network.magnitudes needs symbol_timing and a product_pool of 1; set them, or "
+                "leave magnitudes out"
+            )
         thinning = first * self.product_pool * self.stem_stride * prod(self.strides)
         thinning *= 2 ** sum(where != "none" for where in self.max_pools)
         if thinning > self.frame_length:
@@ -133,6 +145,11 @@ class BoltNetConfig(QuantisedConfig):
                 "network.pool, product_pool, strides and max_pools must leave one sample of "
                 f"{self.frame_length}, not thin them by {thinning}; take some away"
             )
+
+
+_CLIP = 3.0
+"""Where averages of samples are clipped once magnitudes stand beside them: no class but the two of
+single sideband goes beyond."""
 
 
 class BoltBlock(nn.Module):
@@ -164,9 +181,9 @@ class BoltBlock(nn.Module):
         depthwise = quantizers.conv1d(
             in_channels, in_channels, kernel_size, numbers, stride=stride, groups=in_channels
         )
-        self.before = nn.MaxPool1d(2) if max_pool == "before" else nn.Identity()
+        self.before = quick_steps.MaxPool1d() if max_pool == "before" else nn.Identity()
         self.dw = ConvNormAct(depthwise, quantizers.relu(numbers))
-        self.between = nn.MaxPool1d(2) if max_pool == "between" else nn.Identity()
+        self.between = quick_steps.MaxPool1d() if max_pool == "between" else nn.Identity()
         self.pw = ConvNormAct(
             quantizers.conv1d(in_channels, out_channels, 1, numbers),
             quantizers.relu(numbers) if summed is None else summed,
@@ -200,6 +217,7 @@ class BoltNet(nn.Module):
             learned=config.learned_input_scale,
         )
         self.pool = _pool(config)
+        self.magnitudes = _magnitudes(config)
         self.stem = _stem(config)
         self.blocks = _blocks(config, self.stem[-1].act)  # type: ignore[arg-type]
         n_features = config.channels[-1] * (2 if config.features == "max_and_mean" else 1)
@@ -209,10 +227,21 @@ class BoltNet(nn.Module):
 
     def forward(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b classes"]:
         """Map I/Q planes (batch, 2, time) to class scores (batch, n_classes)."""
-        x = self.blocks(self.stem(self.pool(self.input_act(iq_planes))))
+        x = self.blocks(self.stem(self._seen(self.input_act(iq_planes))))
         found = self.features_act(self.norm(self._features(x).flatten(1)))
         scores: Tensor = self.dense(found)
         return scores
+
+    def _seen(self, iq_planes: Float[Tensor, "b 2 t"]) -> Float[Tensor, "b c u"]:
+        *steps, last = self.pool
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learned_front):
+            # First, so that the least is held at a time where memory is scarce.
+            beside = () if self.magnitudes is None else (self.magnitudes(iq_planes),)
+            signal = iq_planes
+            for step in steps:
+                signal = step(signal)
+        seen: Tensor = last(signal, *beside)
+        return seen
 
     def _features(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d 1"]:
         # Windows as long as the signal: operators that the challenge's cost tool knows.
@@ -229,13 +258,13 @@ def _signed(config: BoltNetConfig, bit_width: int, *, return_scale: bool = False
     return quantizers.signed_act(config.numbers.with_acts(bit_width), return_scale=return_scale)
 
 
-def _pool(config: BoltNetConfig) -> nn.Module:
+def _pool(config: BoltNetConfig) -> nn.Sequential:
     """Return what stands before the first convolution: averages and their products."""
     width = config.factor_bit_width
     steps: list[nn.Module] = []
     if config.symbol_timing:
         compared = quantizers.comparator(config.numbers)
-        samples, chosen = _signed(config, width), _signed(config, width)
+        samples, chosen = _samples(config), _signed(config, width)
         steps = [SymbolTiming(config.pool, samples, compared, chosen)]
     elif config.lags or config.gain_control:
         steps = [nn.AvgPool1d(config.pool), _signed(config, width)]
@@ -243,11 +272,29 @@ def _pool(config: BoltNetConfig) -> nn.Module:
         steps.append(GainControl(_signed(config, width)))
     if steps:
         planes, last = _n_signal_planes(config), _signed(config, config.average_bit_width)
-        return nn.Sequential(*steps, LagProducts(config.lags, planes, config.product_pool, last))
+        beside = N_PLANES if config.magnitudes else 0
+        products = LagProducts(config.lags, planes, config.product_pool, last, beside)
+        return nn.Sequential(*steps, products)
     if config.pool * config.product_pool == 1:
-        return nn.Identity()
+        return nn.Sequential(nn.Identity())
     average = nn.AvgPool1d(config.pool * config.product_pool)
     return nn.Sequential(average, _signed(config, config.average_bit_width))
+
+
+def _samples(config: BoltNetConfig) -> nn.Module:
+    """Return the quantiser of averages; what only magnitudes can tell is clipped here."""
+    if not config.magnitudes:
+        return _signed(config, config.factor_bit_width)
+    numbers = config.numbers.with_acts(config.factor_bit_width)
+    return quantizers.input_quantiser(numbers, _CLIP, learned=True)
+
+
+def _magnitudes(config: BoltNetConfig) -> Magnitudes | None:
+    if not config.magnitudes:
+        return None
+    numbers = config.numbers.with_acts(config.average_bit_width)
+    sample, difference = quantizers.relu(numbers), quantizers.relu(numbers)
+    return Magnitudes(SAMPLES_PER_SYMBOL, sample, difference)
 
 
 def _n_signal_planes(config: BoltNetConfig) -> int:
@@ -259,6 +306,7 @@ def _stem(config: BoltNetConfig) -> nn.Sequential:
     """Return the first convolution: plain, or filters of each plane and their mixture."""
     size, stride = config.stem_kernel_size, config.stem_stride
     planes, numbers = count_planes(config.lags, _n_signal_planes(config)), config.numbers
+    planes += N_PLANES if config.magnitudes else 0
     if config.stem_filters == 0:
         plain = quantizers.conv1d(planes, config.stem_channels, size, numbers, stride=stride)
         return nn.Sequential(ConvNormAct(plain, quantizers.relu(numbers)))
@@ -337,9 +385,10 @@ def _check_sizes(config: BoltNetConfig) -> None:
 
 
 def _check_bits(config: BoltNetConfig) -> None:
-    for name in ("input", "factor", "average", "weight", "act", "dense_act"):
+    for name in ("factor", "average", "weight", "act", "dense_act"):
         width = getattr(config, f"{name}_bit_width")
         _must(f"{name}_bit_width", (width,), "2 to 8", lambda value: 2 <= value <= 8)
+    _must("input_bit_width", (config.input_bit_width,), "2 to 12", lambda value: 2 <= value <= 12)
 
 
 def _must(name: str, values: tuple[int, ...], rule: str, holds: Any) -> None:

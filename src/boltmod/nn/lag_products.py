@@ -23,23 +23,31 @@ class LagProducts(nn.Module):
         n_planes: 2 for I and Q; 4 for those of two signals.
         pool: How many of them are averaged into one.
         act: Quantiser of all that comes out.
+        n_beside: How many planes of something else come with the signal.
     """
 
-    def __init__(self, lags: tuple[int, ...], n_planes: int, pool: int, act: nn.Module) -> None:
+    def __init__(
+        self, lags: tuple[int, ...], n_planes: int, pool: int, act: nn.Module, n_beside: int = 0
+    ) -> None:
         super().__init__()
         self.lags = lags
         self.has_second = n_planes == 4 and 0 in lags
         self.pool = nn.AvgPool1d(pool) if pool > 1 else nn.Identity()
-        self.norm = quick_steps.BatchNorm1d(count_planes(lags, n_planes), affine=False)
+        n_all = count_planes(lags, n_planes) + n_beside
+        self.norm = quick_steps.BatchNorm1d(n_all, affine=False)
         self.act = act
 
-    def forward(self, x: Float[Tensor, "b p t"]) -> Float[Tensor, "b c u"]:
-        """Map (batch, planes, time) to (batch, more planes, time / pool)."""
+    def forward(
+        self, x: Float[Tensor, "b p t"], beside: Float[Tensor, "b d t"] | None = None
+    ) -> Float[Tensor, "b c u"]:
+        """Map (batch, planes, time) to (batch, more planes, time / pool), `beside` last."""
         planes = [x]
         for lag in self.lags:
             planes += lag_product(x, lag)
         if self.has_second:
             planes += lag_product(x, 0, first_plane=2)
+        if beside is not None:
+            planes.append(beside)
         y: Tensor = self.act(self.norm(self.pool(torch.cat(planes, 1))))
         return y
 

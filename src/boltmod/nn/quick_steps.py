@@ -96,6 +96,54 @@ class BatchNorm1d(nn.BatchNorm1d):
             raise ValueError(f"input must have 2 or 3 dimensions, not {input.ndim}")
 
 
+class MaxOfPairs(torch.autograd.Function):
+    """The larger one of each two neighbours; of equal ones the first has the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Map (batch, channels, time) to (batch, channels, time / 2), rounded down."""
+        first, second = _pairs(x)
+        is_second = second > first
+        ctx.save_for_backward(is_second)
+        ctx.length = x.shape[2]
+        return torch.where(is_second, second, first)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        """Return the gradient of the larger ones, zero for the others."""
+        (grad,), (is_second,) = grads, ctx.saved_tensors
+        shape = (*grad.shape[:2], ctx.length)
+        # As the input lies in memory: the channels of one instant side by side, or not.
+        batch, channels, _ = shape
+        if is_second.stride(1) == 1:
+            grad_x = grad.new_zeros(batch, ctx.length, channels).transpose(1, 2)
+        else:
+            grad_x = grad.new_zeros(shape)
+        first, second = _pairs(grad_x)
+        torch.mul(grad, ~is_second, out=first)
+        torch.mul(grad, is_second, out=second)
+        return grad_x
+
+
+def _pairs(x: Tensor) -> tuple[Tensor, Tensor]:
+    even = x.shape[2] - x.shape[2] % 2
+    return x[:, :, 0:even:2], x[:, :, 1:even:2]
+
+
+class MaxPool1d(nn.MaxPool1d):
+    """torch's maximum of two neighbours, quick in any layout while training."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Map (batch, channels, time) to (batch, channels, time / 2)."""
+        if not self.training:
+            return super().forward(input)
+        y: Tensor = MaxOfPairs.apply(input)  # type: ignore[no-untyped-call]
+        return y
+
+
 class FakeQuantise(torch.autograd.Function):
     """Round to integers times a scale, with the straight-through gradient of learned step sizes.
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.errors import ConfigError
-from boltmod.nn import quantizers
+from boltmod.nn import quantizers, quick_steps
 from boltmod.nn.layers import ConvNormRelu, DenseNormRelu
 from boltmod.nn.number_format import QuantisedConfig
 
@@ -56,7 +56,7 @@ class Vgg10(nn.Module):
         widths = (2, *(config.channels for _ in range(config.n_convs)))
         self.convs = nn.Sequential(
             *(
-                nn.Sequential(ConvNormRelu(before, after, 3, numbers), nn.MaxPool1d(2))
+                nn.Sequential(ConvNormRelu(before, after, 3, numbers), quick_steps.MaxPool1d())
                 for before, after in pairwise(widths)
             )
         )
