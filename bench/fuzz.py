@@ -7,7 +7,7 @@ fields of a network; members of an archive, packed again so that checksums are r
 in a process that was forked for the purpose. Counted are clean errors, files that were accepted,
 tracebacks, processes that died, hangs over 10 s of processor time (or 5 minutes on the clock), and
 inputs that took over 1 GB of memory. What failed is kept, reduced as far as the same failure
-allows. The same seed gives the same inputs. Stopped by Ctrl-C or SIGTERM it says what it has counted.
+allows. The same seed gives the same inputs. Ctrl-C or SIGTERM end it with what it has counted.
 """
 
 from __future__ import annotations
