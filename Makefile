@@ -55,6 +55,7 @@ format: $(VENV)/.installed
 
 types: $(VENV)/.installed
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 staircase: $(VENV)/.installed
 	$(BIN)/lint-imports

@@ -7,7 +7,7 @@ fields of a network; members of an archive, packed again so that checksums are r
 in a process that was forked for the purpose. Counted are clean errors, files that were accepted,
 tracebacks, processes that died, hangs over 10 s of processor time (or 5 minutes on the clock), and
 inputs that took over 1 GB of memory. What failed is kept, reduced as far as the same failure
-allows. The same seed gives the same inputs.
+allows. The same seed gives the same inputs. Ctrl-C or SIGTERM end it with what it has counted.
 """
 
 from __future__ import annotations
@@ -829,8 +829,12 @@ def main() -> None:
         if kind != "accepted":
             print(f"a valid input is not accepted: {kind} {where}")
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for _, made in zip(range(chosen.inputs), inputs(parser, chosen.seed), strict=False):
-        kind, where = worker.outcome(made)
+        try:
+            kind, where = worker.outcome(made)
+        except KeyboardInterrupt:
+            break  # what was counted by then stands
         counts[kind] += 1
         if kind in ("clean error", "accepted"):
             continue
@@ -849,7 +853,7 @@ def main() -> None:
         print(f"{n_times:5d}  {what}")
     print(f"{chosen.parser}: {time.monotonic() - begun:.0f} s")
     kinds = ("clean error", "accepted", "traceback", "died", "hang", "memory")
-    print(", ".join(f"{counts[kind]} {kind}" for kind in kinds), f"of {chosen.inputs}")
+    print(", ".join(f"{counts[kind]} {kind}" for kind in kinds), f"of {counts.total()}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -141,7 +142,7 @@ def _search(folder: Path) -> None:
 
     setattr(run, "Workers", _Here)  # noqa: B010
     setattr(run, "write_results", _best_recipes)  # noqa: B010
-    run._LOOK_SECONDS, worker._WAIT_SECONDS, storage.HEARTBEAT_SECONDS = 0.0, 0.1, 1
+    run._LOOK_SECONDS, worker._WAIT_SECONDS, storage.HEARTBEAT_SECONDS = 0.0, 0.1, 5
     settings = run.Settings(trials=2)
     run.search(_space(folder), folder, settings, lambda view: None, lambda: False)
 
@@ -228,6 +229,31 @@ class Operations:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def remember_costs(place: Path) -> None:
+    """Count a network's cost once for all processes: that takes longer than its training."""
+    from boltmod.files import replacing
+    from boltmod.pipeline import network_cost as counting
+
+    def remembered(name: str) -> Callable[..., Any]:
+        count = getattr(counting, name)
+
+        def counted(*arguments: Any) -> Any:
+            weights = arguments[0].state_dict() if len(arguments) == 2 else {}
+            told = [name, repr(arguments[-1]), *(w.numpy().tobytes() for w in weights.values())]
+            path = place / f"{_digest(repr(told).encode())}.cost"
+            if path.exists():
+                return pickle.loads(path.read_bytes())
+            cost = count(*arguments)
+            with replacing(path) as temporary:
+                temporary.write_bytes(pickle.dumps(cost))
+            return cost
+
+        return counted
+
+    for name in ("untrained_cost", "network_cost"):
+        setattr(counting, name, remembered(name))
+
+
 def attempt(work: Work, folder: Path, fatal: int = 0, after_s: float | None = None) -> int:
     """Do the work in a forked process.
 
@@ -271,12 +297,13 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args()
     work, rng = WORKS[chosen.work], random.Random(chosen.seed)
-    import boltmod.data.make
-    import boltmod.pipeline.run
-    import boltmod.search.run
-    import boltmod.signal.generator  # noqa: F401  imported once, not in every process
-
     with tempfile.TemporaryDirectory() as place:
+        remember_costs(Path(place))
+        import boltmod.data.make
+        import boltmod.pipeline.run
+        import boltmod.search.run
+        import boltmod.signal.generator  # noqa: F401  imported once, not in every process
+
         folder = Path(place) / "result"
         folder.mkdir()
         begun = time.monotonic()
@@ -289,8 +316,13 @@ def main() -> None:
             (number, None) for number in range(1, n_operations + 1, chosen.every)
         ]
         kills += [(0, rng.uniform(0, whole_s)) for _ in range(chosen.random)]
-        n_killed = n_other = n_failed = 0
+        n_tried = n_killed = n_other = n_failed = 0
+        stops: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
         for fatal, after_s in kills:
+            if stops:
+                break  # what was counted by then stands
+            n_tried += 1
             shutil.rmtree(folder)
             folder.mkdir()
             n_killed += attempt(work, folder, fatal, after_s) == -1
@@ -302,7 +334,7 @@ def main() -> None:
                 differing = [name for name in end | wanted if end.get(name) != wanted.get(name)]
                 print(f"another end after a kill at operation {fatal} or {after_s} s: {differing}")
     print(
-        f"{chosen.work}: {n_operations} operations, {n_killed} kills of {len(kills)} attempts, "
+        f"{chosen.work}: {n_operations} operations, {n_killed} kills of {n_tried} attempts, "
         f"{n_other} other ends, {n_failed} without a way on"
     )
 

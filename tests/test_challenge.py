@@ -404,7 +404,7 @@ def forge_size(path, name, size):
     """Let the directory of an archive say that a file has another size than it has."""
     with zipfile.ZipFile(path, "a") as file:
         file.getinfo(name).file_size = size
-        file._didModify = True
+        file._didModify = True  # type: ignore[attr-defined]
 
 
 def test_a_zip_bomb_of_ten_gigabytes(tmp_path):

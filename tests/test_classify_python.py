@@ -143,7 +143,7 @@ def test_without_a_rate_samples_count(tmp_path, samples):
 def test_records_are_frozen_and_plain(samples):
     result = classify(samples, rate_hz=100e3)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        result[0].class_name = "BPSK"
+        result[0].class_name = "BPSK"  # type: ignore[misc]
     row = dataclasses.asdict(result[0])
     assert row["shares"].argmax() == FIELD_CLASSES.index(row["class_name"])
     assert all(not dataclasses.is_dataclass(value) for value in row.values())

@@ -45,10 +45,11 @@ def both(geometry: tuple[int, ...], dtype: torch.dtype) -> list[tuple[Tensor, Te
     for is_ours in (True, False):
         kind = dtype if is_ours else torch.float64
         leaves = [part.to(kind).detach().requires_grad_() for part in (x, weight)]
+        input, filters = leaves
         if is_ours:
-            y = depthwise(*leaves, stride, padding)
+            y = depthwise(input, filters, stride, padding)
         else:
-            y = conv1d(*leaves, stride=stride, padding=padding, groups=channels)
+            y = conv1d(input, filters, stride=stride, padding=padding, groups=channels)
         y.backward(coefficients.to(kind))
         assert leaves[0].grad is not None
         assert leaves[1].grad is not None

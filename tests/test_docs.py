@@ -2,8 +2,8 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
-import click
 import onnx
 import pytest
 import torch
@@ -67,7 +67,7 @@ def test_python_snippets_run(
 
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_commands_and_their_options_exist(page: str, line: str) -> None:
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     words = line.split("#")[0].replace(",", " ").split()[1:]
     while words and hasattr(command, "commands") and words[0] in command.commands:
         command = command.commands[words.pop(0)]

@@ -19,7 +19,8 @@ def evaluation(order, n_frames=30, share=0.9):
 
 def said(planes, result, **options):
     doubts = Doubts(options.get("scaling", "unit_std"), options.get("is_scaled", False))
-    for _ in doubts.watched(iter([(planes, np.zeros(len(planes)), np.zeros(len(planes)))])):
+    none = np.zeros(len(planes), np.int64)
+    for _ in doubts.watched(iter([(planes, none, none)])):
         pass
     return list(doubts.sentences(result))
 

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -864,7 +865,8 @@ def test_archives(tmp_path, wave, suffix):
             for part in parts:
                 archive.write(part, f"air/{part.name}")
     else:
-        with tarfile.open(path, f"w:{suffix.removeprefix('.sigmf').removeprefix('.')}") as archive:
+        mode: Any = f"w:{suffix.removeprefix('.sigmf').removeprefix('.')}"
+        with tarfile.open(path, mode) as archive:
             for part in parts:
                 archive.add(part, f"air/{part.name}")
     recording = open_recording(path)

@@ -58,7 +58,7 @@ def test_bit_exact_for_every_kind_of_sample(name: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     interleaved = np.ascontiguousarray(frames.transpose(0, 2, 1)).reshape(6, -1)
     levels = 10.0 ** rng.uniform(-3, 3, (6, 1))
-    samples = {
+    samples: dict[str, np.ndarray] = {
         "f32": (interleaved * levels).astype(np.float32),
         "s16": np.clip(interleaved * 9000 + 400, -32768, 32767).astype(np.int16),
         "s8": np.clip(interleaved * 40 - 3, -128, 127).astype(np.int8),

@@ -78,11 +78,11 @@ class Gated(Classifier):
         self.is_asked = threading.Event()
         self.largest = 0
 
-    def probabilities(self, iq_planes, **how):
+    def probabilities(self, frames, *, scale=True):
         self.is_asked.set()
         assert self.gate.wait(PATIENCE_S)
-        self.largest = max(self.largest, len(iq_planes))
-        return super().probabilities(iq_planes, **how)
+        self.largest = max(self.largest, len(frames))
+        return super().probabilities(frames, scale=scale)
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def test_rtl_tcp_is_tuned_and_its_samples_read():
     taken = all_stretches(live)
     server.join()
     assert server.commands == [(2, 2_400_000), (1, 433_920_000), (3, 1), (4, 280)]
-    assert (live.source.tuner, live.source.n_gains) == ("R820T", 29)
+    assert (vars(live.source)["tuner"], vars(live.source)["n_gains"]) == ("R820T", 29)
     assert live.source.about == "tuner R820T"
     assert live.notes == (f"{live.name}: tuner R820T",)
     assert live.source.state == "the server closed the connection"
@@ -758,7 +758,7 @@ def test_the_live_table():
             table.add(Windows(numbered(0), [], 1024, 240e3), labels)
     plain = Console(width=120, file=io.StringIO())
     plain.print(table.drawing())
-    heading, counts, columns, *rows = plain.file.getvalue().splitlines()
+    heading, counts, columns, *rows = plain.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert heading.strip() == "pieces · 240 kS/s · at 433.92 MHz"
     assert counts.strip() == "20 windows · 2 dropped (7%)"
     assert columns.split()[-2:] == ["windows", "dropped"]

@@ -10,7 +10,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 
 import hand_made_networks as hand_made
-from boltmod.errors import UnsupportedOperatorError
+from boltmod.errors import ModelFormatError, UnsupportedOperatorError
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.runtime.session import Classifier
@@ -227,7 +227,7 @@ def test_a_network_that_mixes_frames_is_refused():
 def test_types_of_the_frames_input_are_checked():
     proto = hand_made.dense()
     proto.graph.input[0].type.tensor_type.elem_type = TensorProto.DOUBLE
-    with pytest.raises(onnx_file.ModelFormatError) as error:
+    with pytest.raises(ModelFormatError) as error:
         onnx_file.from_proto(proto)
     assert str(error.value) == (
         "the model must take float32 frames, not DOUBLE: export it with such an input"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -88,7 +89,7 @@ def test_a_teacher_is_asked_once_for_each_batch() -> None:
         asked.append(name)
         return torch.tensor(float(len(asked)))
 
-    answers = [float(memory.answer(who, Place(0, 1), lambda who=who: ask(who))) for who in "aabba"]
+    answers = [float(memory.answer(who, Place(0, 1), partial(ask, who))) for who in "aabba"]
     assert asked == ["a", "b", "a"]
     assert answers == [1, 1, 2, 2, 3]
 

@@ -67,7 +67,7 @@ def test_sparsity() -> None:
     assert prune.sparsity({"a": torch.tensor([1.0, 0.0, 0.0, 1.0])}) == 0.5
 
 
-def two_kinds() -> torch.nn.Sequential:
+def two_kinds() -> torch.nn.Module:
     net = network(3)
     with torch.no_grad():
         net[0].weight.uniform_(1, 2)

@@ -138,7 +138,7 @@ def test_floats_of_8_bits_are_not_called_unquantised(kind):
 
 
 def test_activations_of_8_bit_floats():
-    proto = stored(*[FLOATS["e4m3"][0], (WEIGHTS / 8).astype(FLOATS["e4m3"][1]).tobytes()], 1.0, 19)
+    proto = stored(FLOATS["e4m3"][0], (WEIGHTS / 8).astype(FLOATS["e4m3"][1]).tobytes(), 1.0, 19)
     proto.graph.node[0].input[0] = "x"
     zero = onnx.TensorProto(name="zero", data_type=FLOATS["e4m3"][0], raw_data=b"\0")
     proto.graph.initializer.extend([zero, onnx.numpy_helper.from_array(np.float32(0.02), "scale")])
@@ -173,8 +173,8 @@ def test_how_many_bits_an_activation_has(opset, clip, dtype, zero, n_bits):
     if clip:
         x = net.add("Clip", x, *(net.constant(f"x_{b}", b, dtype) for b in clip), output="x_clip")
     x = net.add("DequantizeLinear", x, scale, offset, output="x")
-    w = [net.constant("w_int", WEIGHTS, np.int8), net.constant("w_scale", 1.0)]
-    w = net.add("DequantizeLinear", *w, output="w")
+    stored_as = [net.constant("w_int", WEIGHTS, np.int8), net.constant("w_scale", 1.0)]
+    w = net.add("DequantizeLinear", *stored_as, output="w")
     flat = net.add("Flatten", x, output="flat", axis=1)
     bias = net.constant("bias", np.zeros(24))
     proto = net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))

@@ -47,7 +47,7 @@ def test_a_picture_tells_where_and_what(recording):
     n_spans = sum(len(each.signal.spans) for each in verdicts)
     assert len(waterfall.patches) == 2 * n_spans
     assert len(constellations) == 2
-    middles = sorted(round(box.get_y() + box.get_height() / 2) for box in waterfall.patches[::2])
+    middles = sorted(round(box.get_y() + box.get_height() / 2) for box in waterfall.patches[::2])  # type: ignore[attr-defined]
     assert middles == [-20, 20]
 
 

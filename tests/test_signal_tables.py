@@ -225,10 +225,10 @@ def test_the_live_table_of_signals(samples, model_path):
     plain = Console(width=140, file=io.StringIO())
     with LiveSignals(console, job, live, Clock()) as table:
         plain.print(table.drawing())
-        assert "0 signals in 0 samples · waiting for pieces: " in plain.file.getvalue()
+        assert "0 signals in 0 samples · waiting for pieces: " in plain.file.getvalue()  # type: ignore[attr-defined]
         heard(live, job, [table])
         plain.print(table.drawing())
-    heading, counts, columns, row = plain.file.getvalue().splitlines()[-4:]
+    heading, counts, columns, row = plain.file.getvalue().splitlines()[-4:]  # type: ignore[attr-defined]
     assert heading.strip() == "pieces · 100 kS/s · at 433.92 MHz"
     assert counts.strip() == "1 signals in 100,077 samples"
     assert columns.split()[:3] == ["signal", "class", "probability"]
