@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 
 TUTORIAL = Path(__file__).resolve().parents[1] / "docs" / "tutorials" / "sdr.md"
-COLOURS = 48
+COLOURS = 32
 """Of a picture: what is drawn has few, and noise needs no more."""
 
 
@@ -32,7 +32,7 @@ def main() -> None:
         waterfall(folder, out / "waterfall.png")
         if arguments.run is not None:
             report(arguments.run.resolve() / "report.html", folder / "report.png")
-            smaller(folder / "report.png", out / "report.png", 1100)
+            smaller(folder / "report.png", out / "report.png", 900)
     sizes = (f"{each.name} {each.stat().st_size / 1000:.0f} kB" for each in sorted(out.iterdir()))
     print(", ".join(sizes))
 
@@ -50,13 +50,13 @@ def waterfall(folder: Path, out: Path) -> None:
     subprocess.run([sys.executable, "-c", code[1]], cwd=folder, check=True)
     recording = next(folder.glob("*.raw"))
     boltmod(folder, "classify", recording.name, "--picture", "waterfall.png")
-    smaller(folder / "waterfall.png", out, 1100)
+    smaller(folder / "waterfall.png", out, 800)
 
 
 def report(page: Path, out: Path) -> None:
     subprocess.run(
         ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars",
-         "--window-size=1200,1500", f"--screenshot={out}", page.as_uri()],
+         "--window-size=1200,1250", f"--screenshot={out}", page.as_uri()],
         check=True, capture_output=True,
     )  # fmt: skip
 

@@ -126,9 +126,10 @@ def reading(path: Path, frame_length: int | None = None) -> Iterator[Foreign]:
         raise DataFormatError(f"{path} must be a file, and there is none: check the name")
     if h5py.is_hdf5(path):
         with hdf5_file.opened(path) as file:
-            if torchsig.VERSION_ATTRIBUTE in hdf5_file.attributes(file, path):
-                with read_by("h5py", path, "as TorchSig writes a file", "copy it again"):
-                    found = torchsig.frames_of(file, path)
+            with read_by("h5py", path, "a readable HDF5 file", "copy it again"):
+                is_torchsig = torchsig.VERSION_ATTRIBUTE in file.attrs
+                found = torchsig.frames_of(file, path) if is_torchsig else {}
+            if is_torchsig:
                 yield _sorted_out(_from_arrays, found, path)
                 return
             names = hdf5_file.dataset_names(file, path)

@@ -17,8 +17,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.confined import Limits, confined
 from boltmod.data import hdf5_file
 from boltmod.errors import DataFormatError
+from boltmod.untrusted import read_by
 
 VERSION_ATTRIBUTE = "torchsig_version"
 """What such a file says of itself."""
@@ -27,6 +29,7 @@ FILE_NAME = "data.h5"
 """What it is called in the folder that TorchSig writes."""
 
 _MOST_FRAMES = 10_000_000
+_LIMITS = Limits(seconds=600)
 
 Array = NDArray[Any]
 
@@ -56,39 +59,42 @@ def frames_of(file: h5py.File, path: Path) -> dict[str, Any]:
     Raises:
         DataFormatError: A frame holds no signal or several, or the file is not laid out so.
     """
-    arrays: list[h5py.Dataset] = []
-    names: list[str] = []
-    snrs: list[float | None] = []
-    for data, metadata in _each(file, path):
-        arrays.append(data)
-        names.append(_text(metadata, "class_name", path))
-        snr = _there(metadata, "snr_db")
-        snrs.append(None if snr is None else float(np.asarray(snr[()]).reshape(-1)[0]))
-    if not arrays:
+    # Texts lie in HDF5's heap, which its library follows unchecked (hdf5_file).
+    said = confined("boltmod.data.torchsig:told", str(path), about=path, limits=_LIMITS)
+    if not said:
         raise DataFormatError(f"{path} must hold frames, and holds none: generate it again")
+    arrays = [_array(_group(file, group, path), name, path) for group, name, _, _ in said]
+    snrs = [snr for *_, snr in said]
     known = {} if None in snrs else {"z": np.array(snrs, float)}
-    return {"x": _Frames(arrays, path), "y": np.array(names)} | known
+    return {"x": _Frames(arrays, path), "y": np.array([name for *_, name, _ in said])} | known
 
 
-def _each(file: h5py.File, path: Path) -> Iterator[tuple[h5py.Dataset, h5py.Group]]:
-    """Samples and metadata of each frame."""
+def told(path: str) -> list[tuple[str, str, str, float | None]]:
+    """Of each frame the group and the name of its array, its class, and its SNR in dB."""
+    source = Path(path)
+    with hdf5_file.opened(source) as file, read_by("h5py", source, "as TorchSig writes", "copy it"):
+        return [
+            (group, name, _text(facts, "class_name", source), _snr(facts))
+            for group, name, facts in _each(file, source)
+        ]
+
+
+def _each(file: h5py.File, path: Path) -> Iterator[tuple[str, str, h5py.Group]]:
+    """Where each frame's samples lie, and its metadata."""
     index = _there(file, "index")
     if index is None:
         for number in range(min(len(file), _MOST_FRAMES)):
-            group = _group(file, str(number), path)
-            facts = _group(group, "metadata", path)
+            facts = _group(_group(file, str(number), path), "metadata", path)
             _check_one(len(facts), number, path)
-            yield _array(group, "data", path), _group(facts, next(iter(facts)), path)
+            yield str(number), "data", _group(facts, next(iter(facts)), path)
         return
-    data, metadata, inside = (
-        _group(file, name, path) for name in ("data", "metadata", "component_signals")
-    )
+    metadata, inside = (_group(file, name, path) for name in ("metadata", "component_signals"))
     for number in range(min(len(index), _MOST_FRAMES)):
         key = _text(index, str(number), path)
         parts = _there(inside, key)
         keys = [key] if parts is None else [_plain(each) for each in np.ravel(parts[()])]
         _check_one(len(keys), number, path)
-        yield _array(data, key, path), _group(metadata, keys[0], path)
+        yield "data", key, _group(metadata, keys[0], path)
 
 
 def _check_one(n_signals: int, number: int, path: Path) -> None:
@@ -117,6 +123,11 @@ def _array(group: h5py.Group, name: str, path: Path) -> h5py.Dataset:
         raise DataFormatError(f"{path} must hold {group.name}/{name}: copy it again")
     hdf5_file.check_storage(found, name, path)
     return found
+
+
+def _snr(facts: h5py.Group) -> float | None:
+    found = _there(facts, "snr_db")
+    return None if found is None else float(np.asarray(found[()]).reshape(-1)[0])
 
 
 def _text(group: h5py.Group, name: str, path: Path) -> str:
