@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
@@ -228,6 +228,22 @@ def test_a_signal_is_named_followed_and_ended(classifier: Classifier) -> None:
     (ended,) = follower.restart()
     assert not ended.row(None).is_on
     assert follower.n_on == 0
+
+
+def test_a_signal_is_measured_until_two_measurements_agree(classifier: Classifier) -> None:
+    samples = band(1 << 17)
+    follower, _, _ = followed(classifier, samples[:1024])
+    question = Question(samples, 0, None, ())
+    findings = search(question)
+    (measured,) = findings.measured
+    assert measured.carrier is not None
+    places = (measured.carrier + 0.003, measured.carrier, measured.carrier)
+    n_known = []
+    for place in places:
+        found = replace(findings, measured=(replace(measured, carrier=place),))
+        follower.take(question, found)
+        n_known.append(len(follower.known))
+    assert n_known == [0, 0, 1]
 
 
 def test_a_signal_that_falls_silent_ends_by_itself(classifier: Classifier) -> None:
