@@ -288,6 +288,19 @@ def awaited(answer):
     raise AssertionError("nothing came in two minutes")
 
 
+def test_only_a_long_gap_ends_what_is_on(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[int] = []
+    recording = ArrayRecording(np.ones(8, np.complex64), RATE)
+    station = Station(recording, classifier, Viewers())
+    monkeypatch.setattr(station._follower, "restart", lambda: ends.append(station._ring.end) or [])
+    ones = np.ones(1024, np.complex64)
+    for first in (0, 1024, 500_000, 2_000_000):
+        station._take(Stretch(first, ones))
+    assert ends == [501_024]
+
+
 # Viewers
 
 
