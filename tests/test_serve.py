@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.error import HTTPError
@@ -230,6 +230,22 @@ def test_a_signal_is_named_followed_and_ended(classifier: Classifier) -> None:
     assert follower.n_on == 0
 
 
+def test_a_signal_is_measured_until_two_measurements_agree(classifier: Classifier) -> None:
+    samples = band(1 << 17)
+    follower, _, _ = followed(classifier, samples[:1024])
+    question = Question(samples, 0, None, ())
+    findings = search(question)
+    (measured,) = findings.measured
+    assert measured.carrier is not None
+    places = (measured.carrier + 0.003, measured.carrier, measured.carrier)
+    n_known = []
+    for place in places:
+        found = replace(findings, measured=(replace(measured, carrier=place),))
+        follower.take(question, found)
+        n_known.append(len(follower.known))
+    assert n_known == [0, 0, 1]
+
+
 def test_a_signal_that_falls_silent_ends_by_itself(classifier: Classifier) -> None:
     follower, ring, _ = followed(classifier, band(1 << 17))
     assert follower.n_on == 1
@@ -270,6 +286,19 @@ def awaited(answer):
             return found
         time.sleep(0.05)
     raise AssertionError("nothing came in two minutes")
+
+
+def test_only_a_long_gap_ends_what_is_on(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[int] = []
+    recording = ArrayRecording(np.ones(8, np.complex64), RATE)
+    station = Station(recording, classifier, Viewers())
+    monkeypatch.setattr(station._follower, "restart", lambda: ends.append(station._ring.end) or [])
+    ones = np.ones(1024, np.complex64)
+    for first in (0, 1024, 500_000, 2_000_000):
+        station._take(Stretch(first, ones))
+    assert ends == [501_024]
 
 
 # Viewers

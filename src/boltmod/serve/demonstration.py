@@ -12,6 +12,9 @@ RATE_HZ = 500e3
 _LENGTH = 1 << 21
 _SEED = 20
 _NOISE = 0.05
+_ROLLOFF = 0.35
+_PULSE_SYMBOLS = 10
+"""How far a pulse reaches to either side."""
 _NAME = "demonstration (generated signals)"
 
 Wave = NDArray[np.complex128]
@@ -42,11 +45,14 @@ def demonstration() -> ArrayRecording:
 
 
 def _shaped(symbols: Wave, n: int) -> Wave:
-    """Symbols with raised-cosine pulses of two symbols' length, n samples a symbol."""
+    """Symbols with raised-cosine pulses of unit peak, n samples a symbol, in a circle."""
     up = np.zeros(len(symbols) * n, np.complex128)
     up[::n] = symbols
+    time = fft.fftfreq(len(up), 1 / len(up)) / n
+    near = np.abs(time) < _PULSE_SYMBOLS
+    bend = 1 - (2 * _ROLLOFF * time[near]) ** 2  # never 0: no sample lies there
     pulse = np.zeros(len(up))
-    pulse[: 2 * n] = np.hanning(2 * n + 1)[:-1]
+    pulse[near] = np.sinc(time[near]) * np.cos(np.pi * _ROLLOFF * time[near]) / bend
     return np.asarray(fft.ifft(fft.fft(up) * fft.fft(pulse)))
 
 

@@ -47,6 +47,8 @@ _SAME_CARRIER = 0.02
 _WATCHED_S = 300.0
 """Silent signals are listened for that long."""
 _FORGOTTEN_S = 1800.0
+_CROWDED = 128
+"""Signals of which those that are silent are dropped at once: new ones must find room."""
 _CLEAR_DB = 6.0
 """Weaker signals are not told from noise by the power of one window."""
 _BACK = 0.5
@@ -320,10 +322,13 @@ class Follower:
         return track.measured.detection.snr_db >= _CLEAR_DB and silent_s < _WATCHED_S
 
     def _forget(self) -> None:
+        """Drop signals that were silent for long; sooner where there are very many."""
+        is_crowded = len(self._tracks.known) > _CROWDED
+        patience_s = _GAP_S if is_crowded else _FORGOTTEN_S
         for track in list(self._tracks.known):
             number = track.number
             silent_s = (self._ring.end - self._heard.get(number, 0)) / self._rate_hz
-            if number not in self._on and silent_s > _FORGOTTEN_S:
+            if number not in self._on and silent_s > patience_s:
                 self._tracks.forget(track)
                 self._heard.pop(number, None)
                 self._watched.pop(number, None)

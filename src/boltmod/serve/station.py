@@ -31,6 +31,8 @@ from boltmod.serve.search import Question, Searcher
 _STEP_S = 0.02
 """Time from one look at the newest windows to the next, at least; as long as the look took."""
 _STATUS_S = 0.5
+_GAP_S = 1.0
+"""Samples that are missing for longer end what is on: nobody knows what was there."""
 _PIECES = (1 << 17, 1 << 17, 1 << 17, 1 << 19)
 """Samples that a search looks at, in turn: long ones tell narrow signals better."""
 _LEAST_PIECE = 1 << 16
@@ -244,8 +246,7 @@ class Station:
                 self._viewer.status(self.status())
 
     def _take(self, stretch: Stretch) -> None:
-        is_gap = stretch.first_sample != self._ring.end
-        if is_gap:
+        if stretch.first_sample - self._ring.end > self.rate_hz * _GAP_S:
             with self._lock:
                 ended = self._follower.restart()
             self._tell(ended)
