@@ -192,8 +192,12 @@ _OPERATIONS: dict[str, Callable[[list[Any], Any, list[str]], NDArray[np.float64]
     "multiply": lambda rows, _, w: rows[int(w[0])] * rows[int(w[1])],
     "divide": lambda rows, _, w: rows[int(w[0])] / rows[int(w[1])],
     "root": lambda rows, _, w: np.sqrt(rows[int(w[0])]),
-    "least": lambda rows, _, w: np.where(rows[int(w[0])] > (n := _numbers(w[1:])), rows[int(w[0])], n),
-    "most": lambda rows, _, w: np.where(rows[int(w[0])] < (n := _numbers(w[1:])), rows[int(w[0])], n),
+    "least": lambda rows, _, w: np.where(
+        rows[int(w[0])] > (n := _numbers(w[1:])), rows[int(w[0])], n
+    ),
+    "most": lambda rows, _, w: np.where(
+        rows[int(w[0])] < (n := _numbers(w[1:])), rows[int(w[0])], n
+    ),
     "mean": lambda rows, _, w: _mean(rows[int(w[0])], int(w[1]), int(w[2])),
     "move": lambda rows, _, w: _moved(rows[int(w[0])], w[1:]),
     "join": lambda rows, _, w: np.concatenate([rows[int(each)] for each in w], 1),

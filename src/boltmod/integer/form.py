@@ -19,6 +19,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import UnsupportedOperatorError
+from boltmod.modulation import FRAME_LENGTH
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -368,6 +371,29 @@ class Program:
     steps: tuple[Step, ...]
     scale: Fraction
     origins: Mapping[str, str]
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Shape of a frame: I and Q, and its samples."""
+        first = self.steps[0]
+        return first.shape if isinstance(first, Quantise) else (2, FRAME_LENGTH)
+
+    def integers_alone(self, what: str) -> None:
+        """Check that there is no formula in float64 between the integers.
+
+        Args:
+            what: What the program is to become.
+
+        Raises:
+            UnsupportedOperatorError: There is one.
+        """
+        for step in self.steps:
+            if isinstance(step, Formula):
+                raise UnsupportedOperatorError(
+                    f"{self.name} must be integers throughout to become {what}, and {step.name} is "
+                    f"a formula of {len(step.operations)} operations in float64: run it with "
+                    "--engine integer, or quantise what it is made of"
+                )
 
     def __getitem__(self, name: str) -> Step:
         """Return the step that makes a tensor."""

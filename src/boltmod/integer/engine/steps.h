@@ -303,6 +303,13 @@ static void total(const plan *p, const op *o, char *w)
             }
             continue;
         }
+        if (y->length == 1 && spacing == 1 && x->wide) {
+            const int32_t *from = AT(int32_t, w, x, c);
+            int32_t sum = 0;
+            for (int k = 0; k < kernel; k++) sum += from[k];
+            put_row(&sum, w, y, c);
+            continue;
+        }
         if (stride == 1 && x->wide && y->length <= 8) { /* the margins are as wide */
             int32_t sum[8] = {0};
             const int32_t *from = AT(int32_t, w, x, c);

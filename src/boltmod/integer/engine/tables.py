@@ -28,11 +28,18 @@ _PACKING = 2
 _MOST_SAMPLES = 2048 - LANES
 """Of a row in the kernel's scratch."""
 
+_AT_ONCE = 4
+"""Outputs that share samples in the kernel's sums of pairs."""
+
+_MOST_FULL = 0.6
+"""Share of weights that are not zero from which zeros cost less than leaving them out."""
+
 KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
         "instant", "choose", "level", "copy", "phases", "pack", "quads", "products",
+        "real", "twos", "pairs",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -50,6 +57,9 @@ _MOST_SLACK = 0.2
 
 _LONGEST_TABLE = 2048
 """Levels of a channel that are kept as they are, where nothing shorter is exact."""
+
+_LONGEST_OF_ANY = 2**16
+"""The same where a line is of no use."""
 
 _BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT = range(1, 8)
 """Kinds of levels that are exact by themselves; the others are by floats."""
@@ -86,7 +96,7 @@ class Tables:
         exact: int64, coefficients and thresholds.
         workspace_bytes: Size of the memory that holds the tensors.
         scores: Number of the last tensor.
-        first: Number of the tensor that the frames are quantised to.
+        first: Number of the tensor that has the shape of the frames.
     """
 
     tensors: NDArray[Any]
@@ -127,11 +137,11 @@ class _Making:
         self.n_exact += len(numbers)
         return begin
 
-    def room(self, name: str, shape: tuple[int, int], wide: bool) -> int:
-        """Make room for a tensor; its number."""
+    def room(self, name: str, shape: tuple[int, int], wide: int) -> int:
+        """Make room for a tensor, of 16 bits, of 32 if wide or of 64 if 2; its number."""
         if shape[1] > _MOST_SAMPLES:
             raise _too_much(name, f"{shape[1]} samples")
-        width = 4 if wide else 2
+        width = 2 << wide
         flat = shape[1] == 1
         row = 1 if flat else -(-shape[1] // LANES) * LANES + _MARGIN
         first = self.n_bytes + _MARGIN * width
@@ -157,6 +167,7 @@ class _Making:
 
     def finish(self) -> Tables:
         last = self.program.steps[-1].name
+        self.tensors.append((0, 0, 0, *self.program.frame_shape))
         empty: list[Any] = [np.zeros(16, np.int32)]
         return Tables(
             np.array(self.tensors, TENSOR),
@@ -165,7 +176,7 @@ class _Making:
             np.concatenate([*self.exact, np.zeros(2, np.int64)]),
             self.n_bytes + 64 * LANES,
             self.number(last),
-            self.number(self.program.steps[0].name),
+            len(self.tensors) - 1,
         )
 
 
@@ -217,7 +228,7 @@ def _is_of_products(program: Program, step: Step) -> bool:
     factors = [program[name] for each in sources for name in each.sources]
     alone = all(len(program.consumers(name)) == 1 for name in step.sources)
     products = all(isinstance(each, form.Product) for each in sources)
-    return alone and products and all(-(2**15) < s.range[0] and not is_wide(s) for s in factors)
+    return alone and products and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -243,8 +254,7 @@ def _move(m: _Making, step: form.Move) -> None:
         _copied(m, step)
         return
     first, row, wide, _, _ = m.tensors[source.number]
-    channel = first + step.first_channel * row * (4 if wide else 2)
-    first = channel + step.first_sample * (4 if wide else 2)
+    first += (step.first_channel * row + step.first_sample) * (4 if wide else 2)
     m.tensors.append((first, row, wide, *step.shape))
     m.rows[step.name] = _Rows(len(m.tensors) - 1, source.root, offset, shown)
 
@@ -295,6 +305,9 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     if not all(fused) or is_wide(step):
         raise _too_much(step.name, "a sum of convolutions and others")
     wide = any(is_wide(each) for each in sources)
+    if _pays_by_pairs(m, sources):
+        _by_pairs(m, step, sources[0])  # type: ignore[arg-type]
+        return
     inputs = [_input(m, each) for each in sources]  # type: ignore[arg-type]
     if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
         _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
@@ -436,6 +449,51 @@ def _by_quads(
     m.op("quads", m.room_for(step), tuple(packed), *facts)
 
 
+def _places(step: form.Convolve) -> Integers:
+    """Return which pairs of channels count at which taps: (pairs, taps), of all outputs."""
+    used = (step.weights != 0).any(0)
+    used = np.concatenate([used, np.zeros((len(used) % 2, used.shape[1]), np.bool_)])
+    return np.asarray(used[::2] | used[1::2])
+
+
+def _pays_by_pairs(m: _Making, sources: list[Step]) -> bool:
+    """Whether a convolution of 32 bits has nearly all its weights, so that outputs share samples."""
+    step, quads = sources[0], m.by_quads and _eighths(m.program[sources[0].sources[0]]) is not None
+    if len(sources) > 1 or not isinstance(step, form.Convolve) or quads or not is_wide(step):
+        return False
+    if step.groups != 1 or step.stride > 2 or step.bias.any():
+        return False
+    if is_wide(m.program[step.sources[0]]) or np.abs(step.weights).max() >= 2**15:
+        return False
+    products = 2 * int(_places(step).sum()) * (-(-step.shape[0] // _AT_ONCE) * _AT_ONCE)
+    return step.n_terms > _MOST_FULL * products
+
+
+def _by_pairs(m: _Making, step: form.Requantise, convolution: form.Convolve) -> None:
+    source = m.program[convolution.sources[0]]
+    stride, name = convolution.stride, f"{source.name} by pairs, {convolution.stride} apart"
+    if name not in m.rows:
+        n_rows, length = -(-source.shape[0] // 2) * stride, -(-source.shape[1] // stride)
+        m.op("twos", m.room(name, (n_rows, length), 1), (m.number(source.name),), stride)
+    row = m.tensors[m.number(name)][1]
+    pair, tap = np.nonzero(_places(convolution))
+    shift, phase = np.divmod(tap - convolution.pad, stride)
+    reach = max(convolution.pad, convolution.weights.shape[2] - 1 - convolution.pad)
+    if reach > _MARGIN - _FARTHEST_VIEW:
+        raise _too_much(step.name, f"{convolution.weights.shape[2]} taps")
+    n_outputs, n_inputs, n_taps = convolution.weights.shape
+    weights = np.zeros((-(-n_outputs // _AT_ONCE) * _AT_ONCE, n_inputs + n_inputs % 2, n_taps),
+                       np.int64)  # fmt: skip
+    weights[:n_outputs, :n_inputs] = convolution.weights
+    words = weights[:, 2 * pair, tap] & 0xFFFF | (weights[:, 2 * pair + 1, tap] & 0xFFFF) << 16
+    in_groups = words.reshape(-1, _AT_ONCE, len(pair)).transpose(0, 2, 1)
+    offsets = m.put((pair * stride + phase) * row + shift)
+    at = m.put(in_groups.astype(np.uint32).view(np.int32))
+    levels = m.put(_levels(m, step, [convolution], True), LEVEL)
+    facts = (offsets, len(pair), levels, step.thresholds.shape[1], step.lowest, at)
+    m.op("pairs", m.room_for(step), (m.number(name),), *facts)
+
+
 def _as_word(weights: Integers) -> int:
     """Four integers of 8 bits in one of 32, the first one lowest."""
     return int((weights & 0xFF) @ (1 << 8 * np.arange(4)))
@@ -460,7 +518,8 @@ def _levels(
             continue
         line = by_floats(stairs)
         low, high = (int(each) for each in reach[0])
-        if not fused and len(reach) == 1 and high - low < _LONGEST_TABLE:
+        longest = _LONGEST_TABLE if line.slack <= _MOST_SLACK else _LONGEST_OF_ANY
+        if not fused and len(reach) == 1 and high - low < longest:
             sums = coefficients[0] * np.arange(low, high + 1)
             levels = step.lowest + np.searchsorted(stairs.thresholds, sums, side="right")
             record["kind"], record["fine"], record["thresholds"] = _BY_TABLE, low, m.put(levels)
@@ -543,6 +602,79 @@ def _level(m: _Making, step: form.Level) -> None:
     m.op("level", m.room_for(step), numbers, most, step.most, step.shift, at)
 
 
+_WORDS = ("frames", "integers", "times", "plus", "over", "add", "subtract", "multiply", "divide",
+          "root", "least", "most", "mean", "join", "round")  # fmt: skip
+"""The kernel's operations on real numbers, in its order."""
+
+
+def _formula(m: _Making, step: form.Formula) -> None:
+    """Write a formula, operation by operation, each to a tensor of its own."""
+    made = list[tuple[int, tuple[int, int]]]()
+    for number, line in enumerate(step.operations):
+        word, *words = line.split()
+        name = f"{step.name}, {number}"
+        made.append(_REALS.get(word, _real)(m, step, name, word, words, made))
+    value, shape = made[-1]
+    low, high = step.range
+    scale = m.put(np.full(shape[0], step.scale), np.float64)
+    m.op("real", m.room_for(step), (value,), _WORDS.index("round"), scale, low, high)
+
+
+_Made = list[tuple[int, tuple[int, int]]]
+"""Number and shape of what each operation of a formula has made."""
+
+
+def _real(m: _Making, step: Step, name: str, word: str, words: list[str],
+          made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
+    n_operands = 2 if word in ("add", "subtract", "multiply", "divide") else 1
+    operands = [made[int(each)] for each in words[:n_operands]]
+    shape = tuple(np.broadcast_shapes(*(shape for _, shape in operands)))
+    facts = list[int]()
+    if word == "mean":
+        kernel, stride = map(int, words[1:])
+        shape, facts = (shape[0], (shape[1] - kernel) // stride + 1), [kernel, stride]
+    numbers = (
+        [0.0] if n_operands == 2 or word in ("root", "mean") else map(float.fromhex, words[1:])
+    )
+    at = m.put(np.broadcast_to(np.array(list(numbers)), (shape[0],)), np.float64)
+    number = m.room(name, shape, 2)  # type: ignore[arg-type]
+    m.op("real", number, tuple(n for n, _ in operands), _WORDS.index(word), at, *facts)
+    return number, shape  # type: ignore[return-value]
+
+
+def _real_source(m: _Making, step: Step, name: str, word: str, words: list[str],
+                 made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
+    source = step.sources[int(words[0])]
+    shape = m.program.frame_shape if source == form.FRAMES else m.program[source].shape
+    number = m.room(name, shape, 2)
+    of = 0 if source == form.FRAMES else m.number(source)
+    kind = "frames" if source == form.FRAMES else "integers"
+    m.op("real", number, (of,), _WORDS.index(kind), m.put(np.zeros(shape[0]), np.float64))
+    return number, shape
+
+
+def _real_move(m: _Making, step: Step, name: str, word: str, words: list[str],
+               made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
+    of, channel, channels, sample, samples = map(int, words)
+    first, row, wide, _, _ = m.tensors[made[of][0]]
+    m.tensors.append((first + 8 * (channel * row + sample), row, wide, channels, samples))
+    return len(m.tensors) - 1, (channels, samples)
+
+
+def _real_join(m: _Making, step: Step, name: str, word: str, words: list[str],
+               made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
+    parts = [made[int(each)] for each in words]
+    shape = (sum(shape[0] for _, shape in parts), parts[0][1][1])
+    number, channel, at = m.room(name, shape, 2), 0, m.put(np.zeros(shape[0]), np.float64)
+    for part, (channels, _) in parts:
+        m.op("real", number, (part,), _WORDS.index("join"), at, channel)
+        channel += channels
+    return number, shape
+
+
+_REALS = {"source": _real_source, "move": _real_move, "join": _real_join}
+"""Operations of a formula that are no rows of arithmetic."""
+
 _WRITERS: dict[type[Step], Callable[[_Making, Any], None]] = {
     form.Quantise: _quantise,
     form.Move: _move,
@@ -557,5 +689,6 @@ _WRITERS: dict[type[Step], Callable[[_Making, Any], None]] = {
     form.Instant: _instant,
     form.Choose: _choose,
     form.Level: _level,
+    form.Formula: _formula,
 }
 """How each kind of step is written."""

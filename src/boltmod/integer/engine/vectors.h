@@ -58,7 +58,8 @@ typedef struct {
 enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
-       COPY, PHASES, PACK, QUADS, PRODUCTS };
+       COPY, PHASES, PACK, QUADS, PRODUCTS, REAL,
+       TWOS, PAIRS };
 
 typedef struct {
     int32_t kind, n_sources, y, x[2], a[8];
@@ -97,6 +98,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #ifdef __AVX512BW__
 #define HALF __m512i
 #define op_(name) _mm512_##name
+#define AS_FLOATS(a) _mm512_castsi512_ps(a)
 #define FLOATS __m512
 #define any_greater(a, b) (int)_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define size_of(a) _mm512_abs_ps(a)
@@ -108,6 +110,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #elif defined(__AVX2__)
 #define HALF __m256i
 #define op_(name) _mm256_##name
+#define AS_FLOATS(a) _mm256_castsi256_ps(a)
 #define FLOATS __m256
 #define any_greater(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ))
 #define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
@@ -116,6 +119,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #elif defined(__SSE4_1__)
 #define HALF __m128i
 #define op_(name) _mm_##name
+#define AS_FLOATS(a) _mm_castsi128_ps(a)
 #define FLOATS __m128
 #define any_greater(a, b) _mm_movemask_ps(_mm_cmpgt_ps(a, b))
 #define size_of(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
