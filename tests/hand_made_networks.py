@@ -202,7 +202,7 @@ def statistics(**options: Any) -> onnx.ModelProto:
     loud = net.add("Mul", loud, number("slope", 4), output="steep")
     loud = net.add("Clip", loud, number("none", 0), number("all", 1), output="loud")
     here, before = (net.slice(loud, *ends, axis=2) for ends in ((3, 512), (0, 509)))
-    both = net.add("Mul", here, before, output="both")
+    net.add("Mul", here, before, output="both")
     square = net.add("Mul", power, power, output="square")
     product = net.add("Mul", phase, loud, output="product")
     flat = net.constant("flat", [1, -1], np.int64)

@@ -324,8 +324,8 @@ class Formula(Step):
     Args:
         operations: `source i` (of the sources), `times a n…`, `plus a n…` (a number for all
             channels, or one each), `over a n`, `add a b`, `subtract a b`, `multiply a b`,
-            `divide a b`, `root a`, `least a n` (n where a is less), `most a n` (n where it is more),
-            `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
+            `divide a b`, `root a`, `least a n` (n unless a is more), `most a n` (n unless a is
+            less), `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
             `join a…` (channels). Numbers are hexadecimal floats. A mean over a whole row adds every
             eighth sample, then ((0+1)+(2+3))+((4+5)+(6+7)), then divides; others add in order.
         scale: The quantiser's step; of no number, the lowest level.

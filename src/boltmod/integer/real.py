@@ -1,8 +1,8 @@
 """What no quantiser made, between two quantisers: a formula in float64, its order laid down.
 
-Lines of a spectrum, quotients, roots, normalised means: their real numbers have no integers of their
-own, but the quantiser behind them has. Until there they are an expression of integer tensors, and
-IEEE arithmetic in a fixed order says the same wherever it is done.
+Lines of a spectrum, quotients, roots, normalised means: their real numbers have no integers of
+their own, but the quantiser behind them has. Until there they are an expression of integer tensors,
+and IEEE arithmetic in a fixed order says the same wherever it is done.
 """
 
 from __future__ import annotations

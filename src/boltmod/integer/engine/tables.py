@@ -457,7 +457,7 @@ def _places(step: form.Convolve) -> Integers:
 
 
 def _pays_by_pairs(m: _Making, sources: list[Step]) -> bool:
-    """Whether a convolution of 32 bits has nearly all its weights, so that outputs share samples."""
+    """Whether a convolution of 32 bits has nearly all weights, so that outputs share samples."""
     step, quads = sources[0], m.by_quads and _eighths(m.program[sources[0].sources[0]]) is not None
     if len(sources) > 1 or not isinstance(step, form.Convolve) or quads or not is_wide(step):
         return False
