@@ -214,6 +214,34 @@ static void twos(const plan *p, const op *o, char *w)
 /* So many outputs' sums of pairs, two vectors of each. */
 #define AT_ONCE 4
 
+#ifdef HALF
+/* Variables, not an array: the compiler keeps these in registers. */
+INLINE void pairs_tile(const int32_t *x, const int32_t *offset, const int32_t *weight, int n_terms,
+                       HALF (*sums)[2])
+{
+    const HALF zero = op_(set1_epi32)(0);
+    HALF a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
+    for (int k = 0; k < n_terms; k++, weight += AT_ONCE) {
+        const char *at = (const char *)(x + offset[k]);
+        HALF one, other;
+        memcpy(&one, at, sizeof one);
+        memcpy(&other, at + sizeof one, sizeof other);
+        const HALF wa = op_(set1_epi32)(weight[0]), wb = op_(set1_epi32)(weight[1]);
+        a0 = PRODUCT_SUM(one, wa, a0);
+        a1 = PRODUCT_SUM(other, wa, a1);
+        b0 = PRODUCT_SUM(one, wb, b0);
+        b1 = PRODUCT_SUM(other, wb, b1);
+        const HALF wc = op_(set1_epi32)(weight[2]), wd = op_(set1_epi32)(weight[3]);
+        c0 = PRODUCT_SUM(one, wc, c0);
+        c1 = PRODUCT_SUM(other, wc, c1);
+        d0 = PRODUCT_SUM(one, wd, d0);
+        d1 = PRODUCT_SUM(other, wd, d1);
+    }
+    sums[0][0] = a0, sums[0][1] = a1, sums[1][0] = b0, sums[1][1] = b1;
+    sums[2][0] = c0, sums[2][1] = c1, sums[3][0] = d0, sums[3][1] = d1;
+}
+#endif
+
 /* a: where the places of the terms are, how many, the levels' number, thresholds a channel, lowest,
  * where the weights are: of each term AT_ONCE outputs', and so on for the next outputs. */
 static void pairs(const plan *p, const op *o, char *w)
@@ -225,23 +253,14 @@ static void pairs(const plan *p, const op *o, char *w)
     const int n_terms = o->a[1], n = o->a[3], lowest = o->a[4];
     for (int c = 0; c < y->channels; c += AT_ONCE, weight += AT_ONCE * n_terms) {
         const int left = y->channels - c < AT_ONCE ? y->channels - c : AT_ONCE;
+#ifdef HALF
+        HALF sums[AT_ONCE][2];
+#endif
         for (int t = 0; t < y->length; t += PART) {
 #ifdef HALF
-            HALF sum[AT_ONCE][2];
-            UNROLLED for (int i = 0; i < AT_ONCE; i++) sum[i][0] = sum[i][1] = op_(set1_epi32)(0);
-            for (int k = 0; k < n_terms; k++) {
-                const int32_t *at = x + offset[k] + t;
-                HALF one, other;
-                memcpy(&one, at, sizeof one);
-                memcpy(&other, at + PART / 2, sizeof other);
-                UNROLLED for (int i = 0; i < AT_ONCE; i++) {
-                    const HALF each = op_(set1_epi32)(weight[AT_ONCE * k + i]);
-                    sum[i][0] = PRODUCT_SUM(one, each, sum[i][0]);
-                    sum[i][1] = PRODUCT_SUM(other, each, sum[i][1]);
-                }
-            }
-            UNROLLED for (int i = 0; i < AT_ONCE; i++)
-                if (i < left) settle_in_order(p, l + c + i, sum[i], n, lowest, AT(int16_t, w, y, c + i) + t);
+            pairs_tile(x + t, offset, weight, n_terms, sums);
+            for (int i = 0; i < left; i++)
+                settle_in_order(p, l + c + i, sums[i], n, lowest, AT(int16_t, w, y, c + i) + t);
 #else
             for (int i = 0; i < left; i++) {
                 int32_t sum[PART] = {0}, levels[PART];

@@ -1,7 +1,7 @@
 /* Real numbers between integers: form.Formula's operations on rows of float64, in its order. */
 
 enum { OF_FRAMES, OF_INTEGERS, TIMES, PLUS, OVER, SUM, DIFFERENCE, MULTIPLIED, QUOTIENT, ROOT, LEAST,
-       MOST_OF, MEAN, JOINED_ROWS, ROUNDED };
+       MOST_OF, MEAN, JOINED_ROWS, MEAN_OF_PRODUCTS, ROUNDED };
 
 typedef double reals __attribute__((vector_size(WIDE), aligned(8), may_alias));
 
@@ -16,6 +16,27 @@ static double mean_of_row(const double *x, int n)
         for (int i = 0; i < 64 / WIDE; i++) sums[i] += *(const reals *)(x + t + i * (WIDE / 8));
     memcpy(each, sums, sizeof each);
     for (int i = 0; t < n; t++, i++) each[i] += x[t];
+    return (((each[0] + each[1]) + (each[2] + each[3])) +
+            ((each[4] + each[5]) + (each[6] + each[7]))) / n;
+}
+
+/* The same of a·b, or of a·b and c·d with a sign. */
+INLINE double mean_of_products(const double *a, const double *b, const double *c, const double *d,
+                               const int sign, int n)
+{
+    reals sums[64 / WIDE];
+    double each[8];
+    int t = 0;
+#define OF(type, i)                                                                         \
+    (sign > 0 ? *(type *)(a + (i)) * *(type *)(b + (i)) + *(type *)(c + (i)) * *(type *)(d + (i)) \
+     : sign < 0 ? *(type *)(a + (i)) * *(type *)(b + (i)) - *(type *)(c + (i)) * *(type *)(d + (i)) \
+                : *(type *)(a + (i)) * *(type *)(b + (i)))
+    for (int i = 0; i < 64 / WIDE; i++) sums[i] = (reals){0};
+    for (; t + 8 <= n; t += 8)
+        for (int i = 0; i < 64 / WIDE; i++) sums[i] += OF(const reals, t + i * (WIDE / 8));
+    memcpy(each, sums, sizeof each);
+    for (int i = 0; t < n; t++, i++) each[i] += OF(const double, t);
+#undef OF
     return (((each[0] + each[1]) + (each[2] + each[3])) +
             ((each[4] + each[5]) + (each[6] + each[7]))) / n;
 }
@@ -47,8 +68,8 @@ INLINE void two_rows(const int word, const double *restrict a, const double *res
 }
 
 /* LANES are no multiple here: rows of any length. a: the word, where its numbers are (one for each
- * channel of y), and of a mean kernel and stride, of joined rows the first channel, of what is
- * rounded the lowest and the highest level. */
+ * channel of y), and of a mean kernel and stride, of one of products their other factors and the sign,
+ * of joined rows the first channel, of what is rounded the lowest and the highest level. */
 static void real(const plan *p, const op *o, char *w, const float *iq)
 {
     const tensor *x = p->tensors + o->x[0], *x1 = p->tensors + o->x[1], *y = p->tensors + o->y;
@@ -97,6 +118,15 @@ static void real(const plan *p, const op *o, char *w, const float *iq)
             if (o->a[2] == x->length) *to = mean_of_row(a, x->length);
             else means(a, to, n, o->a[2], o->a[3]);
             break;
+        case MEAN_OF_PRODUCTS: {
+            const tensor *x2 = p->tensors + o->a[2], *x3 = p->tensors + o->a[3];
+            const double *d = AT(double, w, x2, x2->channels == 1 ? 0 : c);
+            const double *e = AT(double, w, x3, x3->channels == 1 ? 0 : c);
+            *to = o->a[4] > 0   ? mean_of_products(a, b, d, e, 1, x->length)
+                  : o->a[4] < 0 ? mean_of_products(a, b, d, e, -1, x->length)
+                                : mean_of_products(a, b, d, e, 0, x->length);
+            break;
+        }
         case JOINED_ROWS: memcpy(AT(double, w, y, o->a[2] + c), a, 8 * (size_t)n); break;
         default: {
             const double low = o->a[2], high = o->a[3];

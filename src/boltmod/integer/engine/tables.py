@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.engine.formula import Operation, read_formula
 from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, find_one
 
@@ -61,8 +62,11 @@ _LONGEST_TABLE = 2048
 _LONGEST_OF_ANY = 2**16
 """The same where a line is of no use."""
 
-_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT = range(1, 8)
+_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT, _BY_EVEN = range(1, 9)
 """Kinds of levels that are exact by themselves; the others are by floats."""
+
+_FEWEST_STEPS = 3
+"""Thresholds from which on their distance says by how much a sum is shifted."""
 
 _HALF = 16
 """Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
@@ -117,6 +121,8 @@ class _Making:
     data: list[NDArray[np.int32]] = field(default_factory=list)
     exact: list[NDArray[np.int64]] = field(default_factory=list)
     rows: dict[str, _Rows] = field(default_factory=dict)
+    free: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    lent: dict[int, tuple[int, int]] = field(default_factory=dict)
     n_bytes: int = 0
     n_data: int = 0
     n_exact: int = 0
@@ -151,6 +157,23 @@ class _Making:
         number = len(self.tensors) - 1
         self.rows[name] = _Rows(number, name, 0, (0, shape[1]))
         return number
+
+    def real_room(self, shape: tuple[int, int]) -> int:
+        """Make room for real numbers, where others were that are read no more."""
+        free = self.free.get((shape[0], -(-shape[1] // LANES)))
+        if free:
+            first, row = free.pop()
+            self.tensors.append((first, row, 2, *shape))
+        else:
+            self.room(f"real {len(self.tensors)}", shape, 2)
+        self.lent[len(self.tensors) - 1] = (shape[0], -(-shape[1] // LANES))
+        return len(self.tensors) - 1
+
+    def give_back(self, made: tuple[int, tuple[int, int]] | None) -> None:
+        """Say that real numbers are read no more; views have no room of their own."""
+        if made is not None and made[0] in self.lent:
+            first, row = self.tensors[made[0]][:2]
+            self.free.setdefault(self.lent.pop(made[0]), []).append((first, row))
 
     def room_for(self, step: Step) -> int:
         """Make room for a step's tensor; its number."""
@@ -512,6 +535,8 @@ def _levels(
             record["kind"], record["addend"] = _BY_CONSTANT, stairs.only_level
             record["offset"] = by_floats(stairs).addend
             continue
+        if not fused and not is_wide(step) and _write_even(record, stairs):
+            continue
         alone = len(reach) == 1 or fused
         found = find_one(step, channel, reach) if alone and not wide else None
         if found is not None and _write_product(record, found, int(stairs.sizes[0])):
@@ -532,6 +557,22 @@ def _levels(
         record["coefficients"] = m.put_exact(coefficients)
         record["thresholds"] = m.put_exact(stairs.thresholds)
     return records
+
+
+def _write_even(record: Any, stairs: Staircase) -> bool:
+    """Write a shift that rounds to the nearest, ties to even, where that is what is asked."""
+    if stairs.coefficients.tolist() != [1] or len(stairs.thresholds) < _FEWEST_STEPS:
+        return False
+    levels = stairs.lowest + np.arange(1, len(stairs.thresholds) + 1)
+    shift = int(np.diff(stairs.thresholds).max() - 1).bit_length() - 1
+    if not 0 < shift <= _HALF:
+        return False
+    edges = levels * 2**shift - 2 ** (shift - 1) + levels % 2
+    low, high = stairs.ends
+    if (np.clip(edges, low, high + 1) != np.clip(stairs.thresholds, low, high + 1)).any():
+        return False
+    record["kind"], record["shift"] = _BY_EVEN, shift
+    return True
 
 
 def _write_product(record: Any, found: Found, size: int) -> bool:
@@ -603,69 +644,71 @@ def _level(m: _Making, step: form.Level) -> None:
 
 
 _WORDS = ("frames", "integers", "times", "plus", "over", "add", "subtract", "multiply", "divide",
-          "root", "least", "most", "mean", "join", "round")  # fmt: skip
+          "root", "least", "most", "mean", "join", "mean of products", "round")  # fmt: skip
 """The kernel's operations on real numbers, in its order."""
 
 
 def _formula(m: _Making, step: form.Formula) -> None:
-    """Write a formula, operation by operation, each to a tensor of its own."""
-    made = list[tuple[int, tuple[int, int]]]()
-    for number, line in enumerate(step.operations):
-        word, *words = line.split()
-        name = f"{step.name}, {number}"
-        made.append(_REALS.get(word, _real)(m, step, name, word, words, made))
+    """Write a formula, operation by operation, in rows that are used again when they are read."""
+    shapes = [m.program.frame_shape if name == form.FRAMES else m.program[name].shape
+              for name in step.sources]  # fmt: skip
+    operations = read_formula(step, tuple(shapes))
+    last_use, made = dict[int, int](), list[Any]()
+    last_use[len(operations) - 1] = len(operations)
+    for number in range(len(operations) - 1, -1, -1):
+        for each in operations[number].reads if number in last_use else ():
+            last_use.setdefault(each, number)
+    for number, operation in enumerate(operations):
+        is_read = number in last_use
+        write = _REALS.get(operation.word, _real)
+        made.append(write(m, step, operation, made) if is_read else None)
+        for each in [one for one, last in last_use.items() if last == number]:
+            m.give_back(made[each])
     value, shape = made[-1]
     low, high = step.range
     scale = m.put(np.full(shape[0], step.scale), np.float64)
     m.op("real", m.room_for(step), (value,), _WORDS.index("round"), scale, low, high)
 
 
-_Made = list[tuple[int, tuple[int, int]]]
-"""Number and shape of what each operation of a formula has made."""
+_Made = tuple[int, tuple[int, int]]
+"""Number and shape of what an operation of a formula has made."""
 
 
-def _real(m: _Making, step: Step, name: str, word: str, words: list[str],
-          made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
-    n_operands = 2 if word in ("add", "subtract", "multiply", "divide") else 1
-    operands = [made[int(each)] for each in words[:n_operands]]
-    shape = tuple(np.broadcast_shapes(*(shape for _, shape in operands)))
-    facts = list[int]()
-    if word == "mean":
-        kernel, stride = map(int, words[1:])
-        shape, facts = (shape[0], (shape[1] - kernel) // stride + 1), [kernel, stride]
-    numbers = (
-        [0.0] if n_operands == 2 or word in ("root", "mean") else map(float.fromhex, words[1:])
-    )
-    at = m.put(np.broadcast_to(np.array(list(numbers)), (shape[0],)), np.float64)
-    number = m.room(name, shape, 2)  # type: ignore[arg-type]
-    m.op("real", number, tuple(n for n, _ in operands), _WORDS.index(word), at, *facts)
-    return number, shape  # type: ignore[return-value]
+def _real(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    operands = [made[each][0] for each in operation.of]
+    shape, facts = operation.shape, list[int]()
+    if operation.word == "mean":
+        facts = [int(each) for each in operation.numbers]
+    elif operation.word == "mean of products":
+        facts = [*operands[-2:], int(operation.numbers[0])]
+    has_numbers = operation.word in ("times", "plus", "over", "least", "most")
+    numbers = [float.fromhex(each) for each in operation.numbers] if has_numbers else [0.0]
+    at = m.put(np.broadcast_to(np.array(numbers), (shape[0],)), np.float64)
+    number = m.real_room(shape)
+    m.op("real", number, tuple(operands[:2]), _WORDS.index(operation.word), at, *facts)
+    return number, shape
 
 
-def _real_source(m: _Making, step: Step, name: str, word: str, words: list[str],
-                 made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
-    source = step.sources[int(words[0])]
-    shape = m.program.frame_shape if source == form.FRAMES else m.program[source].shape
-    number = m.room(name, shape, 2)
+def _real_source(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    source = step.sources[int(operation.numbers[0])]
+    shape = operation.shape
+    number = m.real_room(shape)
     of = 0 if source == form.FRAMES else m.number(source)
     kind = "frames" if source == form.FRAMES else "integers"
     m.op("real", number, (of,), _WORDS.index(kind), m.put(np.zeros(shape[0]), np.float64))
     return number, shape
 
 
-def _real_move(m: _Making, step: Step, name: str, word: str, words: list[str],
-               made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
-    of, channel, channels, sample, samples = map(int, words)
-    first, row, wide, _, _ = m.tensors[made[of][0]]
-    m.tensors.append((first + 8 * (channel * row + sample), row, wide, channels, samples))
-    return len(m.tensors) - 1, (channels, samples)
+def _real_move(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    channel, _, sample, _ = map(int, operation.numbers)
+    first, row, wide, _, _ = m.tensors[made[operation.of[0]][0]]
+    m.tensors.append((first + 8 * (channel * row + sample), row, wide, *operation.shape))
+    return len(m.tensors) - 1, operation.shape
 
 
-def _real_join(m: _Making, step: Step, name: str, word: str, words: list[str],
-               made: _Made) -> tuple[int, tuple[int, int]]:  # fmt: skip
-    parts = [made[int(each)] for each in words]
-    shape = (sum(shape[0] for _, shape in parts), parts[0][1][1])
-    number, channel, at = m.room(name, shape, 2), 0, m.put(np.zeros(shape[0]), np.float64)
+def _real_join(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    parts, shape = [made[each] for each in operation.of], operation.shape
+    number, channel, at = m.real_room(shape), 0, m.put(np.zeros(shape[0]), np.float64)
     for part, (channels, _) in parts:
         m.op("real", number, (part,), _WORDS.index("join"), at, channel)
         channel += channels

@@ -47,6 +47,7 @@ typedef struct {
     int32_t kind;           /* by floats, or exact by multiply and shift: fine alone, or both; by
                                halves is fine alone with a shift of 16 or more; a pair is of two
                                sums, coarse the factor of the second; constant is the addend alone;
+                               even is a shift that rounds to the nearest, ties to even;
                                or by counting all thresholds, or by a table of all levels from that
                                of `fine` on: both are 32 bits of data from `thresholds` on */
     int32_t coarse, fine;   /* (coarse * 2^15 + fine) * x + addend >> shift */
@@ -55,7 +56,7 @@ typedef struct {
     int32_t coefficients, thresholds; /* where the exact ones begin */
 } level;
 
-enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT };
+enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT, BY_EVEN };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
        COPY, PHASES, PACK, QUADS, PRODUCTS, REAL,
@@ -83,6 +84,14 @@ static void get_row(int32_t *to, const char *w, const tensor *t, int c)
         const int16_t *x = AT(const int16_t, w, t, c);
         for (int i = 0; i < t->length; i++) to[i] = x[i];
     }
+}
+
+/* Of a tensor of one sample a channel. */
+static void get_channels(int32_t *to, const char *w, const tensor *t)
+{
+    tensor row = *t;
+    row.length = t->channels;
+    get_row(to, w, &row, 0);
 }
 
 static void put_row(const int32_t *from, char *w, const tensor *t, int c)
