@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boltmod.errors import UnsupportedOperatorError
-from boltmod.modulation import FRAME_LENGTH
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -322,7 +321,7 @@ class Formula(Step):
     written, so that every execution says the same. The last one is the value.
 
     Args:
-        operations: `source i` (of the sources), `times a n…`, `plus a n…` (a number for all
+        operations: `source i` (of the sources; frames: and their samples), `times a n…`, `plus a n…` (a number for all
             channels, or one each), `over a n`, `add a b`, `subtract a b`, `multiply a b`,
             `divide a b`, `root a`, `least a n` (n unless a is more), `most a n` (n unless a is
             less), `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
@@ -376,7 +375,9 @@ class Program:
     def frame_shape(self) -> tuple[int, int]:
         """Shape of a frame: I and Q, and its samples."""
         first = self.steps[0]
-        return first.shape if isinstance(first, Quantise) else (2, FRAME_LENGTH)
+        return (
+            (2, int(first.operations[0].split()[2])) if isinstance(first, Formula) else first.shape
+        )
 
     def integers_alone(self, what: str) -> None:
         """Check that there is no formula in float64 between the integers.

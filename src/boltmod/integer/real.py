@@ -274,6 +274,7 @@ def quantised(growing: Growing, value: Real, quantiser: Quantiser) -> str:
                 if real.source not in sources:
                     sources.append(real.source)
                 words = ("source", sources.index(real.source))
+                words += (real.shape[1],) if real.source == FRAMES else ()
             places[key] = len(lines)
             lines.append(" ".join(map(str, words)))
         return places[key]
