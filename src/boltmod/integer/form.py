@@ -321,8 +321,9 @@ class Formula(Step):
     written, so that every execution says the same. The last one is the value.
 
     Args:
-        operations: `source i` (of the sources; frames: and their samples), `times a n…`, `plus a n…` (a number for all
-            channels, or one each), `over a n`, `add a b`, `subtract a b`, `multiply a b`,
+        operations: `source i` (of the sources; of frames also their samples), `times a n…`,
+            `plus a n…` (a number for all channels, or one each), `over a n`, `add a b`,
+            `subtract a b`, `multiply a b`,
             `divide a b`, `root a`, `least a n` (n unless a is more), `most a n` (n unless a is
             less), `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
             `join a…` (channels). Numbers are hexadecimal floats. A mean over a whole row adds every
@@ -375,9 +376,9 @@ class Program:
     def frame_shape(self) -> tuple[int, int]:
         """Shape of a frame: I and Q, and its samples."""
         first = self.steps[0]
-        return (
-            (2, int(first.operations[0].split()[2])) if isinstance(first, Formula) else first.shape
-        )
+        if isinstance(first, Formula):
+            return 2, int(first.operations[0].split()[2])
+        return first.shape
 
     def integers_alone(self, what: str) -> None:
         """Check that there is no formula in float64 between the integers.
