@@ -222,3 +222,10 @@ def test_a_compiler_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(compiling.NoKernelError, match="fails: "):
         compiling.compile_library(ENGINE, tmp_path / "kernel.so")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_depends_on_the_headers_too() -> None:
+    headers = [ENGINE.source.parent / name for name in ("vectors.h", "levels.h", "formula.h")]
+    assert all(path.read_text(encoding="utf-8") in ENGINE.facts() for path in headers)
+    shared = (Path(compiling.__file__).parent / "widths.h").read_text(encoding="utf-8")
+    assert all(shared in kernel.facts() for kernel in compiling.KERNELS)
