@@ -174,6 +174,61 @@ def magnitudes(**options: Any) -> onnx.ModelProto:
     return net.finish(net.add("Gemm", flat, w, bias, output="logits", transB=1))
 
 
+def statistics(**options: Any) -> onnx.ModelProto:
+    """What no quantiser made on the way: means before the first one, phases, normalised moments."""
+    rng = np.random.default_rng(8)
+    net = Network(**options)
+
+    def number(name: str, value: float) -> str:
+        return net.constant(name, np.float32(value))
+
+    x = net.add("AveragePool", net.input, output="pool", kernel_shape=[2], strides=[2])
+    x = net.quant(x, 1 / 32, 8)
+    i, q = (net.slice(x, plane, plane + 1) for plane in (0, 1))
+    power = net.add(
+        "Add", net.add("Mul", i, i, output="i2"), net.add("Mul", q, q, output="q2"), output="power"
+    )
+    size = net.add("Sqrt", net.add("Add", power, number("few", 1e-6), output="some"), output="size")
+    held = net.add("Add", size, number("silence", 0.1), output="held")
+    phase = net.quant(net.add("Div", x, held, output="phase"), 1 / 128, 8)
+    w = net.quant(net.constant("conv.weight", rng.normal(0, 0.3, (10, 2, 5))), 0.01, 8, narrow=1)
+    y = net.add(
+        "Conv", phase, w, output="conv", kernel_shape=[5], pads=[2, 2], strides=[2],
+        dilations=[1], group=1,
+    )  # fmt: skip
+    y = net.quant(net.add("Relu", y, output="relu"), 1 / 100, 8, signed=0)
+    y = net.quant(net.add("GlobalMaxPool", y, output="most"), 1 / 40, 8)
+    loud = net.add("Sub", size, number("from", 0.8), output="above")
+    loud = net.add("Mul", loud, number("slope", 4), output="steep")
+    loud = net.add("Clip", loud, number("none", 0), number("all", 1), output="loud")
+    here, before = (net.slice(loud, *ends, axis=2) for ends in ((3, 512), (0, 509)))
+    net.add("Mul", here, before, output="both")
+    square = net.add("Mul", power, power, output="square")
+    product = net.add("Mul", phase, loud, output="product")
+    flat = net.constant("flat", [1, -1], np.int64)
+
+    def mean(name: str, length: int) -> str:
+        pooled = net.add(
+            "AveragePool", name, output=f"{name}_mean", kernel_shape=[length], strides=[1]
+        )
+        return net.add("Reshape", pooled, flat, output=f"{name}_flat")
+
+    moments = [mean("both", 509), mean(product, 512), mean(square, 512)]
+    share = net.add(
+        "Div", mean("loud", 512),
+        net.add("Add", "both_flat", number("bottom", 0.02), output="n"), output="share",
+    )  # fmt: skip
+    lines = net.add("Concat", *moments, share, output="lines", axis=1)
+    norm = [net.constant(name, rng.uniform(0.5, 2, 5)) for name in ("g", "b", "m", "v")]
+    lines = net.add("BatchNormalization", lines, *norm, output="normal")
+    lines = net.quant(lines, 1 / 32, 8)
+    flat_y = net.add("Flatten", y, output="flat_y", axis=1)
+    joined = net.quant(net.add("Concat", flat_y, lines, output="joined", axis=1), 1 / 32, 8)
+    w = net.quant(net.constant("fc.weight", rng.normal(0, 0.3, (24, 15))), 0.1, 4, narrow=1)
+    bias = net.constant("bias", np.zeros(24))
+    return net.finish(net.add("Gemm", joined, w, bias, output="logits", transB=1))
+
+
 def products(**options: Any) -> onnx.ModelProto:
     """The mean of I·Q, quantised, and a dense layer of 24 × 1 weights: docs/cost.md's example."""
     net = Network(**options)

@@ -13,19 +13,45 @@ from hypothesis import strategies as st
 from boltmod.errors import DataFormatError, UnsupportedOperatorError
 from boltmod.integer import execute as execute_module
 from boltmod.integer.build import build
-from boltmod.integer.c import emit
+from boltmod.integer.c import emit, folder
+from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.document import from_document, to_document
 from boltmod.integer.engine import tables
 from boltmod.integer.exact import Affine, first_integers, first_squares, float_thresholds
 from boltmod.integer.execute import execute, trace
-from boltmod.integer.form import STEPS, Quantise, Reshape
+from boltmod.integer.form import STEPS, Formula, Quantise, Reshape
 from boltmod.model import onnx_file
 from boltmod.model.lowering import lower
 from boltmod.runtime.session import Classifier
-from hand_made_networks import Network, convolutional, dense, magnitudes
+from hand_made_networks import Network, convolutional, dense, magnitudes, statistics
 
 small = st.fractions(min_value=-8, max_value=8, max_denominator=64)
 positive = st.fractions(min_value=Fraction(1, 64), max_value=8, max_denominator=64)
+
+
+def test_a_formula_is_the_same_in_a_document_and_is_refused_elsewhere(tmp_path: Path) -> None:
+    program = build(onnx_file.from_proto(statistics()))
+    frames = keyed_frames(6, seed=3)
+    again = from_document(json.loads(json.dumps(to_document(program))))
+    assert (execute(again, frames) == execute(program, frames)).all()
+    formulas = [step for step in program.steps if isinstance(step, Formula)]
+    assert [step.shape for step in formulas] == [(2, 512), (2, 512), (5, 1)]
+    with pytest.raises(UnsupportedOperatorError) as error:
+        folder.write(program, tmp_path / "c")
+    assert str(error.value) == (
+        "hand_made must be integers throughout to become C, and formula_1 is a formula of 2 "
+        "operations in float64: run it with --engine integer, or quantise what it is made of"
+    )
+    assert not (tmp_path / "c").exists()
+
+
+def test_formulas_say_what_onnx_runtime_says() -> None:
+    model = onnx_file.from_proto(statistics())
+    frames = keyed_frames(40, seed=4)
+    program = build(model)
+    scores = execute(program, frames) * float(program.scale)
+    logits = Classifier(model, engine="onnxruntime").logits(frames, scale=False)
+    assert (np.abs(scores - logits) < 1e-4).all(1).mean() > 0.9  # the rest: float32's rounding
 
 
 @given(gain=positive, shift=small, root=positive, offset=small, step=positive)
@@ -195,9 +221,10 @@ def test_every_reader_of_the_program_knows_every_step() -> None:
     steps = set(STEPS.values())
     assert set(execute_module._RUN) == steps
     assert set(tables._WRITERS) == steps
-    # C reads samples at its entry points, and another shape is another way to count.
-    assert set(emit._BODIES) | {Quantise, Reshape} == steps
-    kernel = (Path(tables.__file__).parent / "kernel.c").read_text()
+    # C reads samples at its entry points, another shape is another way to count, and formulas are
+    # refused.
+    assert set(emit._BODIES) | {Quantise, Reshape, Formula} == steps
+    kernel = (Path(tables.__file__).parent / "vectors.h").read_text()
     (named,) = re.findall(r"enum \{ (QUANTISE[^}]*) \}", kernel)
     words = [word.strip().lower() for word in named.split(",")]
     assert words == sorted(tables.KINDS, key=tables.KINDS.__getitem__)

@@ -22,7 +22,15 @@ from boltmod.native import compiling, library
 from boltmod.native.compiling import ENGINE
 from boltmod.runtime import engines
 from boltmod.runtime.session import Classifier
-from hand_made_networks import convolutional, dense, floating, magnitudes, products, wide
+from hand_made_networks import (
+    convolutional,
+    dense,
+    floating,
+    magnitudes,
+    products,
+    statistics,
+    wide,
+)
 
 HAS_COMPILER = shutil.which("cc") or shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler")
@@ -33,6 +41,7 @@ def model_of(name: str) -> Model:
         "convolutional": convolutional,
         "products": products,
         "magnitudes": magnitudes,
+        "statistics": statistics,
         "wide": wide,
         "dense": dense,
         "floating": floating,
@@ -53,7 +62,8 @@ def hard_frames(n: int) -> np.ndarray:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "name", ["boltnet", "boltnet60", "convolutional", "magnitudes", "products", "wide"]
+    "name",
+    ["boltnet", "boltnet60", "convolutional", "magnitudes", "products", "statistics", "wide"],
 )
 def test_bit_exact(name: str) -> None:
     program = build(model_of(name))
@@ -212,3 +222,10 @@ def test_a_compiler_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(compiling.NoKernelError, match="fails: "):
         compiling.compile_library(ENGINE, tmp_path / "kernel.so")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_library_depends_on_the_headers_too() -> None:
+    headers = [ENGINE.source.parent / name for name in ("vectors.h", "levels.h", "formula.h")]
+    assert all(path.read_text(encoding="utf-8") in ENGINE.facts() for path in headers)
+    shared = (Path(compiling.__file__).parent / "widths.h").read_text(encoding="utf-8")
+    assert all(shared in kernel.facts() for kernel in compiling.KERNELS)

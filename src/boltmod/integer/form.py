@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import UnsupportedOperatorError
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -319,10 +321,11 @@ class Formula(Step):
     written, so that every execution says the same. The last one is the value.
 
     Args:
-        operations: `source i` (of the sources), `times a n…`, `plus a n…` (a number for all
-            channels, or one each), `over a n`, `add a b`, `subtract a b`, `multiply a b`,
-            `divide a b`, `root a`, `least a n` (n where a is less), `most a n` (n where it is more),
-            `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
+        operations: `source i` (of the sources; of frames also their samples), `times a n…`,
+            `plus a n…` (a number for all channels, or one each), `over a n`, `add a b`,
+            `subtract a b`, `multiply a b`,
+            `divide a b`, `root a`, `least a n` (n unless a is more), `most a n` (n unless a is
+            less), `mean a kernel stride`, `move a first channel, channels, first sample, samples`,
             `join a…` (channels). Numbers are hexadecimal floats. A mean over a whole row adds every
             eighth sample, then ((0+1)+(2+3))+((4+5)+(6+7)), then divides; others add in order.
         scale: The quantiser's step; of no number, the lowest level.
@@ -368,6 +371,31 @@ class Program:
     steps: tuple[Step, ...]
     scale: Fraction
     origins: Mapping[str, str]
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Shape of a frame: I and Q, and its samples."""
+        first = self.steps[0]
+        if isinstance(first, Formula):
+            return 2, int(first.operations[0].split()[2])
+        return first.shape
+
+    def integers_alone(self, what: str) -> None:
+        """Check that there is no formula in float64 between the integers.
+
+        Args:
+            what: What the program is to become.
+
+        Raises:
+            UnsupportedOperatorError: There is one.
+        """
+        for step in self.steps:
+            if isinstance(step, Formula):
+                raise UnsupportedOperatorError(
+                    f"{self.name} must be integers throughout to become {what}, and {step.name} is "
+                    f"a formula of {len(step.operations)} operations in float64: run it with "
+                    "--engine integer, or quantise what it is made of"
+                )
 
     def __getitem__(self, name: str) -> Step:
         """Return the step that makes a tensor."""

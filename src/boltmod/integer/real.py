@@ -1,8 +1,8 @@
 """What no quantiser made, between two quantisers: a formula in float64, its order laid down.
 
-Lines of a spectrum, quotients, roots, normalised means: their real numbers have no integers of their
-own, but the quantiser behind them has. Until there they are an expression of integer tensors, and
-IEEE arithmetic in a fixed order says the same wherever it is done.
+Lines of a spectrum, quotients, roots, normalised means: their real numbers have no integers of
+their own, but the quantiser behind them has. Until there they are an expression of integer tensors,
+and IEEE arithmetic in a fixed order says the same wherever it is done.
 """
 
 from __future__ import annotations
@@ -274,6 +274,7 @@ def quantised(growing: Growing, value: Real, quantiser: Quantiser) -> str:
                 if real.source not in sources:
                     sources.append(real.source)
                 words = ("source", sources.index(real.source))
+                words += (real.shape[1],) if real.source == FRAMES else ()
             places[key] = len(lines)
             lines.append(" ".join(map(str, words)))
         return places[key]

@@ -71,6 +71,7 @@ def compose(
 
 class _Composer:
     def __init__(self, program: Program, lanes: int, fewest: int) -> None:
+        program.integers_alone("hardware")
         self.program = program
         first = program.steps[0]
         if lanes < 1 or first.shape[1] % lanes:

@@ -36,7 +36,11 @@ def write(program: Program, folder: Path, frames: Frames | None = None) -> dict[
 
     Returns:
         The report, which is written too.
+
+    Raises:
+        UnsupportedOperatorError: Not all of it is integers.
     """
+    program.integers_alone("C")
     n_samples = program.steps[0].shape[1]
     check_length(n_samples)
     folder.mkdir(parents=True, exist_ok=True)

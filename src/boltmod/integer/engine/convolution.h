@@ -182,6 +182,107 @@ static void pack(const plan *p, const op *o, char *w)
     }
 }
 
+/* Rows two by two in one of 32 bits, taken apart by turns for strides. a: stride. */
+static void twos(const plan *p, const op *o, char *w)
+{
+    const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
+    static const int16_t nothing[MOST];
+    const int stride = o->a[0];
+    for (int c = 0; c < x->channels; c += 2) {
+        const int16_t *a = AT(int16_t, w, x, c);
+        const int16_t *b = c + 1 < x->channels ? AT(int16_t, w, x, c + 1) : nothing;
+        int32_t *to = AT(int32_t, w, y, c / 2 * stride);
+        int t = 0;
+#ifdef HALF
+        for (; stride <= 2 && t < x->length; t += PART) { /* behind the end are zeros */
+            const HALF one = (HALF) * (const loose16 *)(a + t), other = (HALF) * (const loose16 *)(b + t);
+            const HALF pairs[2] = {op_(unpacklo_epi16)(one, other), op_(unpackhi_epi16)(one, other)};
+            if (stride == 1) {
+                put_in_order(to + t, pairs);
+                continue;
+            }
+            const FLOATS low = AS_FLOATS(pairs[0]), high = AS_FLOATS(pairs[1]);
+            op_(storeu_ps)((float *)(void *)(to + t / 2), op_(shuffle_ps)(low, high, 0x88));
+            op_(storeu_ps)((float *)(void *)(to + y->row + t / 2), op_(shuffle_ps)(low, high, 0xDD));
+        }
+#endif
+        for (; t < x->length; t++)
+            to[t % stride * (int64_t)y->row + t / stride] = (int32_t)((uint32_t)b[t] << 16 | (uint16_t)a[t]);
+    }
+}
+
+/* So many outputs' sums of pairs, two vectors of each. */
+#define AT_ONCE 4
+
+#ifdef HALF
+/* Variables, not an array: the compiler keeps these in registers. */
+INLINE void pairs_tile(const int32_t *x, const int32_t *offset, const int32_t *weight, int n_terms,
+                       HALF (*sums)[2])
+{
+    const HALF zero = op_(set1_epi32)(0);
+    HALF a0 = zero, a1 = zero, b0 = zero, b1 = zero, c0 = zero, c1 = zero, d0 = zero, d1 = zero;
+    for (int k = 0; k < n_terms; k++, weight += AT_ONCE) {
+        const char *at = (const char *)(x + offset[k]);
+        HALF one, other;
+        memcpy(&one, at, sizeof one);
+        memcpy(&other, at + sizeof one, sizeof other);
+        const HALF wa = op_(set1_epi32)(weight[0]), wb = op_(set1_epi32)(weight[1]);
+        a0 = PRODUCT_SUM(one, wa, a0);
+        a1 = PRODUCT_SUM(other, wa, a1);
+        b0 = PRODUCT_SUM(one, wb, b0);
+        b1 = PRODUCT_SUM(other, wb, b1);
+        const HALF wc = op_(set1_epi32)(weight[2]), wd = op_(set1_epi32)(weight[3]);
+        c0 = PRODUCT_SUM(one, wc, c0);
+        c1 = PRODUCT_SUM(other, wc, c1);
+        d0 = PRODUCT_SUM(one, wd, d0);
+        d1 = PRODUCT_SUM(other, wd, d1);
+    }
+    sums[0][0] = a0, sums[0][1] = a1, sums[1][0] = b0, sums[1][1] = b1;
+    sums[2][0] = c0, sums[2][1] = c1, sums[3][0] = d0, sums[3][1] = d1;
+}
+#endif
+
+/* a: where the places of the terms are, how many, the levels' number, thresholds a channel, lowest,
+ * where the weights are: of each term AT_ONCE outputs', and so on for the next outputs. */
+static void pairs(const plan *p, const op *o, char *w)
+{
+    const tensor *y = p->tensors + o->y;
+    const int32_t *x = AT(int32_t, w, p->tensors + o->x[0], 0);
+    const int32_t *offset = p->data + o->a[0], *weight = p->data + o->a[5];
+    const level *l = (const level *)(p->data + o->a[2]);
+    const int n_terms = o->a[1], n = o->a[3], lowest = o->a[4];
+    for (int c = 0; c < y->channels; c += AT_ONCE, weight += AT_ONCE * n_terms) {
+        const int left = y->channels - c < AT_ONCE ? y->channels - c : AT_ONCE;
+#ifdef HALF
+        HALF sums[AT_ONCE][2];
+#endif
+        for (int t = 0; t < y->length; t += PART) {
+#ifdef HALF
+            pairs_tile(x + t, offset, weight, n_terms, sums);
+            for (int i = 0; i < left; i++)
+                settle_in_order(p, l + c + i, sums[i], n, lowest, AT(int16_t, w, y, c + i) + t);
+#else
+            for (int i = 0; i < left; i++) {
+                int32_t sum[PART] = {0}, levels[PART];
+                for (int k = 0; k < n_terms; k++) {
+                    const uint32_t both = (uint32_t)weight[AT_ONCE * k + i];
+                    const int32_t one = (int16_t)both, other = (int16_t)(both >> 16);
+                    for (int j = 0; j < PART; j++) {
+                        const uint32_t v = (uint32_t)x[offset[k] + t + j];
+                        sum[j] += one * (int16_t)v + other * (int16_t)(v >> 16);
+                    }
+                }
+                levels32(p, l + c + i, 0, sum, sum, n, lowest, PART, levels);
+                for (int j = 0; j < PART; j++) AT(int16_t, w, y, c + i)[t + j] = (int16_t)levels[j];
+            }
+#endif
+        }
+        const int rounded = (y->length + PART - 1) / PART * PART;
+        for (int i = 0; i < left; i++)
+            memset(AT(int16_t, w, y, c + i) + y->length, 0, 2 * (size_t)(rounded - y->length));
+    }
+}
+
 /* One output's levels from its sums of 16 bits, n_parts vectors of them. */
 INLINE void tile16(const plan *p, const level *l, const shifting *s, const int kind,
                    const int16_t *const *x, const int32_t *const *terms, int n, int lowest,

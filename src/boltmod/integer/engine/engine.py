@@ -69,7 +69,7 @@ class Engine:
         Raises:
             ShapeError: The frames have another shape.
         """
-        shape = self.program.steps[0].shape
+        shape = self.program.frame_shape
         if iq_planes.ndim != 3 or iq_planes.shape[1:] != shape:
             raise ShapeError(
                 f"iq_planes must have shape (n, {shape[0]}, {shape[1]}), not {iq_planes.shape}: "

@@ -17,6 +17,8 @@
 
 #include "steps.h"
 
+#include "formula.h"
+
 static void take(const plan *p, const op *o, char *w, const float *iq)
 {
     switch (o->kind) {
@@ -32,6 +34,9 @@ static void take(const plan *p, const op *o, char *w, const float *iq)
     case CHOOSE: choose(p, o, w); break;
     case LEVEL: divide(p, o, w); break;
     case COPY: copy(p, o, w); break;
+    case REAL: real(p, o, w, iq); break;
+    case PAIRS: pairs(p, o, w); break;
+    case TWOS: twos(p, o, w); break;
     case PRODUCTS: products(p, o, w); break;
     case PACK: pack(p, o, w); break;
     case QUADS: quads(p, o, w); break;

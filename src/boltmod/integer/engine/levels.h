@@ -168,3 +168,35 @@ INLINE void settle16(const plan *p, const level *l, int two, part16 a, part16 b,
 #endif
     for (int i = 0; i < PART; i++) y[i] = (int16_t)levels[i];
 }
+
+#ifdef HALF
+/* The same of two vectors of sums of 32 bits that follow one another. */
+INLINE void settle_in_order(const plan *p, const level *l, const HALF *sums, int n, int lowest,
+                            int16_t *y)
+{
+    const FLOATS factor = op_(set1_ps)(l->scale[0]), offset = op_(set1_ps)(l->offset + 1.0f);
+    const FLOATS half = op_(set1_ps)(0.5f), top = op_(set1_ps)((float)n + 1.5f);
+    const FLOATS edge = op_(set1_ps)(0.5f - l->slack);
+    FLOATS farthest = op_(set1_ps)(0.0f);
+    HALF k[2];
+    for (int i = 0; i < 2; i++) {
+        FLOATS v = FUSED(op_(cvtepi32_ps)(sums[i]), factor, offset);
+        v = op_(min_ps)(op_(max_ps)(v, half), top);
+        k[i] = op_(cvttps_epi32)(v);
+        const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(k[i]));
+        farthest = op_(max_ps)(farthest, size_of(op_(sub_ps)(rest, half)));
+    }
+    HALF found = IN_ORDER(op_(packs_epi32)(k[0], k[1]));
+    found = op_(sub_epi16)(found, op_(set1_epi16)(1));
+    found = op_(max_epi16)(found, op_(set1_epi16)(0));
+    found = op_(min_epi16)(found, op_(set1_epi16)((int16_t)n));
+    const part16 sure = (part16)op_(add_epi16)(found, op_(set1_epi16)((int16_t)lowest));
+    *(loose16 *)y = sure;
+    if (__builtin_expect(!any_greater(farthest, edge), 1)) return;
+    int32_t a[PART], levels[PART];
+    memcpy(a, sums, sizeof a);
+    for (int i = 0; i < PART; i++) levels[i] = sure[i];
+    decide(p, l, 0, a, a, n, lowest, PART, levels);
+    for (int i = 0; i < PART; i++) y[i] = (int16_t)levels[i];
+}
+#endif

@@ -83,21 +83,26 @@ static void requantise_channels(const plan *p, const op *o, char *w)
     const tensor *y = p->tensors + o->y;
     const level *l = (const level *)(p->data + o->a[0]);
     const int n = o->a[1], lowest = o->a[2], two = o->n_sources == 2, channels = y->channels;
-    const int16_t *a = AT(int16_t, w, p->tensors + o->x[0], 0);
-    const int16_t *b = AT(int16_t, w, p->tensors + o->x[1], 0);
+    int32_t a[MOST], b[MOST];
     int16_t *to = AT(int16_t, w, y, 0);
+    get_channels(a, w, p->tensors + o->x[0]);
+    if (two) get_channels(b, w, p->tensors + o->x[1]);
     for (int c = 0; c < channels; c++, l++) {
         int32_t v;
         if (l->kind == BY_CONSTANT) {
             v = l->addend;
+        } else if (l->kind == BY_EVEN) {
+            v = (a[c] + (1 << l->shift >> 1) - 1 + (a[c] >> l->shift & 1)) >> l->shift;
+            v = v < lowest ? lowest : v > lowest + n ? lowest + n : v;
         } else if (l->kind == BY_TABLE) {
             v = p->data[l->thresholds + a[c] - l->fine];
         } else if (l->kind == BY_COUNT) {
             v = lowest;
             for (int k = 0; k < n; k++) v += a[c] >= p->data[l->thresholds + k];
         } else if (l->kind == BY_FLOATS) {
-            const int32_t k = (int32_t)estimate(l, two, a[c], b[c], n) - 1;
-            v = lowest + exactly(p, l, two, n, k < 0 ? 0 : k > n ? n : k, a[c], b[c]);
+            const int32_t other = two ? b[c] : 0;
+            const int32_t k = (int32_t)estimate(l, two, a[c], other, n) - 1;
+            v = lowest + exactly(p, l, two, n, k < 0 ? 0 : k > n ? n : k, a[c], other);
         } else {
             v = ((l->coarse * 32768 + l->fine) * a[c] + l->addend) >> l->shift;
             v = v < lowest ? lowest : v;
@@ -114,23 +119,35 @@ static void requantise(const plan *p, const op *o, char *w)
     const level *levels = (const level *)(p->data + o->a[0]);
     const int n = o->a[1], lowest = o->a[2], two = o->n_sources == 2;
     int32_t a[MOST], b[MOST], to[MOST];
-    if (y->length == 1 && !y->wide && !x->wide) {
+    if (y->length == 1 && !y->wide) {
         requantise_channels(p, o, w);
         return;
     }
     for (int c = 0; c < y->channels; c++) {
         const level *l = levels + c;
         const int by_product = l->kind != BY_FLOATS && l->kind < BY_COUNT;
+        if (l->kind == BY_EVEN) {
+            const int32_t before = (1 << l->shift >> 1) - 1, shift = l->shift;
+#define NEAREST(v)                                            \
+    do {                                                      \
+        const int32_t k = ((v) + before + ((v) >> shift & 1)) >> shift; \
+        const int32_t up = k < lowest ? lowest : k;           \
+        level_row[t] = (int16_t)(up > lowest + n ? lowest + n : up); \
+    } while (0)
+            int16_t *restrict level_row = AT(int16_t, w, y, c);
+            if (x->wide) {
+                const int32_t *restrict from = AT(const int32_t, w, x, c);
+                for (int t = 0; t < y->length; t++) NEAREST(from[t]);
+            } else {
+                const int16_t *restrict from = AT(const int16_t, w, x, c);
+                for (int t = 0; t < y->length; t++) NEAREST(from[t]);
+            }
+#undef NEAREST
+            continue;
+        }
         if (l->kind == BY_CONSTANT) {
             for (int t = 0; t < y->length; t++) to[t] = l->addend;
             put_row(to, w, y, c);
-            continue;
-        }
-        if (by_product && y->length == 1 && !y->wide) {
-            const int32_t v = ((l->coarse * 32768 + l->fine) *
-                               (x->wide ? *AT(int32_t, w, x, c) : *AT(int16_t, w, x, c)) +
-                               l->addend) >> l->shift;
-            *AT(int16_t, w, y, c) = (int16_t)(v < lowest ? lowest : v > lowest + n ? lowest + n : v);
             continue;
         }
         if (by_product && !x->wide && !y->wide && y->length % LANES == 0) {
@@ -301,6 +318,13 @@ static void total(const plan *p, const op *o, char *w)
                 for (int k = 1; k < kernel; k++) sum += *(const loose16 *)(from + t + k * spacing);
                 *(loose16 *)(sums + t) = sum;
             }
+            continue;
+        }
+        if (y->length == 1 && spacing == 1 && x->wide) {
+            const int32_t *from = AT(int32_t, w, x, c);
+            int32_t sum = 0;
+            for (int k = 0; k < kernel; k++) sum += from[k];
+            put_row(&sum, w, y, c);
             continue;
         }
         if (stride == 1 && x->wide && y->length <= 8) { /* the margins are as wide */

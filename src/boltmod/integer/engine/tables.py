@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.engine.formula import Operation, read_formula
 from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, find_one
 
@@ -28,11 +29,18 @@ _PACKING = 2
 _MOST_SAMPLES = 2048 - LANES
 """Of a row in the kernel's scratch."""
 
+_AT_ONCE = 4
+"""Outputs that share samples in the kernel's sums of pairs."""
+
+_MOST_FULL = 0.6
+"""Share of weights that are not zero from which zeros cost less than leaving them out."""
+
 KINDS = {
     name: number
     for number, name in enumerate((
         "quantise", "convolve", "dense", "requantise", "add", "product", "total", "maximum",
         "instant", "choose", "level", "copy", "phases", "pack", "quads", "products",
+        "real", "twos", "pairs",
     ))
 }  # fmt: skip
 """The kernel's operations."""
@@ -51,8 +59,14 @@ _MOST_SLACK = 0.2
 _LONGEST_TABLE = 2048
 """Levels of a channel that are kept as they are, where nothing shorter is exact."""
 
-_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT = range(1, 8)
+_LONGEST_OF_ANY = 2**16
+"""The same where a line is of no use."""
+
+_BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT, _BY_EVEN = range(1, 9)
 """Kinds of levels that are exact by themselves; the others are by floats."""
+
+_FEWEST_STEPS = 3
+"""Thresholds from which on their distance says by how much a sum is shifted."""
 
 _HALF = 16
 """Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
@@ -86,7 +100,7 @@ class Tables:
         exact: int64, coefficients and thresholds.
         workspace_bytes: Size of the memory that holds the tensors.
         scores: Number of the last tensor.
-        first: Number of the tensor that the frames are quantised to.
+        first: Number of the tensor that has the shape of the frames.
     """
 
     tensors: NDArray[Any]
@@ -107,6 +121,8 @@ class _Making:
     data: list[NDArray[np.int32]] = field(default_factory=list)
     exact: list[NDArray[np.int64]] = field(default_factory=list)
     rows: dict[str, _Rows] = field(default_factory=dict)
+    free: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    lent: dict[int, tuple[int, int]] = field(default_factory=dict)
     n_bytes: int = 0
     n_data: int = 0
     n_exact: int = 0
@@ -127,11 +143,11 @@ class _Making:
         self.n_exact += len(numbers)
         return begin
 
-    def room(self, name: str, shape: tuple[int, int], wide: bool) -> int:
-        """Make room for a tensor; its number."""
+    def room(self, name: str, shape: tuple[int, int], wide: int) -> int:
+        """Make room for a tensor, of 16 bits, of 32 if wide or of 64 if 2; its number."""
         if shape[1] > _MOST_SAMPLES:
             raise _too_much(name, f"{shape[1]} samples")
-        width = 4 if wide else 2
+        width = 2 << wide
         flat = shape[1] == 1
         row = 1 if flat else -(-shape[1] // LANES) * LANES + _MARGIN
         first = self.n_bytes + _MARGIN * width
@@ -141,6 +157,23 @@ class _Making:
         number = len(self.tensors) - 1
         self.rows[name] = _Rows(number, name, 0, (0, shape[1]))
         return number
+
+    def real_room(self, shape: tuple[int, int]) -> int:
+        """Make room for real numbers, where others were that are read no more."""
+        free = self.free.get((shape[0], -(-shape[1] // LANES)))
+        if free:
+            first, row = free.pop()
+            self.tensors.append((first, row, 2, *shape))
+        else:
+            self.room(f"real {len(self.tensors)}", shape, 2)
+        self.lent[len(self.tensors) - 1] = (shape[0], -(-shape[1] // LANES))
+        return len(self.tensors) - 1
+
+    def give_back(self, made: tuple[int, tuple[int, int]] | None) -> None:
+        """Say that real numbers are read no more; views have no room of their own."""
+        if made is not None and made[0] in self.lent:
+            first, row = self.tensors[made[0]][:2]
+            self.free.setdefault(self.lent.pop(made[0]), []).append((first, row))
 
     def room_for(self, step: Step) -> int:
         """Make room for a step's tensor; its number."""
@@ -157,6 +190,7 @@ class _Making:
 
     def finish(self) -> Tables:
         last = self.program.steps[-1].name
+        self.tensors.append((0, 0, 0, *self.program.frame_shape))
         empty: list[Any] = [np.zeros(16, np.int32)]
         return Tables(
             np.array(self.tensors, TENSOR),
@@ -165,7 +199,7 @@ class _Making:
             np.concatenate([*self.exact, np.zeros(2, np.int64)]),
             self.n_bytes + 64 * LANES,
             self.number(last),
-            self.number(self.program.steps[0].name),
+            len(self.tensors) - 1,
         )
 
 
@@ -217,7 +251,7 @@ def _is_of_products(program: Program, step: Step) -> bool:
     factors = [program[name] for each in sources for name in each.sources]
     alone = all(len(program.consumers(name)) == 1 for name in step.sources)
     products = all(isinstance(each, form.Product) for each in sources)
-    return alone and products and all(-(2**15) < s.range[0] and not is_wide(s) for s in factors)
+    return alone and products and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -243,8 +277,7 @@ def _move(m: _Making, step: form.Move) -> None:
         _copied(m, step)
         return
     first, row, wide, _, _ = m.tensors[source.number]
-    channel = first + step.first_channel * row * (4 if wide else 2)
-    first = channel + step.first_sample * (4 if wide else 2)
+    first += (step.first_channel * row + step.first_sample) * (4 if wide else 2)
     m.tensors.append((first, row, wide, *step.shape))
     m.rows[step.name] = _Rows(len(m.tensors) - 1, source.root, offset, shown)
 
@@ -295,6 +328,9 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     if not all(fused) or is_wide(step):
         raise _too_much(step.name, "a sum of convolutions and others")
     wide = any(is_wide(each) for each in sources)
+    if _pays_by_pairs(m, sources):
+        _by_pairs(m, step, sources[0])  # type: ignore[arg-type]
+        return
     inputs = [_input(m, each) for each in sources]  # type: ignore[arg-type]
     if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
         _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
@@ -436,6 +472,51 @@ def _by_quads(
     m.op("quads", m.room_for(step), tuple(packed), *facts)
 
 
+def _places(step: form.Convolve) -> Integers:
+    """Return which pairs of channels count at which taps: (pairs, taps), of all outputs."""
+    used = (step.weights != 0).any(0)
+    used = np.concatenate([used, np.zeros((len(used) % 2, used.shape[1]), np.bool_)])
+    return np.asarray(used[::2] | used[1::2])
+
+
+def _pays_by_pairs(m: _Making, sources: list[Step]) -> bool:
+    """Whether a convolution of 32 bits has nearly all weights, so that outputs share samples."""
+    step, quads = sources[0], m.by_quads and _eighths(m.program[sources[0].sources[0]]) is not None
+    if len(sources) > 1 or not isinstance(step, form.Convolve) or quads or not is_wide(step):
+        return False
+    if step.groups != 1 or step.stride > 2 or step.bias.any():
+        return False
+    if is_wide(m.program[step.sources[0]]) or np.abs(step.weights).max() >= 2**15:
+        return False
+    products = 2 * int(_places(step).sum()) * (-(-step.shape[0] // _AT_ONCE) * _AT_ONCE)
+    return step.n_terms > _MOST_FULL * products
+
+
+def _by_pairs(m: _Making, step: form.Requantise, convolution: form.Convolve) -> None:
+    source = m.program[convolution.sources[0]]
+    stride, name = convolution.stride, f"{source.name} by pairs, {convolution.stride} apart"
+    if name not in m.rows:
+        n_rows, length = -(-source.shape[0] // 2) * stride, -(-source.shape[1] // stride)
+        m.op("twos", m.room(name, (n_rows, length), 1), (m.number(source.name),), stride)
+    row = m.tensors[m.number(name)][1]
+    pair, tap = np.nonzero(_places(convolution))
+    shift, phase = np.divmod(tap - convolution.pad, stride)
+    reach = max(convolution.pad, convolution.weights.shape[2] - 1 - convolution.pad)
+    if reach > _MARGIN - _FARTHEST_VIEW:
+        raise _too_much(step.name, f"{convolution.weights.shape[2]} taps")
+    n_outputs, n_inputs, n_taps = convolution.weights.shape
+    weights = np.zeros((-(-n_outputs // _AT_ONCE) * _AT_ONCE, n_inputs + n_inputs % 2, n_taps),
+                       np.int64)  # fmt: skip
+    weights[:n_outputs, :n_inputs] = convolution.weights
+    words = weights[:, 2 * pair, tap] & 0xFFFF | (weights[:, 2 * pair + 1, tap] & 0xFFFF) << 16
+    in_groups = words.reshape(-1, _AT_ONCE, len(pair)).transpose(0, 2, 1)
+    offsets = m.put((pair * stride + phase) * row + shift)
+    at = m.put(in_groups.astype(np.uint32).view(np.int32))
+    levels = m.put(_levels(m, step, [convolution], True), LEVEL)
+    facts = (offsets, len(pair), levels, step.thresholds.shape[1], step.lowest, at)
+    m.op("pairs", m.room_for(step), (m.number(name),), *facts)
+
+
 def _as_word(weights: Integers) -> int:
     """Four integers of 8 bits in one of 32, the first one lowest."""
     return int((weights & 0xFF) @ (1 << 8 * np.arange(4)))
@@ -454,13 +535,16 @@ def _levels(
             record["kind"], record["addend"] = _BY_CONSTANT, stairs.only_level
             record["offset"] = by_floats(stairs).addend
             continue
+        if not fused and not is_wide(step) and _write_even(record, stairs):
+            continue
         alone = len(reach) == 1 or fused
         found = find_one(step, channel, reach) if alone and not wide else None
         if found is not None and _write_product(record, found, int(stairs.sizes[0])):
             continue
         line = by_floats(stairs)
         low, high = (int(each) for each in reach[0])
-        if not fused and len(reach) == 1 and high - low < _LONGEST_TABLE:
+        longest = _LONGEST_TABLE if line.slack <= _MOST_SLACK else _LONGEST_OF_ANY
+        if not fused and len(reach) == 1 and high - low < longest:
             sums = coefficients[0] * np.arange(low, high + 1)
             levels = step.lowest + np.searchsorted(stairs.thresholds, sums, side="right")
             record["kind"], record["fine"], record["thresholds"] = _BY_TABLE, low, m.put(levels)
@@ -473,6 +557,22 @@ def _levels(
         record["coefficients"] = m.put_exact(coefficients)
         record["thresholds"] = m.put_exact(stairs.thresholds)
     return records
+
+
+def _write_even(record: Any, stairs: Staircase) -> bool:
+    """Write a shift that rounds to the nearest, ties to even, where that is what is asked."""
+    if stairs.coefficients.tolist() != [1] or len(stairs.thresholds) < _FEWEST_STEPS:
+        return False
+    levels = stairs.lowest + np.arange(1, len(stairs.thresholds) + 1)
+    shift = int(np.diff(stairs.thresholds).max() - 1).bit_length() - 1
+    if not 0 < shift <= _HALF:
+        return False
+    edges = levels * 2**shift - 2 ** (shift - 1) + levels % 2
+    low, high = stairs.ends
+    if (np.clip(edges, low, high + 1) != np.clip(stairs.thresholds, low, high + 1)).any():
+        return False
+    record["kind"], record["shift"] = _BY_EVEN, shift
+    return True
 
 
 def _write_product(record: Any, found: Found, size: int) -> bool:
@@ -543,6 +643,81 @@ def _level(m: _Making, step: form.Level) -> None:
     m.op("level", m.room_for(step), numbers, most, step.most, step.shift, at)
 
 
+_WORDS = ("frames", "integers", "times", "plus", "over", "add", "subtract", "multiply", "divide",
+          "root", "least", "most", "mean", "join", "mean of products", "round")  # fmt: skip
+"""The kernel's operations on real numbers, in its order."""
+
+
+def _formula(m: _Making, step: form.Formula) -> None:
+    """Write a formula, operation by operation, in rows that are used again when they are read."""
+    shapes = [m.program.frame_shape if name == form.FRAMES else m.program[name].shape
+              for name in step.sources]  # fmt: skip
+    operations = read_formula(step, tuple(shapes))
+    last_use, made = dict[int, int](), list[Any]()
+    last_use[len(operations) - 1] = len(operations)
+    for number in range(len(operations) - 1, -1, -1):
+        for each in operations[number].reads if number in last_use else ():
+            last_use.setdefault(each, number)
+    for number, operation in enumerate(operations):
+        is_read = number in last_use
+        write = _REALS.get(operation.word, _real)
+        made.append(write(m, step, operation, made) if is_read else None)
+        for each in [one for one, last in last_use.items() if last == number]:
+            m.give_back(made[each])
+    value, shape = made[-1]
+    low, high = step.range
+    scale = m.put(np.full(shape[0], step.scale), np.float64)
+    m.op("real", m.room_for(step), (value,), _WORDS.index("round"), scale, low, high)
+
+
+_Made = tuple[int, tuple[int, int]]
+"""Number and shape of what an operation of a formula has made."""
+
+
+def _real(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    operands = [made[each][0] for each in operation.of]
+    shape, facts = operation.shape, list[int]()
+    if operation.word == "mean":
+        facts = [int(each) for each in operation.numbers]
+    elif operation.word == "mean of products":
+        facts = [*operands[-2:], int(operation.numbers[0])]
+    has_numbers = operation.word in ("times", "plus", "over", "least", "most")
+    numbers = [float.fromhex(each) for each in operation.numbers] if has_numbers else [0.0]
+    at = m.put(np.broadcast_to(np.array(numbers), (shape[0],)), np.float64)
+    number = m.real_room(shape)
+    m.op("real", number, tuple(operands[:2]), _WORDS.index(operation.word), at, *facts)
+    return number, shape
+
+
+def _real_source(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    source = step.sources[int(operation.numbers[0])]
+    shape = operation.shape
+    number = m.real_room(shape)
+    of = 0 if source == form.FRAMES else m.number(source)
+    kind = "frames" if source == form.FRAMES else "integers"
+    m.op("real", number, (of,), _WORDS.index(kind), m.put(np.zeros(shape[0]), np.float64))
+    return number, shape
+
+
+def _real_move(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    channel, _, sample, _ = map(int, operation.numbers)
+    first, row, wide, _, _ = m.tensors[made[operation.of[0]][0]]
+    m.tensors.append((first + 8 * (channel * row + sample), row, wide, *operation.shape))
+    return len(m.tensors) - 1, operation.shape
+
+
+def _real_join(m: _Making, step: Step, operation: Operation, made: list[_Made]) -> _Made:
+    parts, shape = [made[each] for each in operation.of], operation.shape
+    number, channel, at = m.real_room(shape), 0, m.put(np.zeros(shape[0]), np.float64)
+    for part, (channels, _) in parts:
+        m.op("real", number, (part,), _WORDS.index("join"), at, channel)
+        channel += channels
+    return number, shape
+
+
+_REALS = {"source": _real_source, "move": _real_move, "join": _real_join}
+"""Operations of a formula that are no rows of arithmetic."""
+
 _WRITERS: dict[type[Step], Callable[[_Making, Any], None]] = {
     form.Quantise: _quantise,
     form.Move: _move,
@@ -557,5 +732,6 @@ _WRITERS: dict[type[Step], Callable[[_Making, Any], None]] = {
     form.Instant: _instant,
     form.Choose: _choose,
     form.Level: _level,
+    form.Formula: _formula,
 }
 """How each kind of step is written."""

@@ -47,6 +47,7 @@ typedef struct {
     int32_t kind;           /* by floats, or exact by multiply and shift: fine alone, or both; by
                                halves is fine alone with a shift of 16 or more; a pair is of two
                                sums, coarse the factor of the second; constant is the addend alone;
+                               even is a shift that rounds to the nearest, ties to even;
                                or by counting all thresholds, or by a table of all levels from that
                                of `fine` on: both are 32 bits of data from `thresholds` on */
     int32_t coarse, fine;   /* (coarse * 2^15 + fine) * x + addend >> shift */
@@ -55,10 +56,11 @@ typedef struct {
     int32_t coefficients, thresholds; /* where the exact ones begin */
 } level;
 
-enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT };
+enum { BY_FLOATS, BY_FINE, BY_BOTH, BY_HALVES, BY_COUNT, BY_TABLE, BY_PAIR, BY_CONSTANT, BY_EVEN };
 
 enum { QUANTISE, CONVOLVE, DENSE, REQUANTISE, ADD, PRODUCT, TOTAL, MAXIMUM, INSTANT, CHOOSE, LEVEL,
-       COPY, PHASES, PACK, QUADS, PRODUCTS };
+       COPY, PHASES, PACK, QUADS, PRODUCTS, REAL,
+       TWOS, PAIRS };
 
 typedef struct {
     int32_t kind, n_sources, y, x[2], a[8];
@@ -84,6 +86,14 @@ static void get_row(int32_t *to, const char *w, const tensor *t, int c)
     }
 }
 
+/* Of a tensor of one sample a channel. */
+static void get_channels(int32_t *to, const char *w, const tensor *t)
+{
+    tensor row = *t;
+    row.length = t->channels;
+    get_row(to, w, &row, 0);
+}
+
 static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 {
     if (t->wide) {
@@ -97,6 +107,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #ifdef __AVX512BW__
 #define HALF __m512i
 #define op_(name) _mm512_##name
+#define AS_FLOATS(a) _mm512_castsi512_ps(a)
 #define FLOATS __m512
 #define any_greater(a, b) (int)_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define size_of(a) _mm512_abs_ps(a)
@@ -108,6 +119,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #elif defined(__AVX2__)
 #define HALF __m256i
 #define op_(name) _mm256_##name
+#define AS_FLOATS(a) _mm256_castsi256_ps(a)
 #define FLOATS __m256
 #define any_greater(a, b) _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ))
 #define size_of(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
@@ -116,6 +128,7 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #elif defined(__SSE4_1__)
 #define HALF __m128i
 #define op_(name) _mm_##name
+#define AS_FLOATS(a) _mm_castsi128_ps(a)
 #define FLOATS __m128
 #define any_greater(a, b) _mm_movemask_ps(_mm_cmpgt_ps(a, b))
 #define size_of(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
