@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -365,6 +366,15 @@ NEEDS_TOOLS = pytest.mark.skipif(
 )
 
 
+def made(where: Path, *arguments: str) -> str:
+    """What make says in a written folder, in a shell with the tools of this Python."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["make", *arguments], cwd=where, env=os.environ | {"PATH": path},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+
 @pytest.mark.slow
 @NEEDS_TOOLS
 def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> None:
@@ -378,6 +388,10 @@ def test_the_written_verilog_in_verilator_and_what_it_takes(tmp_path: Path) -> N
     assert abs(report["latency_clocks"] - Top(compose(program, 1)).latency) <= fabric.slot_unit + 2
     assert 500 < report["synthesis"]["lut"] < 24288
     assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert "bit-exact: 20 of 20 frames" in made(tmp_path, "simulate")
+    commands = made(tmp_path, "simulate", "-n", "-B").replace("\\\n", "").splitlines()
+    compiling = shlex.split(next(line for line in commands if "--binary" in line))
+    assert compiling[1 : len(simulate.OPTIONS) + 1] == list(simulate.OPTIONS)
 
 
 @pytest.mark.slow

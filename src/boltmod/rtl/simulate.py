@@ -110,5 +110,10 @@ def run(program: Path, case: str, options: tuple[str, ...], watched: int | None 
         last,
         int(wrong[2].rstrip(",")) if wrong else None,
         int(numbers["latency"][1]) if is_free else None,
-        int(interval[1]) / int(interval[4]) if interval and is_free else None,
+        _a_frame(int(interval[1]), int(interval[4])) if interval and is_free else None,
     )
+
+
+def _a_frame(n_clocks: int, n_frames: int) -> float:
+    """Return clocks a frame, an integer where they are all the same."""
+    return n_clocks / n_frames if n_clocks % n_frames else n_clocks // n_frames
