@@ -62,7 +62,7 @@ class BoltNetConfig(QuantisedConfig):
         magnitudes: Whether the average magnitude of the received samples of every symbol, and of
             their first difference, stand beside all that; with symbol timing.
         learned_front: Whether training may move the scales of all that stands before the products;
-            where they stay as measured, a step is a quarter quicker.
+            where they stay as measured, a step is a sixth quicker.
         product_pool: Averages and products averaged into one before the first convolution.
         stem_channels: Output channels of the first convolution.
         stem_kernel_size: Its taps, odd.
