@@ -35,6 +35,7 @@ def placement_options(device: Device) -> list[str]:
     return [
         *device.options, "--json", "chip.json", constraints, name, loose, "--freq", str(GOAL_MHZ),
         "--report", "placed.json", result, "chip.config", "--timing-allow-fail",
+        "--placer", "heap", "--router", "router2",
     ]  # fmt: skip
 
 
