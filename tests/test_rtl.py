@@ -50,8 +50,8 @@ from small_program import (
 KINDS = {step.word for seed in (1, 2) for step in small_program(seed).steps}
 
 
-def test_the_small_program_has_every_kind_of_step() -> None:
-    assert set(form.STEPS) == KINDS
+def test_the_small_program_has_every_kind_of_step_in_integers() -> None:
+    assert set(form.STEPS) - {"formula"} == KINDS
 
 
 @given(st.integers(0, 2**24))
