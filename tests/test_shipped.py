@@ -92,6 +92,9 @@ def test_a_file_of_the_same_name_comes_first(tmp_path: Path, monkeypatch: Any) -
     monkeypatch.chdir(tmp_path)
     assert shipped.find(Path("boltnet")) == shipped.path_of("boltnet")
     assert shipped.find(Path("boltnets")) == Path("boltnets")
+    (tmp_path / "boltnet").mkdir()
+    assert shipped.find(Path("boltnet")) == shipped.path_of("boltnet")
+    (tmp_path / "boltnet").rmdir()
     (tmp_path / "boltnet").touch()
     assert shipped.find(Path("boltnet")) == Path("boltnet")
 

@@ -23,4 +23,4 @@ def path_of(name: str) -> Path:
 
 def find(path: Path) -> Path:
     """Return the file that a path names, or, where there is none, the network of that name."""
-    return path_of(path.name) if str(path) in names() and not path.exists() else path
+    return path_of(path.name) if str(path) in names() and not path.is_file() else path
