@@ -622,8 +622,8 @@ def _write_product(record: Any, found: Found, size: int) -> bool:
 def _add(m: _Making, step: form.Add) -> None:
     if _is_of_products(m.program, step):
         one, other = (m.program[name].sources for name in step.sources)
-        numbers = [m.number(name) for name in (*one, *other)]
-        m.op("products", m.room_for(step), tuple(numbers[:2]), *numbers[2:], *step.signs)
+        factors = [m.number(name) for name in (*one, *other)]
+        m.op("products", m.room_for(step), tuple(factors[:2]), *factors[2:], *step.signs)
         return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
