@@ -226,10 +226,10 @@ def _reshaped(r: Reading) -> Real:
 
 def _normalised(r: Reading) -> Real:
     x = r.real()
-    found = [r.constants.get(name) for name in r.node.input[1:5]]
-    if any(each is None for each in found):
+    names = r.node.input[1:5]
+    if any(name not in r.constants for name in names):
         raise r.refusal
-    gamma, beta, mean, variance = (np.ravel(each).astype(np.float64) for each in found)  # type: ignore[union-attr]
+    gamma, beta, mean, variance = (np.ravel(r.constants[name]).astype(np.float64) for name in names)
     epsilon = float(np.float32(attributes(r.node).get("epsilon", 1e-5)))
     gain = gamma / np.sqrt(variance + epsilon)
     x = r.made("plus", (x,), x.shape, *(-mean).tolist())

@@ -13,6 +13,7 @@ from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
 from boltmod.integer.engine.formula import Operation, read_formula
+from boltmod.integer.engine.rooms import Room, moves
 from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, find_one
 
@@ -123,6 +124,7 @@ class _Making:
     rows: dict[str, _Rows] = field(default_factory=dict)
     free: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
     lent: dict[int, tuple[int, int]] = field(default_factory=dict)
+    rooms: list[Room] = field(default_factory=list)
     n_bytes: int = 0
     n_data: int = 0
     n_exact: int = 0
@@ -147,7 +149,7 @@ class _Making:
         """Make room for a tensor, of 16 bits, of 32 if wide or of 64 if 2; its number."""
         if shape[1] > _MOST_SAMPLES:
             raise _too_much(name, f"{shape[1]} samples")
-        width = 2 << wide
+        width, begin = 2 << wide, self.n_bytes
         flat = shape[1] == 1
         row = 1 if flat else -(-shape[1] // LANES) * LANES + _MARGIN
         first = self.n_bytes + _MARGIN * width
@@ -155,6 +157,7 @@ class _Making:
         self.n_bytes = -(-(first + (n_values + 4 * LANES) * width) // 64) * 64
         self.tensors.append((first, row, int(wide), *shape))
         number = len(self.tensors) - 1
+        self.rooms.append(Room(begin, (row, wide, shape[1]), shape[0], not flat and wide < 2))
         self.rows[name] = _Rows(number, name, 0, (0, shape[1]))
         return number
 
@@ -188,8 +191,24 @@ class _Making:
         x = (*sources, 0, 0)[:2] if len(sources) != 1 else sources * 2
         self.ops.append((KINDS[kind], len(sources), y, x, (*facts, *(0,) * (8 - len(facts)))))
 
+    def _share_rooms(self) -> None:
+        """Move tensors to where others were that are read no more."""
+        touched = []
+        for kind, _, y, x, facts in self.ops:
+            more = facts[:2] if kind == KINDS["products"] else ()
+            more = facts[2:4] if kind == KINDS["real"] and facts[0] == _PRODUCTS else more
+            touched.append([*x, *more, y])
+            if kind == KINDS["pack"]:  # its margins are no zeros
+                begin = self.tensors[y][0] - _MARGIN * 4
+                next(room for room in self.rooms if room.begin == begin).is_shared = False
+        firsts = [each[0] for each in self.tensors]
+        by = moves(self.rooms, firsts, touched)
+        self.tensors = [(each[0] + move, *each[1:])
+                        for each, move in zip(self.tensors, by, strict=True)]  # fmt: skip
+
     def finish(self) -> Tables:
         last = self.program.steps[-1].name
+        self._share_rooms()
         self.tensors.append((0, 0, 0, *self.program.frame_shape))
         empty: list[Any] = [np.zeros(16, np.int32)]
         return Tables(
@@ -603,8 +622,8 @@ def _write_product(record: Any, found: Found, size: int) -> bool:
 def _add(m: _Making, step: form.Add) -> None:
     if _is_of_products(m.program, step):
         one, other = (m.program[name].sources for name in step.sources)
-        numbers = [m.number(name) for name in (*one, *other)]
-        m.op("products", m.room_for(step), tuple(numbers[:2]), *numbers[2:], *step.signs)
+        factors = [m.number(name) for name in (*one, *other)]
+        m.op("products", m.room_for(step), tuple(factors[:2]), *factors[2:], *step.signs)
         return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
@@ -646,6 +665,8 @@ def _level(m: _Making, step: form.Level) -> None:
 _WORDS = ("frames", "integers", "times", "plus", "over", "add", "subtract", "multiply", "divide",
           "root", "least", "most", "mean", "join", "mean of products", "round")  # fmt: skip
 """The kernel's operations on real numbers, in its order."""
+
+_PRODUCTS = _WORDS.index("mean of products")
 
 
 def _formula(m: _Making, step: form.Formula) -> None:
