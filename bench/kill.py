@@ -32,8 +32,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy
 import tomli_w
+from sqlalchemy import Engine, event
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -202,8 +202,8 @@ class Operations:
         sys.addaudithook(self._hear)
         for name in ("pwrite", "fdatasync", "fsync"):
             setattr(os, name, self._counted(getattr(os, name)))
-        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", self._hear_statement)
-        sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda _: self._count())
+        event.listen(Engine, "before_cursor_execute", self._hear_statement)
+        event.listen(Engine, "commit", lambda _: self._count())
 
     def _hear_statement(self, *arguments: Any) -> None:
         statement = str(arguments[2])

@@ -143,6 +143,18 @@ def test_a_finished_file_is_left_as_it_is(tmp_path: Path) -> None:
     assert path.stat().st_ino != before.st_ino
 
 
+def test_a_lock_that_a_killed_command_left_goes(tmp_path: Path) -> None:
+    path, lock = tmp_path / "x.hdf5", tmp_path / "x.hdf5.lock"
+    plan = Plan(frames_per_cell=1, seed=7, snr_labels=(10,))
+    make(plan, path)
+    lock.touch()
+    make(plan, path)
+    assert not lock.exists()
+    with alone(lock):
+        make(plan, path)
+        assert lock.exists()
+
+
 def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "set.hdf5"
     make(PLAN, path)

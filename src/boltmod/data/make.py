@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -70,6 +70,10 @@ class _Work:
         return self.path.with_name(self.path.name + ".partial")
 
     @property
+    def lock(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
+
+    @property
     def blocks(self) -> Path:
         return self.path.with_name(self.path.name + ".blocks")
 
@@ -117,6 +121,9 @@ def make(
     if path.exists() and not force:
         _check_same(path, plan)
         _clear(work)
+        if work.lock.exists():  # of one that was killed when all was done; not of one at work
+            with suppress(BlockingIOError), alone(work.lock, wait=False, keep=False):
+                pass
         return Made(path, plan.n_frames, plan.n_frames)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(work):
@@ -135,8 +142,7 @@ def _locked(work: _Work) -> Iterator[None]:
     """Hold `<name>.lock` so that no second process makes the same file."""
     with ExitStack() as stack:
         try:
-            lock = work.path.with_name(work.path.name + ".lock")
-            stack.enter_context(alone(lock, wait=False, keep=False))
+            stack.enter_context(alone(work.lock, wait=False, keep=False))
         except BlockingIOError as error:
             raise ConfigError(
                 f"{work.path} must be made by one command at a time, and another is at it; "

@@ -175,7 +175,10 @@ def create_layout(
 def _attribute_type(value: Any) -> np.dtype[Any] | None:
     """Texts have their own length, so that they lie beside their names and not in the heap."""
     n_bytes = len(value.encode()) if isinstance(value, str) else 0
-    return h5py.string_dtype("utf-8", n_bytes) if 0 < n_bytes < _MOST_TEXT_BYTES else None
+    if not 0 < n_bytes < _MOST_TEXT_BYTES:
+        return None
+    fixed: np.dtype[Any] = h5py.string_dtype("utf-8", n_bytes)
+    return fixed
 
 
 def _create_samples(file: h5py.File, shape: tuple[int, int, int], compress: bool) -> None:
