@@ -14,6 +14,7 @@ from boltmod.evaluation.recording_picture import check_path, draw
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram, Waterfall
 from boltmod.runtime.cut.listener import Listener
+from boltmod.runtime.symbols import symbols
 from boltmod.runtime.verdict import Verdict
 from test_channel import BPSK, QPSK, linear, noise, shifted
 

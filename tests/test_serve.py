@@ -22,6 +22,7 @@ from starlette.applications import Starlette
 from typer.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError
@@ -305,7 +306,7 @@ def test_only_a_long_gap_ends_what_is_on(
 
 
 def test_a_slow_viewer_loses_rows_and_no_signal() -> None:
-    async def both() -> tuple[list[object], int]:
+    async def both() -> tuple[list[str | bytes], int]:
         viewers = Viewers()
         viewers.attach(asyncio.get_running_loop())
         queue = viewers.join()
@@ -471,7 +472,7 @@ def test_another_sites_page_may_not_ask(page: Served) -> None:
     code, _ = page.refused("api/signals", Origin="http://evil.example")
     assert code == 403
     with pytest.raises(InvalidStatus) as raised:
-        connect(page.url.replace("http", "ws") + "live", origin="http://evil.example")
+        connect(page.url.replace("http", "ws") + "live", origin=Origin("http://evil.example"))
     assert raised.value.response.status_code == 403
 
 

@@ -258,15 +258,16 @@ def test_a_long_file_has_a_bar_with_the_time_left(samples, model_path, tmp_path,
     samples.tofile(path)
     request = Request(str(path), model=model_path, channel="auto")
     job = Job(request, Classifier(model_path, 1), open_recording(path))
-    console = Console(force_terminal=True, width=100, file=io.StringIO())
+    written = io.StringIO()
+    console = Console(force_terminal=True, width=100, file=written)
     monkeypatch.setattr(outputs_module, "stderr", console)
     monkeypatch.setattr(outputs_module, "_BAR_AFTER_S", 0.0)
     with contextlib.ExitStack() as stack:
         watched = outputs_module.watched(stack, job)
         read = [len(each.samples) for each in watched.stretches(30_000)]
     assert sum(read) == watched.n_samples == N + 77
-    assert "100%" in console.file.getvalue()
-    assert "left" in console.file.getvalue()
+    assert "100%" in written.getvalue()
+    assert "left" in written.getvalue()
 
 
 def test_labels_stand_beside_the_truth(tmp_path, model_path):

@@ -84,7 +84,7 @@ def devices(monkeypatch: pytest.MonkeyPatch) -> list[Device]:
         opened.append(Device(arguments))
         return opened[-1]
 
-    module = ModuleType("SoapySDR")
+    module: Any = ModuleType("SoapySDR")
     module.Device = made
     module.SOAPY_SDR_RX, module.SOAPY_SDR_CF32 = 1, "CF32"
     module.SOAPY_SDR_TIMEOUT, module.SOAPY_SDR_OVERFLOW = TIMEOUT, OVERFLOW

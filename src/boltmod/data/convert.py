@@ -51,7 +51,7 @@ class Naming:
         """
         words = [word.strip() for word in (text or "").split(",") if word.strip()]
         order = tuple(word for word in words if "=" not in word)
-        meant = {}
+        meant: dict[str, str] = {}
         for word in words:
             name, equals, class_name = word.partition("=")
             if own_classes:

@@ -215,7 +215,7 @@ def _layout(file: h5py.File, attributes: dict[str, Any], path: Path) -> Layout:
         return RADIOML
     classes = parse_classes(attributes[CLASSES_ATTRIBUTE], path)
     samples = hdf5_file.dataset(file, path, "X", "x")
-    shape = () if samples is None or samples.shape is None else samples.shape
+    shape: tuple[int, ...] = () if samples is None else tuple(samples.shape or ())
     if len(shape) != 3 or 2 not in shape[1:]:
         return Layout(classes)
     length = int(shape[1] if shape[2] == 2 else shape[2])

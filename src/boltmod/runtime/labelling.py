@@ -48,7 +48,7 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
     planes, constant = scale(frames, classifier.model.metadata.input_scaling)
     by_frame = classifier.probabilities(planes, scale=False)
     shares = by_frame.reshape(len(samples), -1, by_frame.shape[1]).mean(1)
-    is_constant = constant.reshape(len(samples), -1).all(1)
+    is_constant = np.asarray(constant.reshape(len(samples), -1).all(1))
     best = shares.argmax(1)
     probabilities = shares[np.arange(len(shares)), best].tolist()
     names = classifier.classes
