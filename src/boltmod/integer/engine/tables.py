@@ -267,10 +267,11 @@ def _is_of_products(program: Program, step: Step) -> bool:
     if not isinstance(step, form.Add) or step.shape[1] == 1 or len(set(step.sources)) != 2:
         return False
     sources = [program[name] for name in step.sources]
+    if not all(isinstance(each, form.Product) for each in sources):
+        return False
     factors = [program[name] for each in sources for name in each.sources]
     alone = all(len(program.consumers(name)) == 1 for name in step.sources)
-    products = all(isinstance(each, form.Product) for each in sources)
-    return alone and products and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
+    return alone and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
