@@ -184,5 +184,5 @@ def test_the_commands_tell_it(capsys: pytest.CaptureFixture[str], twin: Path) ->
     assert document["made"]["parameters"]["channel.carrier_offset_std"] == 2.05e-4
     app(["data", "info", str(twin)], standalone_mode=False)
     out = capsys.readouterr().out
-    assert "frames      4,992: 624 cells of 8\n" in out
+    assert "frames      4,992: 624 cells of 8, 1024 samples each\n" in out
     assert f"made by     boltmod {__version__}, profile twin 2, seed 5, 8 frames a cell\n" in out

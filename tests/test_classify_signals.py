@@ -128,7 +128,7 @@ def test_nothing_found_is_said(tmp_path, model_path):
     [
         (["--channel", "best"], "channel must be auto or none, not 'best': choose one of them"),
         (["--channel", "none", "--summary"], "channel must not be none where an offset, bandwidth, "
-         "symbol rate, summary or picture is asked for: leave --channel out"),
+         "symbol rate, summary, picture or sink is asked for: leave --channel out"),
         (["--bandwidth", "wide"], "bandwidth must be a positive number of hertz, such as 240k or "
          "2.4M, not 'wide': write it so"),
         (["--channel", "auto", "-o", "x.txt"], "output of signals must end in .jsonl, .csv, "

@@ -19,7 +19,7 @@ from boltmod.signal.profile import PROFILES, TWIN
 
 PICTURES = {
     "accuracy-over-snr.png", "accuracy-by-class.png", "confusion--4db.png", "confusion-4db.png",
-    "confusion-10db.png", "confusion-30db.png",
+    "confusion-10db.png", "confusion-30db.png", "reliability.png",
 }  # fmt: skip
 
 

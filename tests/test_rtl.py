@@ -411,6 +411,7 @@ def test_a_difference_in_verilator_is_found_where_it_begins() -> None:
     assert found.found == found.wanted + 1
 
 
+@NEEDS_TOOLS
 def test_a_difference_is_said_with_its_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
