@@ -159,7 +159,7 @@ def _said(verdict: Verdict) -> str:
     signal = verdict.signal
     sure = "sure" if signal.symbol_rate_is_sure else "guess"
     return (
-        f"{verdict.class_name} at {_centre_hz(signal):.0f} Hz, {signal.bandwidth_hz:.0f} wide, "
+        f"{verdict.class_name} at {signal.middle_hz:.0f} Hz, {signal.bandwidth_hz:.0f} wide, "
         f"{signal.symbol_rate_hz:.1f} Bd ({sure}), "
         f"{math.nan if signal.snr_db is None else signal.snr_db:.0f} dB; carrier: "
         f"{signal.evidence.carrier}; clock: {signal.evidence.clock}"
@@ -172,7 +172,7 @@ def _judged(verdict: Verdict | None, truth: Truth) -> Score:
     if verdict is None:
         return result
     signal = verdict.signal
-    off_hz = abs(_centre_hz(signal) - truth.centre_hz)
+    off_hz = abs(signal.middle_hz - truth.centre_hz)
     result.found = 1
     result.centred = int(off_hz <= CENTRED * truth.bandwidth_hz)
     rate_hz = truth.symbol_rate_hz
@@ -182,10 +182,6 @@ def _judged(verdict: Verdict | None, truth: Truth) -> Score:
     result.sure_right = int(signal.symbol_rate_is_sure and is_right)
     result.labels_right = int(verdict.class_name in truth.labels)
     return result
-
-
-def _centre_hz(signal: Signal) -> float:
-    return signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
 
 
 def _distance(signal: Signal, truth: Truth) -> float:

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boltmod.cli.sinks import SinkOption, opened
+from boltmod.cli.source_options import (
+    ChannelsOption,
+    EngineOption,
+    FormatOption,
+    FrequencyOption,
+    GainOption,
+    RateOption,
+    RealOption,
+    TopicOption,
+)
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, emit, stderr
 
@@ -33,32 +43,13 @@ def serve(  # noqa: PLR0913 (the command's options)
         Path | None,
         typer.Option("--model", "-m", help="The classifier, an ONNX file; boltmod's own if not."),
     ] = None,
-    sample_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", "-f",
-            help="cf32, ci16, ci8 or cu8, or another program's word for it; told from the "
-            "ending or source if not.",
-        ),
-    ] = None,
-    is_real: Annotated[
-        bool | None,
-        typer.Option("--real/--iq", help="A file's samples are real, or I and Q in turn."),
-    ] = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(help="Of a file's channels the one to read, or those of I and Q, as 1,2."),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
-    ] = None,
-    frequency: Annotated[
-        str | None, typer.Option(help="Middle of the band on the air; receivers tune there.")
-    ] = None,
-    gain: Annotated[
-        float | None, typer.Option(help="Gain of a receiver in dB; automatic if not.")
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
+    sample_format: FormatOption = None,
+    is_real: RealOption = None,
+    channels: ChannelsOption = None,
+    rate: RateOption = None,
+    frequency: FrequencyOption = None,
+    gain: GainOption = None,
+    topic: TopicOption = None,
     loop: Annotated[bool, typer.Option("--loop", help="Play a recording again and again.")] = False,
     host: Annotated[
         str, typer.Option(help="Address to serve at; others than this computer's need the token.")
@@ -78,9 +69,7 @@ def serve(  # noqa: PLR0913 (the command's options)
         ),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processors for the network.")] = 1,
-    engine: Annotated[
-        str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
-    ] = "auto",
+    engine: EngineOption = "auto",
     limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -59,7 +59,7 @@ class FoundSignal:
     def of(cls, verdict: Verdict, recording: Recording) -> Self:
         """Return what was found and decided of a recording's signal."""
         found = verdict.signal
-        offset_hz = found.offset_hz if found.carrier_hz is None else found.carrier_hz
+        offset_hz = found.middle_hz
         tuned_hz = recording.centre_hz
         return cls(
             signal=found.number,

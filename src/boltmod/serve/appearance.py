@@ -167,7 +167,7 @@ class Appearance:
         """
         verdict = self.verdict
         signal = verdict.signal
-        middle_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
+        middle_hz = signal.middle_hz
         probability = verdict.probability
         return Row(
             id=self.id,

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boltmod.cli.sinks import SinkOption
+from boltmod.cli.source_options import (
+    ChannelsOption,
+    EngineOption,
+    FormatOption,
+    FrequencyOption,
+    GainOption,
+    RateOption,
+    RealOption,
+    TopicOption,
+)
 from boltmod.cli.stopping import asked_to_stop
 from boltmod.cli.strangers import LimitOption, rehearse
 from boltmod.cli.terminal import JsonOption, stderr
@@ -39,26 +49,10 @@ def classify(  # noqa: PLR0913 (the command's options)
             help="The classifier, an ONNX file; boltmod's own if not, which looks for signals.",
         ),
     ] = None,
-    sample_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help="cf32, ci16, ci8 or cu8, or another program's word for it; told from the "
-            "ending or source if not.",
-        ),
-    ] = None,
-    is_real: Annotated[
-        bool | None,
-        typer.Option("--real/--iq", help="A file's samples are real, or I and Q in turn."),
-    ] = None,
-    channels: Annotated[
-        str | None,
-        typer.Option(help="Of a file's channels the one to read, or those of I and Q, as 1,2."),
-    ] = None,
-    rate: Annotated[
-        str | None, typer.Option("--rate", "-r", help="Samples a second, such as 240k or 2.4M.")
-    ] = None,
+    sample_format: FormatOption = None,
+    is_real: RealOption = None,
+    channels: ChannelsOption = None,
+    rate: RateOption = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,13 +90,9 @@ def classify(  # noqa: PLR0913 (the command's options)
         typer.Option(help="Write a picture of the band and its signals to a .png file."),
     ] = None,
     sink: SinkOption = None,
-    frequency: Annotated[
-        str | None, typer.Option(help="Middle of the band on the air; receivers tune there.")
-    ] = None,
-    gain: Annotated[
-        float | None, typer.Option(help="Gain of a receiver in dB; automatic if not.")
-    ] = None,
-    topic: Annotated[str | None, typer.Option(help="ZeroMQ messages to take; all if not.")] = None,
+    frequency: FrequencyOption = None,
+    gain: GainOption = None,
+    topic: TopicOption = None,
     live: Annotated[
         bool,
         typer.Option("--live", help="Drop and count windows of a pipe that come too fast."),
@@ -113,9 +103,7 @@ def classify(  # noqa: PLR0913 (the command's options)
     threads: Annotated[
         int | None, typer.Option(min=1, help="Processors to use; all if not.")
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="What runs the network: auto, integer or onnxruntime.")
-    ] = "auto",
+    engine: EngineOption = "auto",
     cluster: Annotated[
         str | None,
         typer.Option(

@@ -108,7 +108,7 @@ def explained(verdict: Verdict, is_in_samples: bool = False) -> list[str]:
         is_in_samples: Whether its recording's sample rate is unknown and taken for 1.
     """
     signal, evidence = verdict.signal, verdict.signal.evidence
-    middle_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
+    middle_hz = signal.middle_hz
     certainty = "sure" if signal.symbol_rate_is_sure else "a guess"
     rate_hz = signal.symbol_rate_hz
     rate = f"{rate_hz:.6f}/sample" if is_in_samples else f"{hertz(rate_hz)}/s"

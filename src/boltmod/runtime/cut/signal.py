@@ -151,6 +151,11 @@ class Signal:
     spans: tuple[Span, ...]
     evidence: Evidence = Evidence()
 
+    @property
+    def middle_hz(self) -> float:
+        """Its carrier, or the middle of its band where that is not known, from the recording's."""
+        return self.offset_hz if self.carrier_hz is None else self.carrier_hz
+
     def moved(self, n_samples: int) -> Signal:
         """The same signal, that many samples later."""
         return replace(self, spans=tuple((a + n_samples, b + n_samples) for a, b in self.spans))

@@ -78,7 +78,7 @@ def _of_signal(windows: Windows) -> dict[str, Any]:
     signal, rate_hz = windows.signal, windows.rate_hz
     if signal is None or rate_hz is None:
         return {}
-    offset_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
+    offset_hz = signal.middle_hz
     return {
         "frequency_hz": None if windows.tuned_hz is None else windows.tuned_hz + offset_hz,
         "offset_hz": offset_hz,

@@ -35,7 +35,7 @@ class _Appearance:
         """What is told of it now."""
         verdict, windows = self.verdict, self.windows
         signal, rate_hz = verdict.signal, windows.rate_hz or 1.0
-        offset_hz = signal.offset_hz if signal.carrier_hz is None else signal.carrier_hz
+        offset_hz = signal.middle_hz
         moment_s = (self.first if kind == "start" else self.end) / rate_hz
         tuned_hz = windows.tuned_hz
         return Event(
