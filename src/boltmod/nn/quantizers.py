@@ -343,6 +343,27 @@ def fit_weight_scales(network: nn.Module, *, smallest: float = 0.25) -> None:
         proxy.tensor_quant.scaling_impl.init_done = True
 
 
+@torch.no_grad()
+def set_weight_scales(layer: nn.Module, scales: Tensor) -> None:
+    """Set a layer's learned weight ranges so that it has these scales.
+
+    Args:
+        layer: A layer that learns them.
+        scales: The scale of its weights, or one for each output channel; powers of two where the
+            layer's are.
+    """
+    ranges, proxy = learned_weight_scale(layer), _quantiser(layer)
+    if ranges is None or proxy is None:
+        raise ConfigError(f"scales must belong to layers that learn them, not to {layer}")
+    bits = int(proxy.bit_width())
+    if is_power_of_two(layer):
+        stored = scales.log2() + (bits - 1.5)
+    else:
+        stored = scales * (2 ** (bits - 1) - 1)
+    ranges.copy_(stored.reshape(ranges.shape))
+    proxy.tensor_quant.scaling_impl.init_done = True
+
+
 def _rounding_error(rows: Tensor, ranges: Tensor, divisor: int, bits: int) -> Tensor:
     steps, highest = ranges / divisor, 2 ** (bits - 1) - 1
     rounded = (rows / steps).round().clamp(-highest, highest) * steps

@@ -10,6 +10,7 @@ from torch import nn
 
 from boltmod.compress import prune
 from boltmod.errors import ConfigError
+from boltmod.model import shipped
 from boltmod.model.onnx_file import load
 from boltmod.nn import registry
 from boltmod.nn.network_config import NetworkConfig
@@ -27,6 +28,7 @@ def start_file(path: Path) -> Path:
     Raises:
         CheckpointError: There is none.
     """
+    path = shipped.find(path)
     return path if path.suffix == ".onnx" else checkpoint.file_of(path)
 
 
