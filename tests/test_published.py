@@ -1,14 +1,21 @@
 import importlib.util
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from onnx.numpy_helper import to_array
+from torch import nn
 
 from boltmod.data.twin import twin_cells
 from boltmod.errors import ModelFormatError
-from boltmod.model.onnx_file import load
+from boltmod.export.qonnx import trace
+from boltmod.model.metadata import Metadata
+from boltmod.model.onnx_file import Model, load
 from boltmod.nn import registry
+from boltmod.nn.quantizers import learned_scale, set_learned_range
 from boltmod.train.published import import_weights
 
 
@@ -49,3 +56,49 @@ def test_weights_of_another_shape_are_refused(referees: Path) -> None:
         import_weights(model, network)
     with pytest.raises(ModelFormatError, match="must have the network's 10 layers, not 11"):
         import_weights(model, registry.build(registry.parse("vgg10", {})))
+
+
+def quantisers_moved(name: str, facts: dict[str, Any]) -> nn.Module:
+    """A network whose every number is another than a fresh one's."""
+    torch.manual_seed(5)
+    network = registry.build(registry.parse(name, facts))
+    scale = 1.0
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1 + 0.1 * torch.rand_like(parameter))
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.running_mean.uniform_(-1, 1)
+                module.running_var.uniform_(0.5, 2)
+            if learned_scale(module) is not None:
+                set_learned_range(module, scale := scale * 1.5)
+    return network
+
+
+BOLTNET: dict[str, Any] = {
+    "symbol_timing": True, "magnitudes": True, "lags": [0],
+    "channels": [16], "kernel_sizes": [3], "strides": [1], "max_pools": ["none"],
+    "per_channel": True, "learned_weight_scales": True, "features": "max_and_mean",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("boltnet", BOLTNET),
+        ("boltnet", BOLTNET | {"power_of_two": True}),
+    ],
+    ids=["boltnet", "powers of two"],
+)
+def test_what_was_exported_is_where_training_goes_on(name: str, facts: dict[str, Any]) -> None:
+    moved = quantisers_moved(name, facts)
+    model = Model(trace(moved, Metadata()), Metadata(), None)
+    fresh = registry.build(registry.parse(name, facts))
+    import_weights(model, fresh)
+    again = trace(fresh, Metadata())
+    assert [node.op_type for node in again.graph.node] == [
+        node.op_type for node in model.proto.graph.node
+    ]
+    theirs = {tensor.name: to_array(tensor) for tensor in again.graph.initializer}
+    for tensor in model.proto.graph.initializer:
+        np.testing.assert_allclose(theirs[tensor.name], to_array(tensor), rtol=1e-6, atol=1e-7)

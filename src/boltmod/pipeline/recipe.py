@@ -96,7 +96,7 @@ class Recipe(Section):
         seed: Training frames and first weights; validation frames have `seed + 1`, test frames
             `seed + 2`.
         start: What to go on from in place of fresh weights: a run folder, a phase's folder in its
-            checkpoints, a .safetensors file, the ONNX file of a network of the same shape that boltmod exported or
+            checkpoints, a .safetensors file, the ONNX file of a network that boltmod exported or
             that was published, or the name of one that comes with boltmod.
 
     Example:
