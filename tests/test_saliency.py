@@ -60,22 +60,35 @@ def test_what_nobody_would_miss_goes_first_however_large() -> None:
     network = OneDeafInput()
     with torch.no_grad():
         network.dense.weight[:, 1] = 100.0
-    frames, ids = torch.randn(96, 2, 1024), torch.arange(96) % 24
-    saliency = loss_per_cost(network, frames, ids)
+    frames = torch.randn(96, 2, 1024)
+    saliency = loss_per_cost(network, frames)
     assert set(saliency) == {"dense.weight"}
     masks = prune.smallest(network, {}, 0.5, Pruning(measure="loss_per_cost"), saliency=saliency)
     assert masks["dense.weight"].tolist() == [[1.0, 0.0]] * 24
+
+
+def test_what_makes_answers_sure_is_not_worthless() -> None:
+    network = OneDeafInput()
+    with torch.no_grad():
+        network.dense.weight.zero_()
+        network.dense.bias.zero_()
+        # Class 0 or 1 by the sign of the mean, and sure of it; a faint third opinion beside it.
+        network.dense.weight[:, 0] = torch.tensor([40.0, -40.0, *[0.0] * 21, 0.4])
+        network.dense.bias[:2] = 30.0
+    frames = torch.sign(torch.randn(96, 1, 1)).expand(96, 2, 1024)
+    worth = loss_per_cost(network, frames)["dense.weight"][:, 0]
+    assert worth[0] > 10 * worth[23] and worth[1] > 10 * worth[23]
 
 
 def test_half_of_the_price_makes_a_weight_worth_twice_as_much(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     network = OneDeafInput()
-    frames, ids = torch.randn(96, 2, 1024), torch.arange(96) % 24
-    before = loss_per_cost(network, frames, ids)["dense.weight"]
+    frames = torch.randn(96, 2, 1024)
+    before = loss_per_cost(network, frames)["dense.weight"]
     prices = {name: price / 2 for name, price in weight_prices(network, frames[:1]).items()}
     monkeypatch.setattr("boltmod.compress.saliency.weight_prices", lambda *_: prices)
-    assert torch.allclose(loss_per_cost(network, frames, ids)["dense.weight"], 2 * before)
+    assert torch.allclose(loss_per_cost(network, frames)["dense.weight"], 2 * before)
 
 
 def test_a_recipe_prunes_by_it(tmp_path: Path) -> None:
@@ -108,5 +121,5 @@ def test_weights_that_a_learned_scale_clips_are_not_worthless() -> None:
         ranges.mul_(0.5)
     clipped = layer.weight.detach().abs() > ranges.detach()
     assert clipped.any()
-    worth = loss_per_cost(network, torch.randn(48, 2, 1024), torch.arange(48) % 24)
+    worth = loss_per_cost(network, torch.randn(48, 2, 1024))
     assert (worth["stem.0.conv.weight"][clipped] > 0).all()

@@ -1,8 +1,13 @@
-"""What a weight is worth: how much the loss would rise without it, for the cost that it saves.
+"""What a weight is worth: how far the answers would move without it, for the cost that it saves.
 
-Source: Y. LeCun, J. Denker, S. Solla, "Optimal Brain Damage", NIPS 1989: at a minimum of the loss,
-w²/2 times its second derivative; for which the mean square of the gradient stands here (the
-empirical Fisher information).
+Near a minimum the loss rises by w²/2 times its second derivative when a weight w goes; for that the
+Fisher information stands here: the mean square of the gradient for labels drawn from the network's
+own answers, softened by a temperature. Not the given labels, and not the answers as they are: where
+a network is sure and right the gradient of its loss is zero, and just the weights that make it sure
+would seem worthless.
+
+Sources: Y. LeCun, J. Denker, S. Solla, "Optimal Brain Damage", NIPS 1989; F. Kunstner et al.,
+"Limitations of the Empirical Fisher Approximation for Natural Gradient Descent", NeurIPS 2019.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.compress.prune import Measure, prunable
@@ -22,7 +27,11 @@ from boltmod.nn import quantizers
 from boltmod.nn.mode import evaluating
 
 _FLOAT_BITS = 32
-_BATCH = 64
+_BATCH = 32
+"""Drawn labels make gradients of mean zero: the mean square of a batch's is that of a frame's over
+its size, whatever the batch holds."""
+_TEMPERATURE = 4.0
+_SEED = 2018
 
 
 def measured(network: nn.Module, measure: Measure, source: FrameSource) -> dict[str, Tensor] | None:
@@ -31,12 +40,10 @@ def measured(network: nn.Module, measure: Measure, source: FrameSource) -> dict[
         return None
     frames = source.validation()
     device = next(network.parameters()).device
-    return loss_per_cost(network, frames.iq_planes.to(device), frames.class_ids.to(device))
+    return loss_per_cost(network, frames.iq_planes.to(device))
 
 
-def loss_per_cost(
-    network: nn.Module, iq_planes: Float[Tensor, "n 2 1024"], class_ids: Int64[Tensor, n]
-) -> dict[str, Tensor]:
+def loss_per_cost(network: nn.Module, iq_planes: Float[Tensor, "n 2 1024"]) -> dict[str, Tensor]:
     """Return every prunable weight's expected rise of the loss for the score that it costs.
 
     Only ratios mean something: the common factors are left out.
@@ -44,13 +51,12 @@ def loss_per_cost(
     Args:
         network: The network; left as it was found.
         iq_planes: Frames to measure on; some thousands.
-        class_ids: Their classes.
 
     Returns:
         A number a weight, by parameter name, in the shape of the parameter.
     """
     weights = prunable(network)
-    squares = _squared_gradients(network, weights, iq_planes, class_ids)
+    squares = _squared_gradients(network, weights, iq_planes)
     prices = weight_prices(network, iq_planes[:1])
     return {
         name: weight.detach().square() * squares[name] / prices[name]
@@ -93,10 +99,7 @@ def weight_prices(network: nn.Module, frame: Float[Tensor, "1 2 1024"]) -> dict[
 
 
 def _squared_gradients(
-    network: nn.Module,
-    weights: Mapping[str, nn.Parameter],
-    iq_planes: Tensor,
-    class_ids: Tensor,
+    network: nn.Module, weights: Mapping[str, nn.Parameter], iq_planes: Tensor
 ) -> dict[str, Tensor]:
     """Return the sums of squared gradients of weights as they are used.
 
@@ -113,11 +116,14 @@ def _squared_gradients(
         for name in weights
         if (layer := quantizers.weight_quantiser(_layer_of(network, name))) is not None
     ]
+    draws = torch.Generator().manual_seed(_SEED)
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     with evaluating(network):
-        for start in range(0, len(class_ids), _BATCH):
-            part = slice(start, start + _BATCH)
-            loss = nn.functional.cross_entropy(network(iq_planes[part]), class_ids[part])
+        for part in iq_planes.split(_BATCH):
+            scores = network(part) / _TEMPERATURE
+            answers = scores.detach().softmax(1).cpu()
+            drawn = torch.multinomial(answers, 1, generator=draws)[:, 0].to(part.device)
+            loss = nn.functional.cross_entropy(scores, drawn)
             gradients = torch.autograd.grad(loss, [used[name] for name in weights])
             for total, gradient in zip(sums.values(), gradients, strict=True):
                 total += gradient.square()
