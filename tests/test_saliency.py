@@ -67,17 +67,28 @@ def test_what_nobody_would_miss_goes_first_however_large() -> None:
     assert masks["dense.weight"].tolist() == [[1.0, 0.0]] * 24
 
 
-def test_what_makes_answers_sure_is_not_worthless() -> None:
-    network = OneDeafInput()
-    with torch.no_grad():
-        network.dense.weight.zero_()
-        network.dense.bias.zero_()
-        # Class 0 or 1 by the sign of the mean, and sure of it; a faint third opinion beside it.
-        network.dense.weight[:, 0] = torch.tensor([40.0, -40.0, *[0.0] * 21, 0.4])
-        network.dense.bias[:2] = 30.0
-    frames = torch.sign(torch.randn(96, 1, 1)).expand(96, 2, 1024)
-    worth = loss_per_cost(network, frames)["dense.weight"][:, 0]
-    assert worth[0] > 10 * worth[23] and worth[1] > 10 * worth[23]
+class MeansOfBoth(nn.Module):
+    """I's mean tells class 0 from 1, surely; Q's tells 2 from 3, hardly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(2, 24)
+        with torch.no_grad():
+            self.dense.bias.zero_()
+            self.dense.weight.zero_()
+            self.dense.weight[:4] = torch.tensor([[8.0, 0.0], [-8.0, 0.0], [0.0, 0.8], [0.0, -0.8]])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.dense(x.mean(2))
+        return scores
+
+
+def test_what_makes_answers_sure_is_worth_more_than_what_hardly_tells() -> None:
+    sign = torch.sign(torch.randn(48, 1))
+    i, q = torch.cat([sign, 0 * sign]), torch.cat([0 * sign, sign])
+    frames = torch.stack([i, q], 1).expand(96, 2, 1024)
+    worth = loss_per_cost(MeansOfBoth(), frames)["dense.weight"]
+    assert worth[:2, 0].min() > worth[2:4, 1].max() > 0
 
 
 def test_half_of_the_price_makes_a_weight_worth_twice_as_much(
