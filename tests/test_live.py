@@ -298,7 +298,7 @@ def test_noise_alone_occupies_nothing():
 
 
 class FakeRtlTcp(threading.Thread):
-    """What rtl_tcp does: a header, then samples; commands as they come."""
+    """What rtl_tcp does: a header, then samples; commands as they come. A client may leave."""
 
     def __init__(self, samples, header=b"RTL0\0\0\0\5\0\0\0\x1d", n_commands=4):
         super().__init__()
@@ -310,14 +310,16 @@ class FakeRtlTcp(threading.Thread):
     def run(self):
         with self._server, self._server.accept()[0] as connection:
             connection.settimeout(PATIENCE_S)
-            connection.sendall(self._header[:5])
-            connection.sendall(self._header[5:])
-            while len(self.commands) < self._n_commands:
-                content = b""
-                while len(content) < 5:
-                    content += connection.recv(5 - len(content))
-                self.commands.append(struct.unpack(">BI", content))
-            connection.sendall(self._samples)
+            with contextlib.suppress(ConnectionError):
+                self._serve(connection)
+
+    def _serve(self, connection):
+        connection.sendall(self._header[:5])
+        connection.sendall(self._header[5:])
+        commands = connection.makefile("rb")
+        while len(self.commands) < self._n_commands and len(content := commands.read(5)) == 5:
+            self.commands.append(struct.unpack(">BI", content))
+        connection.sendall(self._samples)
 
 
 def test_rtl_tcp_is_tuned_and_its_samples_read():

@@ -1,12 +1,12 @@
 """Whoever is to be told of signals is told: of each beginning and end, one JSON object."""
 
+import contextlib
 import json
 import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def test_an_event_has_the_words_of_rtl_433() -> None:
 # Outlets
 
 
-@contextmanager
+@contextlib.contextmanager
 def web_server(answer: int = 204) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     taken: list[dict[str, Any]] = []
 
@@ -137,33 +137,33 @@ def test_a_port_gets_a_datagram_an_event() -> None:
         assert json.loads(receiver.recv(65_536)) == EVENT.as_dict()
 
 
-class Broker(socketserver.BaseRequestHandler):
-    """As much of MQTT 3.1.1 as a publisher needs."""
+class Broker(socketserver.StreamRequestHandler):
+    """As much of MQTT 3.1.1 as a publisher needs; it may leave at any time."""
 
     taken: list[tuple[str, bytes]]
 
     def handle(self) -> None:
-        while True:
-            head = self.request.recv(1)
-            if not head:
-                return
-            length, shift = 0, 0
-            while True:
-                (byte,) = self.request.recv(1)
-                length |= (byte & 127) << shift
-                shift += 7
-                if not byte & 128:
-                    break
-            body = b""
-            while len(body) < length:
-                body += self.request.recv(length - len(body))
-            if head[0] >> 4 == 1:  # CONNECT
-                self.request.sendall(b"\x20\x02\x00\x00")
-            elif head[0] >> 4 == 3:  # PUBLISH
-                (n,) = struct.unpack_from(">H", body)
-                number, content = body[2 + n : 4 + n], body[4 + n :]
-                self.taken.append((body[2 : 2 + n].decode(), content))
-                self.request.sendall(b"\x40\x02" + number)
+        with contextlib.suppress(ConnectionError):
+            while head := self.rfile.read(1):
+                self.answer(head[0] >> 4, self.rfile.read(self.length()))
+
+    def length(self) -> int:
+        length, shift = 0, 0
+        while byte := self.rfile.read(1):
+            length |= (byte[0] & 127) << shift
+            shift += 7
+            if not byte[0] & 128:
+                break
+        return length
+
+    def answer(self, kind: int, body: bytes) -> None:
+        if kind == 1:  # CONNECT
+            self.wfile.write(b"\x20\x02\x00\x00")
+        elif kind == 3:  # PUBLISH
+            (n,) = struct.unpack_from(">H", body)
+            number, content = body[2 + n : 4 + n], body[4 + n :]
+            self.taken.append((body[2 : 2 + n].decode(), content))
+            self.wfile.write(b"\x40\x02" + number)
 
 
 @pytest.mark.parametrize(("path", "topic"), [("", "boltmod/events"), ("/air/433", "air/433")])
