@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+
+# As many processes as cores run the tests: threads that wait for each other would only take turns.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 install_import_hook(["boltmod.signal", "boltmod.nn"], "beartype.beartype")
 

@@ -3,10 +3,7 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,9 @@ import optuna
 import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
+from typer.testing import CliRunner
 
+from boltmod.cli.app import app
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.pipeline.recipe import read_recipe
 from boltmod.search import objective, worker
@@ -388,24 +387,31 @@ def test_a_crew_that_fails_says_why(space_path: Path, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(space_path: Path) -> None:
     out = space_path.parent / "killed"
-    command = [sys.executable, "-m", "boltmod", "search", str(space_path), "--out", str(out)]
-    command += ["--trials", "1", "--json"]
-    errors = space_path.parent / "errors.txt"
-    with errors.open("w") as file:
-        victim = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
-        checkpoint = out / "trials" / "0000" / "checkpoints" / "00-float"
-        while not checkpoint.exists():
-            assert victim.poll() is None, errors.read_text()
-            time.sleep(0.05)
+    command = ["search", str(space_path), "--out", str(out), "--trials", "1", "--json"]
+    killed = threading.Event()
+
+    def kill() -> None:
+        while not (out / "trials" / "0000" / "checkpoints" / "00-float").exists():
+            if killed.wait(0.05):
+                return
         (life,) = (out / "workers").glob("*.alive")
         os.kill(int(life.name.rsplit("-", 2)[1]), signal.SIGKILL)
-        stdout, _ = victim.communicate()
-    outcome = json.loads(stdout)
-    assert victim.returncode == 0
-    assert "worker 1 was killed (signal 9); another takes its place" in errors.read_text()
+        killed.set()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        done = CliRunner().invoke(app, command, catch_exceptions=False)
+    finally:
+        was_killed = killed.is_set()
+        killed.set()
+        killer.join()
+    assert was_killed
+    outcome = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert "worker 1 was killed (signal 9); another takes its place" in done.stderr
     assert [t["standing"] for t in outcome["trials"]] == ["trained"]
     assert outcome["ending"] == "enough trials"
     lines = (out / "trials" / "0000" / "metrics.jsonl").read_text().splitlines()

@@ -19,6 +19,7 @@ from boltmod.cli.app import app
 from boltmod.errors import ConfigError, SourceError
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.label import Label
+from boltmod.runtime.sink import outlet
 from boltmod.runtime.sink.event import Event
 from boltmod.runtime.sink.outlet import Outlets
 from boltmod.runtime.sink.signal_events import SignalEvents
@@ -27,6 +28,11 @@ from test_channel import QPSK, linear, noise, shifted
 
 EVENT = Event("2026-01-01T00:00:00Z", 0.0, "start", 1, 1, "QPSK", 0.9, 433.92, 1e3, 2e3, 1e3, 12.0,
               0.5)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outlet, "_PATIENCE_S", 240.0)
 
 
 # Events
@@ -131,7 +137,7 @@ def test_what_is_not_taken_is_counted_and_no_password_said() -> None:
 def test_a_port_gets_a_datagram_an_event() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(30)
+        receiver.settimeout(240)
         with Outlets([f"udp://127.0.0.1:{receiver.getsockname()[1]}"]) as outlets:
             outlets.send(EVENT)
         assert json.loads(receiver.recv(65_536)) == EVENT.as_dict()
