@@ -755,7 +755,8 @@ class Clock:
         return self.now
 
 
-def test_the_live_table():
+def test_the_live_table(monkeypatch):
+    monkeypatch.setattr(LiveRecording, "silence_s", 0.0)
     console = Console(force_terminal=True, width=120, height=10, file=io.StringIO())
     live = LiveRecording(Pieces([]), SampleFormat.CF32, rate_hz=240e3, centre_hz=433.92e6)
     clock = Clock()

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +46,24 @@ def finished(recipe_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     return RunFolder(folder)
 
 
+UNCOUNTED = {"bops": 0, "weight_bits": 0, "score": 0.0}
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost is not what a run is about: exporting a network to count it takes longest."""
+    monkeypatch.setattr(
+        "boltmod.pipeline.stages.network_cost", lambda *_: SimpleNamespace(**UNCOUNTED)
+    )
+
+
+def without_cost(files: RunFolder) -> list[dict[str, Any]]:
+    return [
+        record | (UNCOUNTED if "score" in record else {}) for record in timeless(metrics(files))
+    ]
+
+
+@pytest.mark.usefixtures("uncounted")
 def test_a_phase_that_ended_untold_is_not_trained_again(
     recipe: Recipe, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -54,15 +74,17 @@ def test_a_phase_that_ended_untold_is_not_trained_again(
     watcher = Watcher()
     run_phases(recipe, again, watcher)
     assert watcher.epochs == []
-    assert timeless(metrics(again)) == timeless(metrics(finished))
+    assert without_cost(again) == without_cost(finished)
 
 
-def test_two_processes_train_as_one_run(recipe_path: Path, tmp_path: Path) -> None:
+def test_two_processes_train_as_one_run(tmp_path: Path) -> None:
+    recipe_path = tmp_path / "tiny.toml"
+    recipe_path.write_text(RECIPE.replace("rounds = 2", "rounds = 1"))
     command = [sys.executable, "-m", "boltmod", "run", str(recipe_path), "--processes", "2"]
     subprocess.run([*command, "--out", str(tmp_path / "two")], check=True, capture_output=True)
     files = RunFolder(tmp_path / "two")
     epochs = [r for r in metrics(files) if r["event"] == "epoch"]
-    assert [r["frames"] for r in epochs] == [384, 768, 384, 384, 384]
+    assert [r["frames"] for r in epochs] == [384, 768, 384, 384]
     assert files.report.exists()
 
 
@@ -132,6 +154,7 @@ def test_pruned_weights_stay_zero_into_the_model(finished: RunFolder) -> None:
         assert not last.network[name][mask == 0].any()
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_interrupted_run_ends_with_the_same_weights(
     recipe: Recipe, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -146,7 +169,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     expected = checkpoint.load(finished.checkpoints / "03-prune-2" / "final.safetensors")
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, expected.network[name]), name
-    assert timeless(metrics(files)) == timeless(metrics(finished))
+    assert without_cost(files) == without_cost(finished)
 
 
 def test_a_finished_run_trains_nothing(recipe: Recipe, finished: RunFolder) -> None:
@@ -156,6 +179,7 @@ def test_a_finished_run_trains_nothing(recipe: Recipe, finished: RunFolder) -> N
     assert not watcher.epochs
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
     command = ["run", str(recipe_path), "--out", str(tmp_path / "killed"), "--json"]
     victim = subprocess.Popen(
@@ -177,6 +201,7 @@ def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
     assert len(epochs) == 5
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_training_from_a_file_tests_on_its_official_split(tmp_path: Path) -> None:
     data = tmp_path / "small.hdf5"
     make(Plan(frames_per_cell=4, seed=5), data)

@@ -93,6 +93,7 @@ def test_scale_is_kept_and_never_mixed(tmp_path: Path) -> None:
         run_phases(whole, RunFolder(tmp_path / "run"), watcher)
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_scale_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE[: RECIPE.index('[[phases]]\nname = "prune"')]

@@ -6,6 +6,7 @@ import signal
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -55,6 +56,15 @@ def hand(space_path: Path, trials: int | None, stop: Any = None) -> _Worker:
     opened = read_space(space_path)
     study = open_study(opened, folder.storage)
     return _Worker(order, opened, study, "me", stop or threading.Event())
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials that are not about their cost, which takes longest."""
+    cost = SimpleNamespace(bops=9, weight_bits=9, score=0.001, strict=None)
+    for place in ("pipeline.stages.network_cost", "search.objective.network_cost",
+                  "search.objective.untrained_cost"):  # fmt: skip
+        monkeypatch.setattr(f"boltmod.{place}", lambda *_: cost)
 
 
 def quick(monkeypatch: pytest.MonkeyPatch, ends: dict[int, Any] | None = None) -> list[int]:
@@ -130,6 +140,7 @@ class StopAfter:
         return self.left < 0
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_interrupted_trial_is_taken_up_where_it_was(space_path: Path) -> None:
     # One look before the trial, one as the first phase begins, two steps, then the next phase.
     assert hand(space_path, 1, StopAfter(5)).work() == 0
@@ -150,6 +161,7 @@ def test_an_interrupted_trial_is_taken_up_where_it_was(space_path: Path) -> None
     assert [t.state for t in again.study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_bad_trials_are_given_up(space_path: Path) -> None:
     space_path.write_text(SPACE + FEW + "[stopping]\ntrials = 1\nsimilar_cost = 100\n")
     hands = hand(space_path, 1)

@@ -14,6 +14,8 @@ from boltmod.train.loop import settle
 from small_runs import Watcher, recipe
 from tiny_recipe import NETWORK
 
+pytestmark = pytest.mark.usefixtures("uncounted")
+
 SOURCE = open_source(
     DataSection(frames_per_epoch=1024), Sampling(seed=3, batch_size=128, minimum_snr=0)
 )
