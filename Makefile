@@ -4,12 +4,13 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo hardware docs test lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
+.PHONY: help demo hardware docs test browser lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
 
 help:
 	@echo "make demo    everything once, from frames to a report (about 6 minutes on 2 cores)"
 	@echo "make hardware  BoltNet as Verilog, simulated, synthesised, placed and routed (hours)"
 	@echo "make test    the test suite"
+	@echo "make browser the live page in Chromium (apt install chromium chromium-driver)"
 	@echo "make check   lint, format, types, staircase and tests: what CI runs"
 	@echo "make docs    the site, into build/site"
 	@echo "make .venv   only the environment, with the boltmod command in .venv/bin"
@@ -46,6 +47,9 @@ hardware: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n auto
+
+browser: $(VENV)/.installed
+	$(BIN)/python -m pytest -m browser
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -45,7 +45,7 @@ def timeless(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 FLOAT = {
-    "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 128,
+    "name": "float", "kind": "train", "quantised": False, "epochs": 1, "batch_size": 64,
 }  # fmt: skip
 
 
@@ -54,8 +54,8 @@ def recipe(*phases: dict[str, Any], **network: Any) -> Recipe:
         "name": "tiny",
         "seed": 7,
         "network": NETWORK | network,
-        "data": {"frames_per_epoch": 512, "validation_frames": 624},
-        "phases": [{"epochs": 1, "batch_size": 128} | phase for phase in phases],
+        "data": {"frames_per_epoch": 256, "validation_frames": 96},
+        "phases": [{"epochs": 1, "batch_size": 64} | phase for phase in phases],
     })  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tomli_w
 import torch
+from torch.testing import assert_close
 
 from boltmod import framing
 from boltmod.data.section import DataSection, MixPart
@@ -65,7 +66,7 @@ def test_signals_have_power_one_and_differ() -> None:
     assert frame.shape == (256, 2, window.length)
     assert rest.shape[2] == 0
     power = frame.square().sum(1).mean(1)
-    assert power == pytest.approx(torch.ones(256), abs=1e-3)
+    assert_close(power, torch.ones(256), rtol=0, atol=1e-3)
     assert len(torch.unique(frame[:, 0, 500])) == 256
 
 
@@ -89,7 +90,8 @@ def test_every_class_beside_the_24_is_made() -> None:
 )
 def test_keyed_tones_have_a_constant_envelope_and_several_frequencies(kind: kinds.Kind) -> None:
     planes = kind(numbers(3, 256), FIELD)
-    assert planes.square().sum(1) == pytest.approx(torch.ones(256, planes.shape[2]), abs=1e-5)
+    envelope = planes.square().sum(1)
+    assert_close(envelope, torch.ones_like(envelope), rtol=0, atol=1e-5)
     z = complex_of(planes)
     turns = torch.angle(z[:, 1:] * z[:, :-1].conj()) / (2 * math.pi)
     spread = torch.quantile(turns, 0.98, dim=1) - torch.quantile(turns, 0.02, dim=1)
@@ -130,7 +132,7 @@ def test_a_voice_modulates_what_its_class_says() -> None:
     above, below = power[:, 1:half].sum(1), power[:, half + 1 :].sum(1)
     assert (torch.minimum(above, below) < 1e-3 * torch.maximum(above, below)).all()
     envelope = voice.frequency_modulation(drawn, FIELD).square().sum(1)
-    assert envelope == pytest.approx(torch.ones_like(envelope), abs=1e-5)
+    assert_close(envelope, torch.ones_like(envelope), rtol=0, atol=1e-5)
 
 
 def test_a_share_of_the_analog_frames_is_a_voice() -> None:
@@ -214,9 +216,9 @@ def test_a_pulled_carrier_settles() -> None:
     planes = torch.zeros(50, 2, 800)
     planes[:, 0, 100:] = 1.0
     turned = complex_of(keying.pull(planes, how))
-    assert turned.abs() == pytest.approx(planes[:, 0], abs=1e-5)
+    assert_close(turned.abs(), planes[:, 0], rtol=0, atol=1e-5)
     turns = torch.angle(turned[:, 101:] * turned[:, 100:-1].conj()) / (2 * math.pi)
-    assert turns[:, 0] == pytest.approx(how.pulled, abs=0.2 * 0.25)
+    assert_close(turns[:, 0], how.pulled, rtol=0, atol=0.2 * 0.25)
     assert (turns[:, -1].abs() < turns[:, 0].abs() + 1e-4).all()
 
 
@@ -264,7 +266,7 @@ def test_field_frames_are_framed_as_a_recordings_windows_are() -> None:
     frames = qpsk(profile_from("field", {"channel.carrier_offset": [1.0, 1.0]}))
     windows = np.ascontiguousarray(complex_of(frames).numpy())
     assert np.abs(framing.mean_frequency(windows)).max() < framing.LARGEST_OFFSET_RAD
-    assert framing.centred(windows) == pytest.approx(windows, abs=1e-5)
+    np.testing.assert_allclose(framing.centred(windows), windows, rtol=0, atol=1e-5)
 
 
 def test_nothing_is_keyed_otherwise_in_the_twin() -> None:

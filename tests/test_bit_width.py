@@ -114,26 +114,35 @@ def lowering(epochs: int) -> Recipe:
         "name": "lower", "kind": "lower", "of": "weights", "largest_loss": 1.0,
         "smallest_bits": 5, "epochs": epochs,
     }  # fmt: skip
-    return recipe(FLOAT, {"name": "quantise", "kind": "train"}, settings)
+    one_block = {"channels": [4], "kernel_sizes": [5], "strides": [2]}
+    return recipe(FLOAT, {"name": "quantise", "kind": "train"}, settings, **one_block)
 
 
-@pytest.mark.parametrize("epochs", [0, 1])
-def test_a_lower_phase_costs_less_and_reopens(epochs: int, tmp_path: Path) -> None:
+def test_a_lower_phase_costs_less(tmp_path: Path) -> None:
     files = RunFolder(tmp_path)
-    if epochs:
-        with pytest.raises(KeyboardInterrupt):
-            run_phases(lowering(epochs), files, Watcher(interrupt_after=10))
-    network, _ = run_phases(lowering(epochs), files, Watcher())
+    run_phases(lowering(0), files, Watcher())
     scores = [r["score"] for r in metrics(files) if r["event"] == "phase" and "score" in r]
     assert scores[1] < scores[0]
-    record = last_phase(files)
-    assert record["epochs"] == epochs
-    assert record["lowered"][-1]["figures"]["score"] == pytest.approx(scores[1], rel=0.05)
+    assert last_phase(files)["lowered"][-1]["figures"]["score"] == pytest.approx(scores[1])
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_an_interrupted_lower_phase_goes_on_and_reopens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is counted without an export says nothing of bits: each that goes is worth the same.
+    monkeypatch.setattr(LowerPhase, "_measure", lambda *_: by_table)
+    files = RunFolder(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_phases(lowering(1), files, Watcher(interrupt_after=10))
+    network, _ = run_phases(lowering(1), files, Watcher())
+    assert last_phase(files)["epochs"] == 1
     opened = open_trainee(tmp_path / "checkpoints" / "02-lower" / "final.safetensors")
     assert isinstance(opened.config, BacalhauNetConfig)
-    assert set(opened.config.bit_widths.values()) == {5}
-    assert len(opened.config.bit_widths) == 5
-    again, trained = run_phases(lowering(epochs), files, Watcher())
+    assert opened.config.bit_widths == dict.fromkeys(
+        ("blocks.0.dw.conv", "blocks.0.pw.conv", "dense"), 5
+    )
+    again, trained = run_phases(lowering(1), files, Watcher())
     assert not trained
     frames = torch.randn(8, 2, 1024)
     with torch.no_grad():

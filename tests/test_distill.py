@@ -22,6 +22,8 @@ from boltmod.train.distill import distillation_loss, network_teacher, onnx_teach
 from boltmod.train.settings import Distillation
 from small_runs import FLOAT, Watcher, metrics, recipe, timeless
 
+pytestmark = pytest.mark.usefixtures("uncounted")
+
 CPU = torch.device("cpu")
 FRAMES = torch.randn(64, 2, 1024, generator=torch.Generator().manual_seed(9))
 

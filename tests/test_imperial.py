@@ -114,6 +114,7 @@ def test_the_exported_network_has_no_auxiliary_classifiers() -> None:
     assert cost.strict.score > cost.score + 0.01
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_an_imperial_run_trains_both_branches_and_leaves_the_transformer_alone(
     tmp_path: Path,
 ) -> None:

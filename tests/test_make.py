@@ -3,12 +3,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from boltmod.cli.app import app
 from boltmod.data import make as make_module
@@ -20,14 +21,16 @@ from boltmod.errors import ConfigError
 from boltmod.files import alone
 from boltmod.signal.generator import generate
 
-PLAN = Plan(frames_per_cell=1, seed=7)
+PLAN = Plan(frames_per_cell=1, seed=7, snr_labels=(-20, 0, 10, 30))
+N_FRAMES = 96
+WHOLE_GRID = Plan(frames_per_cell=1, seed=7)
 
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seven blocks in PLAN."""
-    monkeypatch.setattr(make_module, "BLOCK_FRAMES", 100)
-    monkeypatch.setattr(make_module, "GENERATE_FRAMES", 70)
+    monkeypatch.setattr(make_module, "BLOCK_FRAMES", 15)
+    monkeypatch.setattr(make_module, "GENERATE_FRAMES", 10)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_the_file_holds_the_generator_s_frames(tmp_path: Path) -> None:
     path = tmp_path / "set.hdf5"
     steps: list[tuple[int, int]] = []
-    made = make(PLAN, path, progress=lambda *step: steps.append(step))
+    made = make(WHOLE_GRID, path, progress=lambda *step: steps.append(step))
     assert (made.n_frames, made.n_resumed) == (624, 0)
     assert steps == [(624, 624)]
     class_ids, snr_labels = grid_labels(1)
@@ -76,7 +79,7 @@ def test_an_interrupted_file_is_finished_alike(tmp_path: Path, whole: bytes) -> 
     path = tmp_path / "set.hdf5"
 
     def interrupt(done: int, total: int) -> None:
-        if done >= 300:
+        if done >= 45:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -84,36 +87,44 @@ def test_an_interrupted_file_is_finished_alike(tmp_path: Path, whole: bytes) -> 
     assert sorted(os.listdir(tmp_path)) == ["set.hdf5.blocks", "set.hdf5.partial"]
     steps: list[int] = []
     made = make(PLAN, path, progress=lambda done, total: steps.append(done))
-    assert made.n_resumed == 300
-    assert steps == [400, 500, 600, 624]
+    assert made.n_resumed == 45
+    assert steps == [60, 75, 90, 96]
     assert path.read_bytes() == whole
     assert os.listdir(tmp_path) == ["set.hdf5"]
 
 
+KILLED_AT_ITS_SECOND_BLOCK = """
+import os, signal
+from boltmod.cli.app import main
+from boltmod.data import make
+
+def killed(work, block, made=make.make_block):
+    if block:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made(work, block)
+
+make.make_block = killed
+main()
+"""
+
+
 def test_a_killed_command_is_finished_alike_by_processes(tmp_path: Path) -> None:
-    options = ["--frames-per-cell", "40", "--seed", "3", "--workers", "2", "--json"]
-    command = [sys.executable, "-c", "from boltmod.cli.app import main; main()", "data", "make"]
     path = tmp_path / "set.hdf5"
-    process = subprocess.Popen([*command, path, *options], stdout=subprocess.DEVNULL)
-    blocks = tmp_path / "set.hdf5.blocks"
-    while not (blocks.exists() and b"\1" in blocks.read_bytes()):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = ["data", "make", str(path), "--frames-per-cell", "14", "--seed", "3", "--json"]
+    ended = subprocess.run([sys.executable, "-c", KILLED_AT_ITS_SECOND_BLOCK, *command])
+    assert ended.returncode == -signal.SIGKILL
     assert not path.exists()
-    printed = subprocess.run([*command, path, *options], check=True, capture_output=True).stdout
-    document = json.loads(printed)
-    assert document["n_resumed"] >= 40 * 24 * 26 - 6 * 4096
-    make(Plan(frames_per_cell=40, seed=3), tmp_path / "again.hdf5")
+    done = CliRunner().invoke(app, [*command, "--workers", "2"], catch_exceptions=False)
+    assert json.loads(done.stdout)["n_resumed"] == make_module.BLOCK_FRAMES
+    make(Plan(frames_per_cell=14, seed=3), tmp_path / "again.hdf5")
     assert path.read_bytes() == (tmp_path / "again.hdf5").read_bytes()
 
 
 def test_shards_merge_to_the_whole(tmp_path: Path, whole: bytes) -> None:
     shards = [tmp_path / f"part-{i}.hdf5" for i in (3, 1, 2)]
     for i, path in zip((3, 1, 2), shards, strict=True):
-        make(Plan(frames_per_cell=1, seed=7, shard=i, n_shards=3), path)
-    assert merge(tmp_path / "set.hdf5", shards) == 624
+        make(replace(PLAN, shard=i, n_shards=3), path)
+    assert merge(tmp_path / "set.hdf5", shards) == N_FRAMES
     assert (tmp_path / "set.hdf5").read_bytes() == whole
 
 
@@ -124,7 +135,9 @@ def test_a_compressed_file_holds_the_same_frames(tmp_path: Path, whole: bytes) -
     with RadioMLFile(path) as packed, RadioMLFile(tmp_path / "plain.hdf5") as plain:
         assert not packed.is_memory_mapped
         assert packed.attributes.keys() == plain.attributes.keys()
-        np.testing.assert_array_equal(packed.read(np.arange(624)), plain.read(np.arange(624)))
+        np.testing.assert_array_equal(
+            packed.read(np.arange(N_FRAMES)), plain.read(np.arange(N_FRAMES))
+        )
     assert path.stat().st_size < 0.97 * len(whole)
     assert sorted(os.listdir(tmp_path)) == ["gzip.hdf5", "plain.hdf5"]
 
@@ -134,7 +147,7 @@ def test_a_finished_file_is_left_as_it_is(tmp_path: Path) -> None:
     make(PLAN, path)
     before, content = path.stat(), path.read_bytes()
     made = make(PLAN, path)
-    assert made.n_resumed == 624
+    assert made.n_resumed == N_FRAMES
     after = path.stat()  # but for when it was last read, which reading it may change
     assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
     assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
@@ -159,7 +172,7 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "set.hdf5"
     make(PLAN, path)
     with pytest.raises(ConfigError) as error:
-        make(Plan(frames_per_cell=1, seed=8), path)
+        make(replace(PLAN, seed=8), path)
     assert str(error.value) == (
         f"{path} must be the data set asked for, not another (seed 7, 8); "
         "choose another name, or replace it with --force"
@@ -184,7 +197,7 @@ def test_the_beginning_of_another_file_is_not_continued(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         make(PLAN, path, progress=interrupt)
     with pytest.raises(ConfigError) as error:
-        make(Plan(frames_per_cell=2, seed=7), path)
+        make(replace(PLAN, frames_per_cell=2), path)
     assert str(error.value) == (
         f"{path}.partial must be the data set asked for, not another (frames_per_cell 1, 2); "
         "choose another name, or replace it with --force"
@@ -232,8 +245,8 @@ def test_a_plan_that_cannot_be(changes: dict[str, int], message: str) -> None:
 def test_a_merge_that_cannot_be(tmp_path: Path) -> None:
     parts = [tmp_path / f"part-{i}.hdf5" for i in (1, 2)]
     for i, path in enumerate(parts):
-        make(Plan(frames_per_cell=1, seed=7, shard=i + 1, n_shards=2), path)
-    make(Plan(frames_per_cell=1, seed=8, shard=2, n_shards=2), tmp_path / "other.hdf5")
+        make(replace(PLAN, shard=i + 1, n_shards=2), path)
+    make(replace(PLAN, seed=8, shard=2, n_shards=2), tmp_path / "other.hdf5")
     make(PLAN, tmp_path / "whole.hdf5")
     out = tmp_path / "set.hdf5"
 

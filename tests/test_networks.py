@@ -40,13 +40,13 @@ def settled(name: str) -> nn.Module:
 
 @pytest.mark.parametrize("name", sorted(set(registry.NETWORKS) - {"vgg10"}))
 def test_the_export_says_what_the_network_says(name: str) -> None:
-    frames = torch.randn(256, 2, 1024, generator=torch.Generator().manual_seed(4))
+    frames = torch.randn(128, 2, 1024, generator=torch.Generator().manual_seed(4))
     network = settled(name)
     model = Model(trace(network, FACTS), FACTS, None)
     # An 8-bit statistic on the edge between two steps moves the scores of that frame by a step.
     agreement = compare(network, model, frames, 0.2 if name == "imperial" else 0.05)
-    assert agreement.same_class == 256
-    assert agreement.identical_scores >= 250
+    assert agreement.same_class == 128
+    assert agreement.identical_scores >= 125
     logits = Classifier(model, threads=1).logits(frames[:32].numpy(), scale=False)
     with torch.no_grad():
         expected = network(frames[:32])

@@ -21,6 +21,8 @@ from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from small_runs import FLOAT, Watcher, last_phase, metrics, recipe, timeless
 
+pytestmark = pytest.mark.usefixtures("uncounted")
+
 FEEDBACK = {
     "name": "feedback", "kind": "feedback", "fraction": 0.4, "smallest_fraction": 0.15,
     "floor": 0.5,

@@ -5,10 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from boltmod.cli.app import app
 from boltmod.data.make import make
 from boltmod.data.provenance import Plan
 from boltmod.errors import CheckpointError, ConfigError
@@ -42,6 +46,24 @@ def finished(recipe_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     return RunFolder(folder)
 
 
+UNCOUNTED = {"bops": 0, "weight_bits": 0, "score": 0.0}
+
+
+@pytest.fixture
+def uncounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost is not what a run is about: exporting a network to count it takes longest."""
+    monkeypatch.setattr(
+        "boltmod.pipeline.stages.network_cost", lambda *_: SimpleNamespace(**UNCOUNTED)
+    )
+
+
+def without_cost(files: RunFolder) -> list[dict[str, Any]]:
+    return [
+        record | (UNCOUNTED if "score" in record else {}) for record in timeless(metrics(files))
+    ]
+
+
+@pytest.mark.usefixtures("uncounted")
 def test_a_phase_that_ended_untold_is_not_trained_again(
     recipe: Recipe, finished: RunFolder, tmp_path: Path
 ) -> None:
@@ -52,29 +74,32 @@ def test_a_phase_that_ended_untold_is_not_trained_again(
     watcher = Watcher()
     run_phases(recipe, again, watcher)
     assert watcher.epochs == []
-    assert timeless(metrics(again)) == timeless(metrics(finished))
+    assert without_cost(again) == without_cost(finished)
 
 
-def test_two_processes_train_as_one_run(recipe_path: Path, tmp_path: Path) -> None:
+def test_two_processes_train_as_one_run(tmp_path: Path) -> None:
+    recipe_path = tmp_path / "tiny.toml"
+    recipe_path.write_text(RECIPE.replace("rounds = 2", "rounds = 1"))
     command = [sys.executable, "-m", "boltmod", "run", str(recipe_path), "--processes", "2"]
     subprocess.run([*command, "--out", str(tmp_path / "two")], check=True, capture_output=True)
     files = RunFolder(tmp_path / "two")
     epochs = [r for r in metrics(files) if r["event"] == "epoch"]
-    assert [r["frames"] for r in epochs] == [768, 1536, 768, 768, 768]
+    assert [r["frames"] for r in epochs] == [384, 768, 384, 384]
     assert files.report.exists()
 
 
-def test_half_precision_trains_single_precision_weights(recipe: Recipe, tmp_path: Path) -> None:
-    single = recipe.phases[0]
-    half = single.model_copy(update={"precision": "bf16-mixed"})
-    networks = []
-    for name, phase in (("half", half), ("single", single)):
-        chosen = recipe.model_copy(update={"phases": [phase]})
-        network, _ = run_phases(chosen, RunFolder(tmp_path / name), Watcher())
-        networks.append(network.state_dict()["dense.weight"])
-    assert networks[0].dtype == torch.float32
-    assert not torch.equal(networks[0], networks[1])
-    torch.testing.assert_close(networks[0], networks[1], rtol=0, atol=0.05)
+def test_half_precision_trains_single_precision_weights(
+    recipe: Recipe, finished: RunFolder, tmp_path: Path
+) -> None:
+    phase = recipe.phases[0].model_copy(update={"precision": "bf16-mixed"})
+    network, _ = run_phases(
+        recipe.model_copy(update={"phases": [phase]}), RunFolder(tmp_path), Watcher()
+    )
+    half = network.state_dict()["dense.weight"]
+    single = checkpoint.load(finished.checkpoints / "00-float" / "final.safetensors")
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, single.network["dense.weight"])
+    torch.testing.assert_close(half, single.network["dense.weight"], rtol=0, atol=0.05)
 
 
 def test_the_run_folder_is_complete(finished: RunFolder) -> None:
@@ -129,18 +154,22 @@ def test_pruned_weights_stay_zero_into_the_model(finished: RunFolder) -> None:
         assert not last.network[name][mask == 0].any()
 
 
-@pytest.mark.parametrize("after", [8, 15, 20])
+@pytest.mark.usefixtures("uncounted")
 def test_an_interrupted_run_ends_with_the_same_weights(
-    after: int, recipe: Recipe, finished: RunFolder, tmp_path: Path
+    recipe: Recipe, finished: RunFolder, tmp_path: Path
 ) -> None:
+    """Interrupted in training, in quantisation and in pruning."""
     files = RunFolder(tmp_path)
-    with pytest.raises(KeyboardInterrupt):
-        run_phases(recipe, files, Watcher(interrupt_after=after))
+    for steps, phase in ((8, "float"), (7, "quantise"), (5, "prune-1")):
+        with pytest.raises(KeyboardInterrupt):
+            run_phases(recipe, files, Watcher(interrupt_after=steps))
+        (latest,) = files.path.rglob("latest.safetensors")
+        assert latest.parent.name.endswith(phase)
     network, _ = run_phases(recipe, files, Watcher())
     expected = checkpoint.load(finished.checkpoints / "03-prune-2" / "final.safetensors")
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, expected.network[name]), name
-    assert timeless(metrics(files)) == timeless(metrics(finished))
+    assert without_cost(files) == without_cost(finished)
 
 
 def test_a_finished_run_trains_nothing(recipe: Recipe, finished: RunFolder) -> None:
@@ -150,10 +179,13 @@ def test_a_finished_run_trains_nothing(recipe: Recipe, finished: RunFolder) -> N
     assert not watcher.epochs
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "boltmod", "run", str(recipe_path), "--out"]
-    command += [str(tmp_path / "killed"), "--json"]
-    victim = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = ["run", str(recipe_path), "--out", str(tmp_path / "killed"), "--json"]
+    victim = subprocess.Popen(
+        [sys.executable, "-m", "boltmod", *command],
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     assert victim.stderr is not None
     for line in victim.stderr:
         if "epoch   1" in line:
@@ -161,7 +193,7 @@ def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
     os.killpg(victim.pid, signal.SIGKILL)
     victim.wait()
     victim.stderr.close()
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
     outcome = json.loads(done.stdout)
     assert Path(outcome["report"]).exists()
     assert "float        epoch   1" not in done.stderr
@@ -169,18 +201,19 @@ def test_a_killed_run_goes_on(recipe_path: Path, tmp_path: Path) -> None:
     assert len(epochs) == 5
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_training_from_a_file_tests_on_its_official_split(tmp_path: Path) -> None:
     data = tmp_path / "small.hdf5"
     make(Plan(frames_per_cell=4, seed=5), data)
     text = RECIPE.replace("[data]", f'[data]\nsource = "hdf5"\npath = "{data}"')
-    text = text.replace("validation_frames = 624", "validation_frames = 48")
+    text = text.replace("validation_frames = 96", "validation_frames = 48")
     text = text[: text.index('[[phases]]\nname = "prune"')] + text[text.index("[export]") :]
     path = tmp_path / "file.toml"
     path.write_text(text)
     watcher = Watcher()
     outcome = run(path, tmp_path / "run", watcher, watcher.notify)
     assert outcome.data == "small.hdf5, official test split"
-    assert [r["frames"] for r in watcher.epochs] == [768, 1536, 768]
+    assert [r["frames"] for r in watcher.epochs] == [384, 768, 384]
 
 
 def test_a_folder_belongs_to_one_recipe(finished: RunFolder, tmp_path: Path) -> None:

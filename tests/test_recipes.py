@@ -71,10 +71,10 @@ def test_scale_shortens_the_epochs_alone(source: str, tmp_path: Path) -> None:
         text = text.replace("[data]", where)
     path.write_text(text)
     sources = [
-        open_source(read_recipe(path, scale).data, Sampling(seed=7, batch_size=128))
+        open_source(read_recipe(path, scale).data, Sampling(seed=7, batch_size=64))
         for scale in (None, 0.5)
     ]
-    assert [s.frames_per_epoch for s in sources] == [768, 384]
+    assert [s.frames_per_epoch for s in sources] == [384, 192]
     assert len({len(s.validation().class_ids) for s in sources}) == 1
 
 
@@ -93,6 +93,7 @@ def test_scale_is_kept_and_never_mixed(tmp_path: Path) -> None:
         run_phases(whole, RunFolder(tmp_path / "run"), watcher)
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_scale_is_printed(tmp_path: Path) -> None:
     path = tmp_path / "tiny.toml"
     path.write_text(RECIPE[: RECIPE.index('[[phases]]\nname = "prune"')]

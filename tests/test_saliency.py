@@ -102,6 +102,7 @@ def test_half_of_the_price_makes_a_weight_worth_twice_as_much(
     assert torch.allclose(loss_per_cost(network, frames)["dense.weight"], 2 * before)
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_a_recipe_prunes_by_it(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     phase = {"name": "prune", "kind": "prune", "fraction": 0.5, "measure": "loss_per_cost"}

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -22,12 +26,21 @@ from boltmod.serve.server import Place, Server
 from boltmod.serve.station import Station
 from boltmod.serve.viewers import Viewers
 
-PATIENCE_S = 600
+pytestmark = pytest.mark.browser
+
+PATIENCE_S = 60
+MOVED = [StaleElementReferenceException, ElementClickInterceptedException]
 SIZES = [(1400, 900), (400, 800)]
+ARGUMENTS = (
+    "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "no-first-run",
+    # Nothing but the page is asked for, whatever network there is.
+    "disable-background-networking", "disable-component-update", "disable-sync", "disable-quic",
+    "no-proxy-server",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     names = ("chromium", "chromium-browser", "google-chrome")
     program = next((found for found in map(shutil.which, names) if found), None)
     driver = shutil.which("chromedriver")
@@ -35,8 +48,9 @@ def browser() -> Iterator[webdriver.Chrome]:
         pytest.skip("no Chromium with chromedriver: apt install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (*ARGUMENTS, f"user-data-dir={profile}"):
+        options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = webdriver.Chrome(options, webdriver.ChromeService(driver))
     chrome.set_page_load_timeout(PATIENCE_S)
@@ -69,7 +83,11 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
         return browser.execute_script(f"return {text}")
 
     def wait(found: Callable[[], Any]) -> Any:
-        return WebDriverWait(browser, PATIENCE_S, 0.1).until(lambda _: found())
+        return WebDriverWait(browser, PATIENCE_S, 0.1, MOVED).until(lambda _: found())
+
+    def until(seen: Callable[[], Any], action: Callable[[], Any]) -> None:
+        """Do it again until it is seen: a row may move away below the mouse."""
+        wait(lambda: (action(), seen())[1])
 
     def state() -> str:
         return browser.find_element(By.ID, "state").text
@@ -87,8 +105,11 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
         detail = browser.find_element(By.ID, "detail")
         assert not detail.is_displayed()
         qpsk = "//tbody/tr[contains(., 'QPSK')]"
-        browser.find_element(By.XPATH, qpsk).click()
-        wait(lambda: detail.is_displayed() and "QPSK" in detail.text)
+
+        def is_shown() -> bool:
+            return detail.is_displayed() and "QPSK" in detail.text
+
+        until(is_shown, lambda: browser.find_element(By.XPATH, qpsk).click())
         assert "Symbol rate" in detail.text
         assert browser.find_element(By.ID, "constellation").get_attribute("aria-label").startswith(
             "Constellation, "
@@ -103,12 +124,10 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
                       " const [low, high] = [-250e3, 250e3]; const b = c.getBoundingClientRect();"
                       " return [(60e3 - low) / (high - low) * b.width - b.width / 2,"
                       " 130 - b.height / 2]; })()")  # fmt: skip
-        ActionChains(browser).move_to_element_with_offset(canvas, int(x), int(y)).click().perform()
-        wait(lambda: detail.is_displayed() and "QPSK" in detail.text)
+        box = ActionChains(browser).move_to_element_with_offset(canvas, int(x), int(y)).click()
+        until(is_shown, box.perform)
         browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
-        line = browser.find_element(By.XPATH, qpsk)
-        line.send_keys(Keys.ENTER)
-        wait(lambda: detail.is_displayed() and "QPSK" in detail.text)
+        until(is_shown, lambda: browser.find_element(By.XPATH, qpsk).send_keys(Keys.ENTER))
 
         # A drag measures.
         ActionChains(browser).move_to_element_with_offset(canvas, -40, 60).click_and_hold(

@@ -6,11 +6,14 @@ import torch
 
 from boltmod.compress import prune
 from boltmod.errors import CheckpointError, ConfigError
+from boltmod.pipeline.network_cost import network_cost
 from boltmod.pipeline.recipe import Recipe
 from boltmod.pipeline.stages import run_phases
 from boltmod.run_folder import RunFolder
 from boltmod.train import checkpoint
 from small_runs import FLOAT, Watcher, last_phase, recipe
+
+pytestmark = pytest.mark.usefixtures("uncounted")
 
 STILL: dict[str, Any] = {"kind": "train", "name": "still", "learning_rate": 1e-9}
 
@@ -64,6 +67,6 @@ def test_a_published_network_is_where_fine_tuning_starts(referees: Path, tmp_pat
         "phases": [STILL | {"epochs": 1, "batch_size": 128}],
     })  # fmt: skip
     run = RunFolder(tmp_path)
-    run_phases(made, run, Watcher())
-    assert last_phase(run)["score"] == pytest.approx(0.016211, abs=2e-5)
+    network, _ = run_phases(made, run, Watcher())
+    assert network_cost(network, made.config).score == pytest.approx(0.016211, abs=2e-5)
     assert last_phase(run)["validation_accuracy"] > 0.5

@@ -103,10 +103,8 @@ def test_a_process_that_dies_is_one_line():
 
 
 def test_time_has_a_limit():
-    begun = time.monotonic()
     with pytest.raises(DataFormatError, match="within 1 s, and needs longer: "):
         ask("sleeping", limits=Limits(1))
-    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count it so")
