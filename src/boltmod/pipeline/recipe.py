@@ -98,7 +98,7 @@ class Recipe(Section):
         start: What to go on from in place of fresh weights: a run folder, a phase's folder in its
             checkpoints, a .safetensors file, or the ONNX file of a published network.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> recipe = boltmod.Recipe.model_validate({
         ...     "name": "mine",
@@ -191,7 +191,7 @@ def read_recipe(path: Path | str, scale: float | None = None) -> Recipe:
     Raises:
         ConfigError: The file is missing, is not TOML, or says something a recipe cannot say.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.read_recipe("tiny.toml").network.name
         'bacalhaunet'
