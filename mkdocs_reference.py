@@ -1,4 +1,4 @@
-"""Two pages of the site that nobody writes: what the commands and the docstrings say of themselves."""
+"""Two pages of the site that nobody writes: what commands and docstrings say of themselves."""
 
 from __future__ import annotations
 

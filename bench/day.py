@@ -60,6 +60,7 @@ class Sender:
 
     @staticmethod
     def drawn(rng: np.random.Generator) -> Sender:
+        """One anywhere in the band."""
         points = CONSTELLATIONS[rng.integers(len(CONSTELLATIONS))]
         return Sender(rng.uniform(-0.4, 0.4), int(rng.integers(12, 48)), points)
 
@@ -95,6 +96,7 @@ class Day:
         self.n_bursts = 0
 
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
+        """As `Recording.stretches`."""
         end, n_all = 0, int((self.hours * 3600 + _MORE_S) * self.rate_hz)
         for part in self._parts():
             for first in range(0, len(part), n_samples):
@@ -129,6 +131,7 @@ class Looking(threading.Thread):
         self.is_there = threading.Event()
 
     def run(self) -> None:
+        """Look until the process ends."""
         asyncio.run(self._look())
 
     async def _look(self) -> None:

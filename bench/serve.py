@@ -53,7 +53,8 @@ window.WebSocket = class extends Plain {
     this.addEventListener("message", ({ data }) => {
       if (typeof data !== "string" || !data.startsWith('{"type":"signals"')) return;
       // A row that changes otherwise brings the label that is there already.
-      const rows = JSON.parse(data).rows.filter((row) => row.label_end_sample > (last.get(row.id) ?? 0));
+      const isNew = (row) => row.label_end_sample > (last.get(row.id) ?? 0);
+      const rows = JSON.parse(data).rows.filter(isNew);
       const ends = rows.map((row) => row.label_end_sample);
       for (const row of rows) last.set(row.id, row.label_end_sample);
       // The page draws in the next frame; in the one after that it can be seen.
