@@ -4,8 +4,9 @@
 
 Four keyed signals come at that rate from a live source, which drops what is not taken in time. The
 page is open in headless Chromium, through Debian's chromedriver. A label counts as shown one frame
-after the one that drew it. Printed: the share of samples dropped, the processor time, and, as the
-last line, half of the labels' delay, the 99 % of them, and the longest.
+after the one that drew it. Printed: the share of samples dropped, the processor time, the same
+delay up to where the server has the label, and, as the last line, half of the labels' delay, the
+99 % of them, and the longest.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import shutil
 import threading
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +30,7 @@ from boltmod.recording.quantity import parse_rate
 from boltmod.recording.raw import SampleFormat
 from boltmod.runtime.session import Classifier
 from boltmod.serve.app import application
+from boltmod.serve.appearance import Row
 from boltmod.serve.server import Place, Server
 from boltmod.serve.station import Station
 from boltmod.serve.viewers import Viewers
@@ -42,17 +45,22 @@ AMPLITUDE = 0.2
 NOISE = 0.02
 WATCH = """
 window.shown = [];
+const last = new Map();
 const Plain = WebSocket;
 window.WebSocket = class extends Plain {
   constructor(...all) {
     super(...all);
     this.addEventListener("message", ({ data }) => {
       if (typeof data !== "string" || !data.startsWith('{"type":"signals"')) return;
-      const ends = JSON.parse(data).rows.map((row) => row.label_end_sample);
+      // A row that changes otherwise brings the label that is there already.
+      const isNew = (row) => row.label_end_sample > (last.get(row.id) ?? 0);
+      const rows = JSON.parse(data).rows.filter(isNew);
+      const ends = rows.map((row) => row.label_end_sample);
+      for (const row of rows) last.set(row.id, row.label_end_sample);
       // The page draws in the next frame; in the one after that it can be seen.
       requestAnimationFrame(() => requestAnimationFrame(() => {
         const now = performance.timeOrigin + performance.now();
-        for (const end of ends) if (end !== null) window.shown.push([end, now]);
+        for (const end of ends) window.shown.push([end, now]);
       }));
     });
   }
@@ -109,6 +117,25 @@ class Receiver:
         """Nothing to let go of."""
 
 
+class Noting(Viewers):
+    """Viewers, and when they were told of each labelled window: its end, and ms since 1970."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[int, float]] = []
+        self._last: dict[int, int] = {}
+
+    def signals(self, rows: Sequence[Row]) -> None:
+        """As `Viewers.signals`."""
+        now = 1e3 * time.time()
+        for row in rows:
+            end = row.label_end_sample or 0
+            if end > self._last.get(row.id, 0):
+                self._last[row.id] = end
+                self.told.append((end, now))
+        super().signals(rows)
+
+
 def opened() -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
@@ -126,18 +153,22 @@ class Seen:
 
     Args:
         shown: Where each labelled window ended, and when its label could be seen (ms since 1970).
+        told: The same, and when the page was told of it.
         passed_s: For how long it was watched.
         used_s: Processor time meanwhile, but for the search's process and the browser.
         share_dropped: Share of the samples that were not taken in time.
     """
 
     shown: list[tuple[int, float]]
+    told: list[tuple[int, float]]
     passed_s: float
     used_s: float
     share_dropped: float
 
 
-def watched(browser: webdriver.Chrome, recording: LiveRecording, asked: Namespace) -> Seen:
+def watched(
+    browser: webdriver.Chrome, recording: LiveRecording, viewers: Noting, asked: Namespace
+) -> Seen:
     """Look at the page from its first label on."""
     until = time.monotonic() + asked.patience
     while not browser.execute_script("return window.shown.length"):
@@ -147,10 +178,11 @@ def watched(browser: webdriver.Chrome, recording: LiveRecording, asked: Namespac
     used_s, began = time.process_time(), time.monotonic()
     n_seen, n_dropped = recording.n_seen, recording.n_dropped
     browser.execute_script("window.shown.length = 0")
+    viewers.told.clear()
     time.sleep(asked.seconds)
-    shown = browser.execute_script("return window.shown")
+    told, shown = viewers.told[:], browser.execute_script("return window.shown")
     share = (recording.n_dropped - n_dropped) / max(1, recording.n_seen - n_seen)
-    return Seen(shown, time.monotonic() - began, time.process_time() - used_s, share)
+    return Seen(shown, told, time.monotonic() - began, time.process_time() - used_s, share)
 
 
 def main() -> None:
@@ -161,7 +193,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=180, help="seconds for the first label")
     asked = parser.parse_args()
     rate_hz = parse_rate(asked.rate)
-    receiver, viewers = Receiver(rate_hz), Viewers()
+    receiver, viewers = Receiver(rate_hz), Noting()
     recording = LiveRecording(receiver, SampleFormat.named("ci16"), rate_hz)
     classifier = Classifier(shipped.path_of(shipped.DEFAULT), threads=1)
     station, ready = Station(recording, classifier, viewers), threading.Event()
@@ -173,14 +205,16 @@ def main() -> None:
         try:
             ready.wait()
             browser.get(f"http://127.0.0.1:{listening.getsockname()[1]}/")
-            seen = watched(browser, recording, asked)
+            seen = watched(browser, recording, viewers, asked)
         finally:
             browser.quit()
             server.should_exit = True
             thread.join()
     assert receiver.began is not None
-    began_ms = 1e3 * receiver.began
-    delays_ms = np.array([now - began_ms - 1e3 * end / rate_hz for end, now in seen.shown])
+    told_ms, shown_ms = (
+        np.array([now - 1e3 * (receiver.began + end / rate_hz) for end, now in each])
+        for each in (seen.told, seen.shown)
+    )
     names = sorted({str(each.class_name) for each in station.history()})
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     search = station.status()["search"]
@@ -189,11 +223,16 @@ def main() -> None:
         f"samples dropped {seen.share_dropped:.1%}; {seen.used_s / seen.passed_s:.2f} cores; "
         f"{peak_mib:.0f} MiB at most; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
-    half, most, longest = np.quantile(delays_ms, [0.5, 0.99, 1])
+    print(f"label at the server after its window's last sample, ms: {spread(told_ms)}")
     print(
         f"label on the screen at {rate_hz / 1e6:g} MS/s after its window's last sample, ms: "
-        f"p50 {half:.0f}, p99 {most:.0f}, longest {longest:.0f} ({len(delays_ms):,} labels)"
+        f"{spread(shown_ms)} ({len(shown_ms):,} labels)"
     )
+
+
+def spread(delays_ms: NDArray[np.float64]) -> str:
+    half, most, longest = np.quantile(delays_ms, [0.5, 0.99, 1])
+    return f"p50 {half:.0f}, p99 {most:.0f}, longest {longest:.0f}"
 
 
 if __name__ == "__main__":

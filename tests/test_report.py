@@ -128,7 +128,7 @@ def test_the_report_tells_the_run(tmp_path: Path) -> None:
         "The input is counted at <8> bits.",
         'name = "<demo> & co"',
         "processor a <fast> one",
-        'pip install "boltmod[train]==0.1.0"',
+        "With boltmod 0.1.0 and its extra train installed (pip install '.[train]' in its source)",
         "+30 dB: ",
     ):
         assert words in text, words

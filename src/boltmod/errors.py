@@ -21,7 +21,7 @@ from __future__ import annotations
 class BoltmodError(Exception):
     """Root of everything boltmod raises on purpose; its message is one line with the way out.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> try:
         ...     boltmod.load_model("nowhere.onnx")

@@ -35,7 +35,7 @@ class Family(Enum):
 class Modulation(Enum):
     """One modulation class: its name as printed everywhere, and its family.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.Modulation.QPSK.label, boltmod.Modulation.QPSK.index, boltmod.CLASSES[4]
         ('QPSK', 4, 'QPSK')

@@ -61,7 +61,7 @@ class Cost:
         layers: Cost by layer, in network order.
         official: All that the official tool reports.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.layers[0].name, cost.layers[0].bops
@@ -96,7 +96,7 @@ def count(model: Model | Path | str) -> Cost:
         UnsupportedOperatorError: The official tool cannot read the network, or would count its
             layers as free.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.bops, cost.weight_bits, round(cost.score, 6)

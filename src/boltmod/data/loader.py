@@ -59,7 +59,7 @@ def choose(
     Raises:
         ConfigError: A class is unknown, or no frame is left.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> with boltmod.RadioMLFile("twin.hdf5") as file:
         ...     wanted = boltmod.choose(file, classes=["BPSK"], snr_labels=[10])
@@ -116,7 +116,7 @@ def random_batches(
     Yields:
         I/Q planes (batch_size / share.n_ranks, 2, 1024), class labels and SNR labels likewise.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> with boltmod.RadioMLFile("twin.hdf5") as file:
         ...     batches = boltmod.random_batches(file, boltmod.choose(file), 64, seed=1, epoch=0)

@@ -67,7 +67,7 @@ class RadioMLFile:
         DataFormatError: It is not HDF5, is truncated, or lacks or misshapes X, Y or Z; a label is
             not one-hot; an SNR is not on the grid.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> with boltmod.RadioMLFile("twin.hdf5") as file:
         ...     iq_planes = file.read([0, 1])

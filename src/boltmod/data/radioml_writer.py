@@ -42,7 +42,7 @@ class RadioMLWriter:
         attributes: Provenance, kept as attributes of the HDF5 file.
         compress: Write X in gzip chunks: smaller by a tenth or so, and slower to read.
 
-    Example:
+    Examples:
         >>> with RadioMLWriter(path, class_ids, snr_labels) as writer:  # doctest: +SKIP
         ...     writer.write(0, iq_planes)
     """

@@ -35,7 +35,7 @@ def official_split(class_ids: npt.ArrayLike, snr_labels: npt.ArrayLike) -> Split
         Nine tenths to train on and a tenth, rounded up, to test on, of every (class, SNR) pair.
         For the full-size file these are the challenge's own indices.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> split = boltmod.official_split([0] * 10 + [1] * 10, [30] * 20)
         >>> len(split.train), len(split.test)

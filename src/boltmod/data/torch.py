@@ -34,7 +34,7 @@ class RadioMLDataset(Dataset[Item]):
     Raises:
         DataFormatError: The file is not in RadioML's layout.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> data = boltmod.RadioMLDataset("twin.hdf5", "all", minimum_snr=30)
         >>> planes, class_id, snr_label = data[0]

@@ -78,7 +78,7 @@ def evaluate(  # noqa: PLR0913 (which frames, by keyword)
         ShapeError: The arrays do not belong together.
         ModelFormatError: The file is no classifier of frames.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> frames = boltmod.generate(["BPSK", "QPSK", "FM"], 20, seed=1)
         >>> found = boltmod.evaluate("boltnet60", (frames, ["BPSK", "QPSK", "FM"]))

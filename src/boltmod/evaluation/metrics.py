@@ -56,7 +56,7 @@ class Evaluation:
         classes: The class names of the other two axes.
         calibration: How far the probabilities can be believed, where it was measured.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> frames = boltmod.generate(["BPSK", "QPSK"], [20, 20], seed=1)
         >>> found = boltmod.evaluate("boltnet60", (frames, ["BPSK", "QPSK"], [20, 20]))

@@ -338,18 +338,18 @@ def _published(run: RunFolder, evaluation: Evaluation) -> str:
 
 
 def _recipe(run: RunFolder, environment: Record) -> str:
-    version = environment.get("boltmod")
-    commands = [
-        f'pip install "boltmod[train]=={version}"' if version else 'pip install "boltmod[train]"',
-        "boltmod run recipe.toml --out again",
-    ]
+    version = f" {environment['boltmod']}" if "boltmod" in environment else ""
+    needed = (
+        f"With boltmod{version} and its extra train installed (pip install '.[train]' in its "
+        "source), and the recipe below saved as recipe.toml:"
+    )
     facts = [(str(name), str(value)) for name, value in environment.items()]
     return "".join(
         (
             page.section(
                 "How to make it again",
-                page.paragraph("With the recipe below saved as recipe.toml:"),
-                page.listing("\n".join(commands)),
+                page.paragraph(needed),
+                page.listing("boltmod run recipe.toml --out again"),
             ),
             page.section("Recipe", page.listing(_text(run.recipe))),
             page.section("Environment", page.table((), facts, kind="words")) if facts else "",

@@ -28,7 +28,7 @@ def build(model: Model | Path | str) -> Program:
     Raises:
         UnsupportedOperatorError: Something in it has no meaning in integers of 32 bits.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> program = boltmod.integer_program("boltnet")
         >>> program.as_rows()[-1]["kind"], program.as_rows()[-1]["shape"]

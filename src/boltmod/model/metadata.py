@@ -46,7 +46,7 @@ class Metadata:
         input_scaling: How its frames are scaled, an `InputScaling` or its value.
         provenance: Free text by key: recipe, seed, data, version, accuracy and the like.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> found = boltmod.load_model("boltnet").metadata
         >>> found.input_scaling, found.provenance["recipe"]

@@ -58,7 +58,7 @@ class Model:
         metadata: What it says about itself, or what is assumed where it says nothing.
         path: The file it was read from; None if it was made in memory.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> model = boltmod.load_model("boltnet")
         >>> model.name, len(model.classes), model.input_name
@@ -107,7 +107,7 @@ def load(path: Path | str) -> Model:
         ModelFormatError: The file is missing, not ONNX, damaged, or takes something else than
             frames of shape (1 or any, 2, length), (..., length, 2) or (..., 1, 2, length).
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.load_model("field").classes[24:26]
         ('unknown', '2FSK')

@@ -26,7 +26,7 @@ class Network(Protocol):
     - Two attributes are optional: `dense`, the last layer, a `torch.nn.Linear`, for
       `export.calibrate`; and `training_only`, names of parts that serve training alone.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> network = boltmod.check_network("boltnet", pool=8)
         >>> isinstance(network, boltmod.Network), network.config.pool

@@ -19,7 +19,7 @@ class NetworkConfig:
             says them under `[data]`.
         frame_length: Complex samples of a frame; a recipe says it under `[data]`.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True)

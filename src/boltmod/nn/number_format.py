@@ -18,7 +18,7 @@ class NumberFormat:
         learned_weight_scales: Whether the scales of weights are learned, as activations' are.
         power_of_two: Whether every scale, of weights and activations, is a power of two.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> numbers = boltmod.NumberFormat(weight_bit_width=4, act_bit_width=6)
         >>> numbers.with_acts(8).act_bit_width, boltmod.NumberFormat().with_acts(8).act_bit_width
@@ -63,7 +63,7 @@ class QuantisedConfig(NetworkConfig):
         learned_weight_scales: Whether the scales of weights are learned, as activations' are.
         power_of_two: Whether every scale, of weights and activations, is a power of two.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> config = boltmod.QuantisedConfig(weight_bit_width=4)
         >>> config.numbers.weight_bit_width, config.in_float().numbers == boltmod.NumberFormat()

@@ -124,7 +124,7 @@ def check_network(name: str, **parameters: Any) -> nn.Module:
     Raises:
         ConfigError: There is none of that name, or it breaks the contract.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> network = boltmod.check_network("boltnet")
         >>> type(network).__name__

@@ -99,7 +99,7 @@ class Recipe(Section):
             checkpoints, a .safetensors file, the ONNX file of a network that boltmod exported or
             that was published, or the name of one that comes with boltmod.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> recipe = boltmod.Recipe.model_validate({
         ...     "name": "mine",
@@ -192,7 +192,7 @@ def read_recipe(path: Path | str, scale: float | None = None) -> Recipe:
     Raises:
         ConfigError: The file is missing, is not TOML, or says something a recipe cannot say.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.read_recipe("tiny.toml").network.name
         'bacalhaunet'

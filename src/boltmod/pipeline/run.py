@@ -58,7 +58,7 @@ class Outcome:
         scale: Share of the recipe's frames that an epoch saw.
         report: The report's path.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> outcome = boltmod.run("tiny.toml", "runs/tiny")  # nothing is done twice
         >>> outcome.score > 0, outcome.report.name
@@ -107,7 +107,7 @@ def run(
         ConfigError: The recipe is wrong, or the folder holds another recipe's run.
         BoltmodError: A later step failed; the same command goes on from there.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> outcome = boltmod.run("tiny.toml", "runs/tiny")
         >>> outcome.data

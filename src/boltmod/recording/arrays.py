@@ -26,7 +26,7 @@ class ArrayRecording:
         name: What messages call it.
         notes: What had to be assumed, in words.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> recording = boltmod.ArrayRecording(np.ones(4096, complex), 1e6, centre_hz=433.92e6)
         >>> recording.n_samples, recording.rate_hz

@@ -67,7 +67,7 @@ def open_recording(
         DataFormatError: The file is not what it should be.
         ConfigError: The sample format is not known, or what was told is not for such a file.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> np.exp(0.1j * np.arange(4096)).astype(np.complex64).tofile("air_433.92M_250k.cf32")
         >>> recording = boltmod.open_recording("air_433.92M_250k.cf32")

@@ -13,7 +13,7 @@ from boltmod.recording.stretch import Stretch
 class Recording(Protocol):
     """Samples of one channel, from a beginning to an end that may not be known.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> recording: boltmod.Recording = boltmod.ArrayRecording(np.arange(5000) % 7 * 1j)
         >>> [(each.first_sample, len(each.samples)) for each in recording.stretches(2048)]

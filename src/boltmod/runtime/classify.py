@@ -46,7 +46,7 @@ class Classification(Sequence[Label]):
         notes: What had to be assumed, in words.
         engine: What ran the network, `integer` or `onnxruntime`.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> samples = np.random.default_rng(1).standard_normal((4096, 2))
         >>> result = boltmod.classify(samples, "boltnet", rate_hz=1e6)
@@ -105,7 +105,7 @@ def classify(
         DataFormatError: The recording is not what it should be.
         ModelFormatError: The model is no classifier of frames.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> symbols = np.random.default_rng(1).choice(np.array([1, 1j, -1, -1j]), 8192)
         >>> samples = np.convolve(np.kron(symbols, np.eye(8)[0]), np.hanning(17), "same")

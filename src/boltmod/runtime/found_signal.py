@@ -30,7 +30,7 @@ class FoundSignal:
         end_sample: The sample after its last.
         n_samples_on: For how many samples it is on.
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> bits = np.random.default_rng(3).choice([1.0, -1.0], 4096)
         >>> wave = np.convolve(np.kron(bits, np.eye(16)[0]), np.hanning(33), "same")

@@ -35,7 +35,7 @@ class Label:
         n_dropped: Windows of a stream that were lost before this one.
         shares: Probability of each class, (n_classes,).
 
-    Example:
+    Examples:
         >>> import boltmod, numpy as np
         >>> label = boltmod.classify(np.ones(1024, complex), "boltnet")[0]
         >>> label.sample_count, label.class_name  # nothing changes in it, so it has no class

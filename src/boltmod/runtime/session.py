@@ -49,7 +49,7 @@ class Classifier:
         UnsupportedOperatorError: The model holds what cannot be run, or not by that engine.
         ToolNotFoundError: The integer engine is asked for and there is no compiler for it.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> classifier = boltmod.Classifier("boltnet60")
         >>> frames = boltmod.generate(["BPSK", "QPSK", "16QAM"], 20, seed=1)

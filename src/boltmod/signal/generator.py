@@ -56,7 +56,7 @@ def generate(
         ShapeError: The labels are not two vectors of one length.
         ConfigError: A class, an SNR, the seed or the first index is out of range.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> frames = boltmod.generate(["BPSK", "QPSK"], 20, seed=1)
         >>> frames.shape

@@ -337,7 +337,7 @@ class Profile(Section):
 
     `version` counts the profiles that have borne the name: figures of two are not comparable.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.Profile().title, boltmod.Profile().noise.snr_db_per_label
         ('twin 2', 2.0)
@@ -459,7 +459,7 @@ def profile_from(name: str, overrides: Mapping[str, Any] | None = None) -> Profi
     Raises:
         ConfigError: No such profile or parameter, or a value out of its range.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> sharp = boltmod.profile_from("twin", {"linear.pulse.rolloff": [0.2, 0.3]})
         >>> sharp.linear.pulse.rolloff

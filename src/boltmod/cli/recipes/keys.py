@@ -16,7 +16,7 @@ import boltmod
 _FIELD = re.compile(r"(\w+)(?: \([^)]*\))?: (.*)")
 _RANGES = {
     "minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "up to {}",
-    "exclusiveMaximum": "below {}", "minItems": "at least {} of them", "pattern": "like {}",
+    "exclusiveMaximum": "below {}", "minItems": "at least {} of them", "pattern": "like `{}`",
 }  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def _described(section: Mapping[str, Any], model: type[BaseModel] | None) -> dic
     for name, each in section.get("properties", {}).items():
         said = meanings.get(name, _PLAIN.get(name))
         properties[name] = each | ({"description": said} if said else {})
-    head = " ".join(re.split(r"\n\s*(?:Attributes|Args|Example):", text)[0].split())
+    head = " ".join(re.split(r"\n\s*(?:Attributes|Args|Examples):", text)[0].split())
     return dict(section) | {"description": head, "properties": properties}
 
 

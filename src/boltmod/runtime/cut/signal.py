@@ -21,7 +21,7 @@ class Constraints:
         bandwidth_hz: Its width.
         symbol_rate_hz: Symbols a second.
 
-    Example:
+    Examples:
         >>> import boltmod
         >>> boltmod.Constraints(offset_hz=12.5e3, symbol_rate_hz=9600)
         Constraints(offset_hz=12500.0, bandwidth_hz=None, symbol_rate_hz=9600)

@@ -50,16 +50,18 @@ function drawSpectrum(canvas, spectrum, row) {
   }
   const { offset_hz: hz, level_db: level } = spectrum;
   const bottom = height - 18;
+  const left = 28; // of the scale's figures
   for (const db of [0, -10, -20, -30, -40]) {
     const y = 6 + (-db / 50) * (bottom - 6);
     context.fillStyle = ink("--line");
-    context.fillRect(0, y, width, 1);
+    context.fillRect(left, y, width - left, 1);
     context.fillStyle = ink("--muted");
-    context.fillText(`${db}`, 3, y + 11);
+    context.textAlign = "right";
+    context.fillText(`${db}`.replace("-", "−"), left - 5, y + 4);
   }
   context.beginPath();
   hz.forEach((each, i) => {
-    const x = ((each - hz[0]) / ((hz.at(-1) - hz[0]) || 1)) * width;
+    const x = left + ((each - hz[0]) / ((hz.at(-1) - hz[0]) || 1)) * (width - left);
     const y = 6 + (Math.min(50, -level[i]) / 50) * (bottom - 6);
     if (i) context.lineTo(x, y); else context.moveTo(x, y);
   });
