@@ -356,6 +356,17 @@ def test_without_the_extra_a_line_says_how_to_install_it(tmp_path: Path) -> None
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_tool_that_is_ended_from_outside_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nextpnr-ecp5"
+    tool.write_text("#!/bin/sh\necho Info: placing\nkill -9 $$\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ToolNotFoundError, match="ended by signal 9, as where memory is short"):
+        place.place(tmp_path, DEVICES["ecp5-25k"])
+
+
 def test_a_missing_tool_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
