@@ -58,6 +58,17 @@ class _Net:
             coefficients=coefficients, thresholds=np.array(rows), lowest=low,
         )  # fmt: skip
 
+    def rounded(self, source: str, low: int, high: int, shift: int) -> str:
+        """Drop bits, rounding to the nearest level, ties to the even one."""
+        step, levels = self.growing[source], np.arange(low + 1, high + 1)
+        n = step.shape[0]
+        row = levels * 2**shift - 2 ** (shift - 1) + levels % 2
+        row = np.clip(row, step.range[0], step.range[1] + 1)
+        return self.growing.add(
+            form.Requantise, (source,), step.shape, (np.full(n, low), np.full(n, high)),
+            coefficients=np.ones((1, n), np.int64), thresholds=np.tile(row, (n, 1)), lowest=low,
+        )  # fmt: skip
+
     def weights(self, *shape: int) -> Integers:
         return self.rng.integers(-7, 8, shape) * (self.rng.random(shape) < 0.6)
 
@@ -120,6 +131,18 @@ def levelled_program(seed: int) -> Program:
     x = net.level(x, net.growing.total(net.power(x), LENGTH, LENGTH, 1, 1), 31)
     x = net.growing.total(x, LENGTH, LENGTH, 1, 1)
     return net.finished(net.growing.reshape(x, (1, 2)), "levelled")
+
+
+def rounded_program(seed: int) -> Program:
+    """Products of powers of two, whose levels' edges are met exactly, at three paces."""
+    net = _Net(seed)
+    g = net.growing
+    x = net.rounded(net.power(net.quantised(7)), 0, 15, 3)
+    x = net.rounded(
+        g.convolve(x, net.weights(3, 1, 4), {"stride": 4, "pad": 0, "groups": 1}, 16), -8, 7, 4
+    )
+    x = net.rounded(g.total(x, 16, 16, 1, 1), -31, 31, 1)
+    return net.finished(g.reshape(x, (1, 3)), "rounded")
 
 
 def small_program(seed: int) -> Program:

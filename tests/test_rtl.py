@@ -42,6 +42,7 @@ from hand_made_networks import convolutional, magnitudes
 from small_program import (
     LENGTH,
     levelled_program,
+    rounded_program,
     small_frames,
     small_program,
     two_scale_program,
@@ -80,6 +81,15 @@ def test_sums_of_two_scales_take_turns_at_a_multiplier() -> None:
     assert all(s.multiply is not None and s.multiply.found.all() for s in steps)
     factors = [int(abs(s.multiply.factors).max()) for s in steps if s.multiply is not None]
     assert max(factors) >= 1 << 17, "no product is made of several"
+
+
+def test_ties_go_to_the_even_level_by_a_shift() -> None:
+    composition = compose(rounded_program(2), 2)
+    assert first_difference(Top(composition), small_frames(10, 2)) is None
+    steps = [s for s in composition.program.steps if isinstance(s, form.Requantise)]
+    assert not any(s.multiply is None or s.multiply.found.any() for s in steps)
+    # A search keeps the sum and a table's entry for each of four bits.
+    assert composition.register_bits[steps[0].name] < 40
 
 
 def test_multipliers_are_as_many_as_there_are() -> None:
@@ -344,6 +354,17 @@ def test_without_the_extra_a_line_says_how_to_install_it(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "pip install 'boltmod[hardware]'" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_tool_that_is_ended_from_outside_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nextpnr-ecp5"
+    tool.write_text("#!/bin/sh\necho Info: placing\nkill -9 $$\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ToolNotFoundError, match="ended by signal 9, as where memory is short"):
+        place.place(tmp_path, DEVICES["ecp5-25k"])
 
 
 def test_a_missing_tool_says_how_to_install_it(

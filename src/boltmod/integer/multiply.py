@@ -23,6 +23,9 @@ _FEW = 48
 _BEYOND = 2**62
 """A bound of the addend where nothing bounds it."""
 
+_FEWEST_STEPS = 3
+"""Thresholds from which on their distance says by how much a sum is shifted."""
+
 _MORE_SHIFTS = 3
 """Shifts beyond the smallest one among which the cheapest factor is looked for."""
 
@@ -129,6 +132,32 @@ def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
     return _search(
         _Channel(step.coefficients[:, channel], thresholds, step.lowest, reach), SOFTWARE
     )
+
+
+def even_shift(thresholds: Integers, lowest: int, ends: tuple[int, int]) -> int | None:
+    """Return by how much a sum is shifted if that, rounded to the nearest, gives its level.
+
+    Ties go to the even level, which no straight line does: products of two scales that are powers
+    of two have them.
+
+    Args:
+        thresholds: Ascending; level lowest + k from thresholds[k − 1] on.
+        lowest: Level below all.
+        ends: Smallest and largest sum.
+
+    Returns:
+        Bits, at least 1; None where the thresholds are others.
+    """
+    if len(thresholds) < _FEWEST_STEPS:
+        return None
+    shift = int(np.diff(thresholds).max() - 1).bit_length() - 1
+    if shift < 1:
+        return None
+    levels = lowest + np.arange(1, len(thresholds) + 1)
+    edges = levels * 2**shift - 2 ** (shift - 1) + levels % 2
+    low, high = ends
+    same = np.clip(edges, low, high + 1) == np.clip(thresholds, low, high + 1)
+    return shift if same.all() else None
 
 
 def _channel(step: Requantise, sources: list[Step], number: int) -> _Channel:

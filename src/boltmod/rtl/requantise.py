@@ -1,4 +1,4 @@
-"""Requantisation: multiply, add, shift, clip, or a search among thresholds."""
+"""Requantisation: multiply, add, shift, clip; a shift that rounds; or a search among thresholds."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from amaranth import Array, Cat, Const, Value
 
 from boltmod.integer import form
+from boltmod.integer.multiply import even_shift
 from boltmod.rtl.arithmetic import clipped
 from boltmod.rtl.shared import Scaled
 from boltmod.rtl.taps import Window
@@ -80,7 +81,13 @@ class Requantiser:
         else:
             factors = step.coefficients[:, channel].tolist()
             total = self.windows.arithmetic.dot(zip(sources, factors, strict=True))
-            wire, value = self._searched(step, channel, total)
+            ends = (total.low, total.high)
+            dropped = even_shift(step.thresholds[channel], step.lowest, ends)
+            if dropped is None:
+                wire, value = self._searched(step, channel, total)
+            else:
+                wire = self._rounded(total, dropped)
+                value = clipped(wire, 0, low, high)
         return self._passing(value, wire, (low, high), n_beats)
 
     def _passing(self, value: Value, when: Wire, limits: tuple[int, int], n_beats: int) -> Wire:
@@ -93,6 +100,17 @@ class Requantiser:
             return self.fabric.register(value, like)
         passing = self.fabric.during(when.time, when.time + n_beats * when.period)
         return self.fabric.register_within(value, like, passing)
+
+    def _rounded(self, total: Wire, dropped: int) -> Wire:
+        """Return a sum shifted and rounded to the nearest, ties to even, two clocks later."""
+        half, rest = total.value[dropped - 1], total.value[: dropped - 1].any()
+        is_up = half & (rest | total.value[dropped])
+        whole = self._like(total, total.low >> dropped, total.high >> dropped)
+        parts = [
+            self.fabric.register(total.value >> dropped, whole),
+            self.fabric.register(is_up, self._like(total, 0, 1)),
+        ]
+        return self.windows.arithmetic.total(parts)
 
     def _searched(self, step: form.Requantise, channel: int, total: Wire) -> tuple[Wire, Value]:
         """Return a sum at the end of a search, and the level found: a bit in two clocks."""

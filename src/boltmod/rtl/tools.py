@@ -73,5 +73,8 @@ def _run(command: list[str], folder: Path, log: str, name: str) -> None:
         ).returncode
     if code:
         lines = (folder / log).read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or [f"code {code}"]
+        errors = [line for line in lines if "ERROR" in line]
+        if code < 0:
+            errors.append(f"ended by signal {-code}, as where memory is short")
+        errors = errors or lines[-1:] or [f"code {code}"]
         raise ToolNotFoundError(f"{name} gave up ({folder / log}): {errors[-1].strip()}")

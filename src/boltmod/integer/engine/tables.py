@@ -15,7 +15,7 @@ from boltmod.integer.engine.estimate import Staircase, by_floats
 from boltmod.integer.engine.formula import Operation, read_formula
 from boltmod.integer.engine.rooms import Room, moves
 from boltmod.integer.form import Integers, Program, Step
-from boltmod.integer.multiply import Found, find_one
+from boltmod.integer.multiply import Found, even_shift, find_one
 
 LANES = 32
 _MARGIN = 32
@@ -65,9 +65,6 @@ _LONGEST_OF_ANY = 2**16
 
 _BY_FINE, _BY_BOTH, _BY_HALVES, _BY_COUNT, _BY_TABLE, _BY_PAIR, _BY_CONSTANT, _BY_EVEN = range(1, 9)
 """Kinds of levels that are exact by themselves; the others are by floats."""
-
-_FEWEST_STEPS = 3
-"""Thresholds from which on their distance says by how much a sum is shifted."""
 
 _HALF = 16
 """Bits of a half of a word: a sum shifted by as many or more has its level in the upper one."""
@@ -581,15 +578,10 @@ def _levels(
 
 def _write_even(record: Any, stairs: Staircase) -> bool:
     """Write a shift that rounds to the nearest, ties to even, where that is what is asked."""
-    if stairs.coefficients.tolist() != [1] or len(stairs.thresholds) < _FEWEST_STEPS:
+    if stairs.coefficients.tolist() != [1]:
         return False
-    levels = stairs.lowest + np.arange(1, len(stairs.thresholds) + 1)
-    shift = int(np.diff(stairs.thresholds).max() - 1).bit_length() - 1
-    if not 0 < shift <= _HALF:
-        return False
-    edges = levels * 2**shift - 2 ** (shift - 1) + levels % 2
-    low, high = stairs.ends
-    if (np.clip(edges, low, high + 1) != np.clip(stairs.thresholds, low, high + 1)).any():
+    shift = even_shift(stairs.thresholds, stairs.lowest, stairs.ends)
+    if shift is None or shift > _HALF:
         return False
     record["kind"], record["shift"] = _BY_EVEN, shift
     return True
