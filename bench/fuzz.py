@@ -13,10 +13,12 @@ allows. The same seed gives the same inputs. Ctrl-C or SIGTERM end it with what 
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import io
 import json
 import os
+import pickle
 import random
 import re
 import resource
@@ -34,7 +36,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -316,8 +318,6 @@ def _read_merge(folder: Path) -> None:
 
 
 def _foreign_seeds() -> list[Files]:
-    import pickle
-
     planes = np.random.default_rng(2).standard_normal((5, 128, 2)).astype(np.float32)
     names = np.array(["BPSK", "QPSK", "FM", "OOK", "GMSK"])
     packed = io.BytesIO()
@@ -552,37 +552,58 @@ def _run_files() -> Files:
 
 
 def _run_seeds() -> list[Files]:
-    return [_run_files()]
+    files = _run_files()
+    with tempfile.TemporaryDirectory() as folder, _drawn_once(True):  # and in no forked process
+        _write(files, Path(folder))
+        _report(Path(folder))
+    return [files]
 
 
 def _read_run(folder: Path) -> None:
     from boltmod.evaluation.pareto import own_result
-    from boltmod.evaluation.report import write_report
-    from boltmod.run_folder import RunFolder
 
     with suppress(BoltmodError):
         json.dumps(own_result(folder).as_dict())
     content = b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
-    with _sketched() if zlib.crc32(content) % _DRAWN else nullcontext():
-        write_report(RunFolder(folder))
+    with _drawn_once(zlib.crc32(content) % _DRAWN == 0):
+        _report(folder)
+
+
+def _report(folder: Path) -> None:
+    from boltmod.evaluation.report import write_report
+    from boltmod.run_folder import RunFolder
+
+    write_report(RunFolder(folder))
 
 
 _DRAWN = 16
 """Of so many reports one is drawn: matplotlib takes a hundred times as long as all the reading."""
+_FIGURES = ("accuracy_over_snr", "accuracy_by_class", "confusion", "reliability", "training_curve")
 
 
 @contextmanager
-def _sketched() -> Iterator[None]:
-    """Make figures, but neither draw them nor look for places of names in them."""
-    from boltmod.evaluation import pareto, plots
+def _drawn_once(whole: bool) -> Iterator[None]:
+    """Make the figures of what was not seen before; draw them only if they are to be whole."""
+    from boltmod.evaluation import plots
 
-    whole = plots.to_svg, pareto._name_points
-    setattr(plots, "to_svg", lambda *_: "<svg/>")  # noqa: B010
-    setattr(pareto, "_name_points", lambda *_: None)  # noqa: B010
+    def sketched(name: str) -> Callable[..., Any]:
+        figure = getattr(plots, name)
+        return lambda *told: _once((name, pickle.dumps(told), whole), partial(made, figure, *told))
+
+    def made(figure: Callable[..., Any], *told: Any) -> Any:
+        drawn = figure(*told)
+        return drawn, to_svg(drawn, "x", "x") if whole else "<svg/>"
+
+    to_svg = plots.to_svg
+    stand_ins = {name: sketched(name) for name in _FIGURES} | {"to_svg": lambda made, *_: made[1]}
+    present = {name: getattr(plots, name) for name in stand_ins}
     try:
+        for name, stand_in in stand_ins.items():
+            setattr(plots, name, stand_in)
         yield
     finally:
-        plots.to_svg, pareto._name_points = whole
+        for name, function in present.items():
+            setattr(plots, name, function)
 
 
 def _zip_seeds() -> list[Files]:
@@ -675,11 +696,15 @@ def inputs(parser: Parser, seed: int) -> Iterator[Files]:
         number += 1
 
 
+def _write(made: Files, folder: Path) -> None:
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
+
+
 def outcome_of(parser: Parser, made: Files) -> tuple[str, str]:
     """Read an input in this process: what came of it, and where if it is a defect."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in made.items():
-            (Path(folder) / name).write_bytes(content)
+        _write(made, Path(folder))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -725,6 +750,7 @@ class Worker:
 
     def _start(self) -> None:
         inward, outward = os.pipe(), os.pipe()
+        gc.freeze()  # what is imported is not looked through again in every process
         self._pid = os.fork()
         if self._pid:
             os.close(inward[0])
@@ -766,8 +792,6 @@ def _memory(name: str) -> int:
 
 
 def _send(pipe: int, thing: Any) -> None:
-    import pickle
-
     content = pickle.dumps(thing)
     view = memoryview(struct.pack("<Q", len(content)) + content)
     with suppress(BrokenPipeError):
@@ -776,8 +800,6 @@ def _send(pipe: int, thing: Any) -> None:
 
 
 def _receive(pipe: int) -> Any:
-    import pickle
-
     head = _exactly(pipe, 8)
     if head is None:
         return None
@@ -847,8 +869,7 @@ def main() -> None:
             folder = chosen.keep / f"{chosen.parser}-{kind}-{digest}"
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            for name, content in made.items():
-                (folder / name).write_bytes(content)
+            _write(made, folder)
     worker.end()
     for what, n_times in seen.most_common():
         print(f"{n_times:5d}  {what}")

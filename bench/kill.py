@@ -2,23 +2,27 @@
 
     python bench/kill.py make|run|search [--random 100] [--every 1] [--seed 0]
 
-The work is done once undisturbed. Then it is begun again and again in a process that kills itself
-with SIGKILL before its 1st, 2nd, ... operation on a file of the result (opening to write, writing,
-syncing, renaming, removing, making a folder, and what changes or commits to a database), and that
-is killed from outside at random moments; after each, the same work is done again, undisturbed, and
-its end compared: `make`'s file byte by byte, of `run` every tensor of the last checkpoint, the
-model, its cost and its evaluation, of `search` (its worker in this one process) all that is known
-of each trial but times, every tensor of its last checkpoint, and the best ones' recipes.
+The work is done once undisturbed, and before each of its operations on a file of the result
+(opening to write, writing, syncing, renaming, removing, making a folder, and what changes or
+commits to a database) the folder is copied as it is: that is what SIGKILL leaves there, for what a
+process has not given to the system is lost with it. From each copy that differs from the one before
+it the same work is done again. Then it is killed at random moments, and again while it goes on,
+until it comes to its end. Compared are, of `make`, the file byte by byte, of `run` every tensor of
+the last checkpoint, the model, its cost and its evaluation, of `search` (its worker in this one
+process) all that is known of each trial but times, every tensor of its last checkpoint, and the
+best ones' recipes. Ctrl-C or SIGTERM end it with what it has counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
 import pickle
 import random
+import select
 import shutil
 import signal
 import sys
@@ -188,16 +192,17 @@ def _digest(content: bytes) -> str:
 WORKS = {"make": Work(_make, _made), "run": Work(_run, _ran), "search": Work(_search, _searched)}
 
 
-class Operations:
-    """Counts a process's operations on files of a folder, and kills it before one of them.
+class Copies:
+    """Copies a folder as it is before each operation of this process on a file of it.
 
     Args:
         folder: The folder.
-        fatal: Number of the operation, from 1; 0 for none.
+        place: Where the copies go, by their numbers; None makes none.
     """
 
-    def __init__(self, folder: Path, fatal: int) -> None:
-        self._folder, self._fatal = str(folder), fatal
+    def __init__(self, folder: Path, place: Path | None) -> None:
+        self._folder, self._place = folder, place
+        self._busy = threading.Lock()
         self.n_done = 0
         sys.addaudithook(self._hear)
         for name in ("pwrite", "fdatasync", "fsync"):
@@ -213,7 +218,7 @@ class Operations:
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         is_write = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
-        if (is_write or event in _EVENTS) and str(arguments[0]).startswith(self._folder):
+        if (is_write or event in _EVENTS) and str(arguments[0]).startswith(str(self._folder)):
             self._count()
 
     def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -224,9 +229,18 @@ class Operations:
         return counted
 
     def _count(self) -> None:
-        self.n_done += 1
-        if self.n_done == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+        with self._busy:
+            self.n_done += 1
+            if self._place is not None:
+                shutil.copytree(self._folder, self._place / f"{self.n_done:05d}")
+
+
+def state_of(folder: Path) -> dict[str, str]:
+    """Every file of a folder by its content, and every folder in it."""
+    return {
+        str(path.relative_to(folder)): _digest(path.read_bytes()) if path.is_file() else ""
+        for path in sorted(folder.rglob("*"))
+    }
 
 
 def remember_costs(place: Path) -> None:
@@ -254,28 +268,31 @@ def remember_costs(place: Path) -> None:
         setattr(counting, name, remembered(name))
 
 
-def attempt(work: Work, folder: Path, fatal: int = 0, after_s: float | None = None) -> int:
+def attempt(
+    work: Work, folder: Path, after_s: float | None = None, copies: Path | None = None
+) -> int:
     """Do the work in a forked process.
 
     Returns:
         How many operations it took; -1 if it was killed, -2 if it failed.
     """
     inward, outward = os.pipe()
+    gc.freeze()  # what is imported is not looked through again in every process
     pid = os.fork()
     if not pid:
         os.close(inward)
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-            operations = Operations(folder, fatal)
+            counted = Copies(folder, copies)
             try:
                 work.do(folder)
             except BaseException as error:  # noqa: BLE001  told to the other process
                 os.write(outward, f"-2 {error!r}".encode())
                 os._exit(1)
-            os.write(outward, str(operations.n_done).encode())
+            os.write(outward, str(counted.n_done).encode())
         os._exit(0)
     os.close(outward)
     if after_s is not None:
-        time.sleep(after_s)
+        select.select([inward], [], [], after_s)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     said = b""
@@ -285,8 +302,45 @@ def attempt(work: Work, folder: Path, fatal: int = 0, after_s: float | None = No
     os.waitpid(pid, 0)
     number, _, reason = said.decode().partition(" ")
     if reason:
-        print(f"failed: {reason}")
+        print(f"failed: {reason}", flush=True)
     return int(number) if number else -1
+
+
+@dataclass
+class Tally:
+    """What came of the work after kills.
+
+    Args:
+        work: The work.
+        folder: Where it is done.
+        wanted: What it comes to undisturbed.
+    """
+
+    work: Work
+    folder: Path
+    wanted: dict[str, str]
+    n_other: int = 0
+    n_failed: int = 0
+
+    def begin(self, state: Path | None = None) -> None:
+        """Empty the folder, or make it what it was."""
+        shutil.rmtree(self.folder)
+        if state is None:
+            self.folder.mkdir()
+        else:
+            shutil.copytree(state, self.folder)
+
+    def finish(self, after: str) -> None:
+        """Go on to the end and compare it."""
+        if attempt(self.work, self.folder) < 0:
+            self.n_failed += 1
+            print(f"no way on after a kill {after}", flush=True)
+            return
+        end = self.work.end(self.folder)
+        if end != self.wanted:
+            self.n_other += 1
+            names = [name for name in end | self.wanted if end.get(name) != self.wanted.get(name)]
+            print(f"another end after a kill {after}: {names}", flush=True)
 
 
 def main() -> None:
@@ -296,7 +350,10 @@ def main() -> None:
     options.add_argument("--every", type=int, default=1, help="before every so manieth operation")
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args()
-    work, rng = WORKS[chosen.work], random.Random(chosen.seed)
+    work = WORKS[chosen.work]
+    stops: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: stops.append(number))
     with tempfile.TemporaryDirectory() as place:
         remember_costs(Path(place))
         import boltmod.data.make
@@ -304,39 +361,56 @@ def main() -> None:
         import boltmod.search.run
         import boltmod.signal.generator  # noqa: F401  imported once, not in every process
 
-        folder = Path(place) / "result"
+        folder, copies = Path(place) / "result", Path(place) / "copies"
         folder.mkdir()
-        begun = time.monotonic()
-        n_operations = attempt(work, folder)
-        whole_s = time.monotonic() - begun
+        copies.mkdir()
+        n_operations = attempt(work, folder, copies=copies)
         if n_operations < 0:
             raise SystemExit("the work fails undisturbed")
-        wanted = work.end(folder)
-        kills: list[tuple[int, float | None]] = [
-            (number, None) for number in range(1, n_operations + 1, chosen.every)
-        ]
-        kills += [(0, rng.uniform(0, whole_s)) for _ in range(chosen.random)]
-        n_tried = n_killed = n_other = n_failed = 0
-        stops: list[int] = []
-        signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
-        for fatal, after_s in kills:
+        tally = Tally(work, folder, work.end(folder))
+        n_before = n_states = 0
+        last: dict[str, str] | None = None
+        for state in sorted(copies.iterdir())[:: chosen.every]:
             if stops:
                 break  # what was counted by then stands
-            n_tried += 1
-            shutil.rmtree(folder)
-            folder.mkdir()
-            n_killed += attempt(work, folder, fatal, after_s) == -1
-            if attempt(work, folder) < 0:
-                n_failed += 1
-                print(f"no way on after a kill at operation {fatal} or {after_s} s", flush=True)
-            elif (end := work.end(folder)) != wanted:
-                n_other += 1
-                differing = [name for name in end | wanted if end.get(name) != wanted.get(name)]
-                print(f"another end after a kill at operation {fatal} or {after_s} s: {differing}")
+            n_before += 1
+            if (found := state_of(state)) != last:
+                last = found
+                n_states += 1
+                tally.begin(state)
+                tally.finish(f"before operation {state.name}")
+        print(f"{n_before} operations, {n_states} states of the folder", flush=True)
+        n_random, n_ends = at_random(tally, chosen.random, random.Random(chosen.seed), stops)
     print(
-        f"{chosen.work}: {n_operations} operations, {n_killed} kills of {n_tried} attempts, "
-        f"{n_other} other ends, {n_failed} without a way on"
+        f"{chosen.work}: {n_operations} operations; kills before {n_before} of them, which leave "
+        f"{n_states} states; {n_random} kills at random moments on the way to {n_ends} ends; "
+        f"{tally.n_other} other ends, {tally.n_failed} without a way on"
     )
+
+
+def at_random(tally: Tally, wanted: int, rng: random.Random, stops: list[int]) -> tuple[int, int]:
+    """Kill the work at random moments, again and again, until it ends, and again from nothing.
+
+    Returns:
+        How many kills there were, and how many ends.
+    """
+    n_kills = n_ends = 0
+    tally.begin()
+    begun = time.monotonic()
+    tally.finish("that never was")
+    whole_s = time.monotonic() - begun
+    while n_kills < wanted and not stops:
+        tally.begin()
+        moments: list[str] = []
+        while n_kills < wanted and not stops:
+            after_s = rng.uniform(0, whole_s)
+            if attempt(tally.work, tally.folder, after_s) != -1:
+                break
+            n_kills += 1
+            moments.append(f"{after_s:.2f}")
+        tally.finish(f"after {', '.join(moments)} s")
+        n_ends += 1
+    return n_kills, n_ends
 
 
 if __name__ == "__main__":

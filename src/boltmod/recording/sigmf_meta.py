@@ -9,6 +9,7 @@ Source: SigMF 1.2, github.com/sigmf/SigMF; validated by the `sigmf` package.
 from __future__ import annotations
 
 import codecs
+import functools
 import json
 import re
 import warnings
@@ -20,6 +21,8 @@ from typing import Any
 
 import sigmf
 from jsonschema import ValidationError  # type: ignore[import-untyped]
+from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
+from jsonschema.validators import validator_for  # type: ignore[import-untyped]
 
 from boltmod.errors import ConfigError, DataFormatError
 from boltmod.recording.raw import Lanes, Piece, SampleFormat
@@ -329,12 +332,30 @@ def _without_what_is_wrong(document: Any) -> list[str]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)
-                sigmf.validate.validate(document)
+                _check(document)
         except ValidationError as error:
             notes.append(_leave_out(document, error))
         else:
             break
     return notes
+
+
+def _check(document: Any) -> None:
+    """What `sigmf.validate.validate` does, but for checking SigMF's schema itself every time.
+
+    Raises:
+        ValidationError: A rule is broken.
+    """
+    error = best_match(_schema().iter_errors(document))
+    if error is not None:
+        raise error
+    sigmf.validate.validate(document, {})  # the rules that no schema says
+
+
+@functools.cache
+def _schema() -> Any:
+    schema = sigmf.schema.get_schema()
+    return validator_for(schema)(schema)
 
 
 def _leave_out(document: Any, error: ValidationError) -> str:
