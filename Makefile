@@ -46,7 +46,7 @@ hardware: $(VENV)/.installed
 	$(BIN)/python bench/hardware.py boltnet:8:ecp5-85k --place --out runs/hardware
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 browser: $(VENV)/.installed
 	$(BIN)/python -m pytest -m browser
