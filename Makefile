@@ -4,7 +4,8 @@ VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo hardware docs test browser lint format types staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
+.PHONY: help demo hardware docs test browser lint format types types-package types-tests \
+	staircase check clean $(if $(filter .venv,$(VENV)),,.venv)
 
 help:
 	@echo "make demo    everything once, from frames to a report (about 6 minutes on 2 cores)"
@@ -46,7 +47,7 @@ hardware: $(VENV)/.installed
 	$(BIN)/python bench/hardware.py boltnet:8:ecp5-85k --place --out runs/hardware
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 browser: $(VENV)/.installed
 	$(BIN)/python -m pytest -m browser
@@ -57,8 +58,12 @@ lint: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed
+types: types-package types-tests
+
+types-package: $(VENV)/.installed
 	$(BIN)/mypy
+
+types-tests: $(VENV)/.installed
 	$(BIN)/mypy --config-file tests/mypy.ini
 
 staircase: $(VENV)/.installed

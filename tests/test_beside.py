@@ -369,6 +369,7 @@ TINY = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_all_classes(tmp_path: Path) -> None:
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(tomli_w.dumps(TINY))

@@ -259,6 +259,7 @@ def test_what_cannot_be_built_is_refused(parameters: dict[str, Any], message: st
     assert str(caught.value) == message
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_it_trains_from_float_to_pruned_and_resumes(tmp_path: Path) -> None:
     batch = {"epochs": 1, "batch_size": 128}
     recipe = Recipe.model_validate({

@@ -79,7 +79,7 @@ def recipe(data: Path, **more: object) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def finished(data: Path, uncounted: None, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     folder = tmp_path_factory.mktemp("runs") / "own"
     watcher = Watcher()
     run(recipe(data), folder, watcher, watcher.notify)

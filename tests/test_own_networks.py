@@ -53,6 +53,7 @@ def installed(folder, monkeypatch, text):
     monkeypatch.syspath_prepend(str(site))
 
 
+@pytest.mark.usefixtures("uncounted")
 def test_the_page_runs_to_the_end(workplace):
     outcome = boltmod.run("tiny.toml")
     run = RunFolder(Path("runs/tiny"))

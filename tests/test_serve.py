@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ import sigmf
 from starlette.applications import Starlette
 from typer.testing import CliRunner
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from boltmod.cli.app import app
@@ -419,23 +420,33 @@ def page(classifier: Classifier) -> Iterator[Served]:
         yield found
 
 
+def look(socket: ClientConnection) -> None:
+    """Until there are signals and a waterfall."""
+    hello = json.loads(socket.recv(PATIENCE_S))
+    assert hello["rate_hz"] == RATE_HZ
+    assert hello["centre_hz"] is None
+    names, n_rows = set(), 0
+    while not (names >= {"QPSK", "2FSK"} and n_rows > 20):
+        message = socket.recv(PATIENCE_S)
+        if isinstance(message, bytes):
+            n_rows += 1
+            assert len(message) == 16 + 2 * hello["n_bins"]
+            continue
+        document = json.loads(message)
+        if document["type"] == "signals":
+            names |= {row["class_name"] for row in document["rows"]}
+
+
 def test_several_viewers_get_the_same_waterfall_and_signals(page: Served) -> None:
     live = page.url.replace("http", "ws") + "live"
-    with connect(live) as one, connect(live) as other:
-        for socket in (one, other):
-            hello = json.loads(socket.recv(PATIENCE_S))
-            assert hello["rate_hz"] == RATE_HZ
-            assert hello["centre_hz"] is None
-            names, n_rows = set(), 0
-            while not (names >= {"QPSK", "2FSK"} and n_rows > 20):
-                message = socket.recv(PATIENCE_S)
-                if isinstance(message, bytes):
-                    n_rows += 1
-                    assert len(message) == 16 + 2 * hello["n_bins"]
-                    continue
-                document = json.loads(message)
-                if document["type"] == "signals":
-                    names |= {row["class_name"] for row in document["rows"]}
+    # Both read all the time: a viewer who does not, and answers no ping, is sent away.
+    with (
+        connect(live, ping_interval=None) as one,
+        connect(live, ping_interval=None) as other,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        for each in [pool.submit(look, socket) for socket in (one, other)]:
+            each.result()
         assert page.viewers.n == 2
     document = json.loads(page.get("api/signals"))
     number = next(each["id"] for each in document if each["class_name"] == "QPSK")

@@ -26,6 +26,7 @@ def shape(line: str) -> str:
     return re.sub(r"[\d.,]+(?:e[+-]\d+)?", "0", line).strip()
 
 
+@pytest.mark.usefixtures("uncounted")
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
 def test_a_tutorial_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
