@@ -77,6 +77,7 @@ def test_names_are_loaded_when_they_are_used() -> None:
         "boltmod.CLASSES, boltmod.open_recording\n"
         "print([m for m in ('torch', 'onnxruntime', 'h5py') if m in sys.modules])\n"
         "boltmod.Classifier\n"
+        "import boltmod.challenge.entry\n"
         "print('torch' in sys.modules, 'onnxruntime' in sys.modules)\n"
     )
     assert python(code).stdout == "[]\nFalse True\n"

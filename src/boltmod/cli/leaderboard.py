@@ -156,7 +156,7 @@ def _submit(
     refuse_existing(path, force)
     with frames_progress("scoring") as progress:
         found = confined(
-            "boltmod.challenge.entry:submit_document",
+            "boltmod.challenge.audit:submit_document",
             str(archives[0]), question.data, question.frames_per_cell, question.seed,
             real and str(real),
             about=archives[0], limits=limits_of(_SCORING_S if limit is None else limit),

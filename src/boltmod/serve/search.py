@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -104,13 +105,16 @@ def _moved(detection: Detection, start: int) -> Detection:
 class Searcher:
     """Has one piece at a time looked at, in another process of low priority.
 
-    That process is begun anew if it has died; what it was asked is lost then.
+    That process is begun anew if it has died; what it was asked is lost then. A thread sends the
+    pieces, so that who asks does not wait until that process has its turn.
     """
 
     def __init__(self) -> None:
         self.n_lost = 0
         """Pieces that the process died over."""
         self._asked: Question | None = None
+        self._sender = ThreadPoolExecutor(1, "boltmod-searcher")
+        self._sending: Future[None] | None = None
         self._begin()
 
     @property
@@ -121,15 +125,12 @@ class Searcher:
     def ask(self, question: Question) -> None:
         """Have a piece looked at."""
         self._asked = question
-        try:
-            self._pipe.send(question)
-        except OSError:
-            self._lose()
+        self._sending = self._sender.submit(self._pipe.send, question)
 
     def answer(self) -> tuple[Question, Findings] | None:
         """What was found, once, when it is there."""
         question = self._asked
-        if question is None or not self._pipe.poll():
+        if question is None or not self._pipe.poll():  # of a process that died, there is its end
             return None
         try:
             findings: Findings = self._pipe.recv()
@@ -141,9 +142,15 @@ class Searcher:
 
     def close(self) -> None:
         """End the process; what it works on is given up."""
-        self._pipe.close()
+        self._end()
+        self._sender.shutdown()
+
+    def _end(self) -> None:
         self._process.terminate()
         self._process.join()
+        if self._sending is not None:
+            wait([self._sending])  # nobody reads what it sends any more, and that ends it
+        self._pipe.close()
 
     def _begin(self) -> None:
         context = get_context("spawn")
@@ -153,7 +160,7 @@ class Searcher:
         other.close()
 
     def _lose(self) -> None:
-        self.close()
+        self._end()
         self.n_lost += 1
         self._asked = None
         self._begin()
