@@ -205,6 +205,7 @@ def _write_commands(folder: Path, device: Device) -> None:
 
 _MAKEFILE = """\
 # make            synthesises, places and routes for the device
+#                 (OPTIONS="--seed 7": another placement; its log is nextpnr.log)
 # make simulate   compares top.v with scores.hex by Verilator; make icarus by Icarus
 PYTHON    ?= python3
 YOSYS     ?= $(PYTHON) -c "import sys; from pyosys import libyosys as y; \\
@@ -213,7 +214,7 @@ NEXTPNR   ?= $(shell command -v nextpnr-$FAMILY || echo yowasp-nextpnr-$FAMILY)
 VERILATOR ?= $(shell command -v verilator || echo verilator-cli)
 
 chip.config: chip.json
-	$(NEXTPNR) $OPTIONS
+	$(NEXTPNR) $OPTIONS --log nextpnr.log $(OPTIONS)
 
 chip.json: top.il chip.v chip.ys
 	$(YOSYS) chip.ys
