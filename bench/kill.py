@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
+import importlib
 import json
 import os
 import pickle
@@ -249,15 +250,15 @@ def remember(place: Path) -> None:
     Counting a network's cost, tracing it, holding the model against it and evaluating that take
     longer than the training of it; the files that they come to are written as ever.
     """
-    from boltmod.cost import inference_cost
-    from boltmod.export import qonnx
-    from boltmod.pipeline import network_cost
-    from boltmod.pipeline import run as pipeline
-
-    for module, name in (
-        (network_cost, "untrained_cost"), (network_cost, "network_cost"), (qonnx, "trace"),
-        (qonnx, "compare"), (inference_cost, "count"), (pipeline, "_evaluate"),
-    ):  # fmt: skip
+    for where, name in (  # in this order: others import the first two by their names
+        ("boltmod.pipeline.network_cost", "untrained_cost"),
+        ("boltmod.pipeline.network_cost", "network_cost"),
+        ("boltmod.export.qonnx", "trace"),
+        ("boltmod.export.qonnx", "compare"),
+        ("boltmod.cost.inference_cost", "count"),
+        ("boltmod.pipeline.run", "_evaluate"),
+    ):
+        module = importlib.import_module(where)
         setattr(module, name, _remembered(place, name, getattr(module, name)))
 
 
