@@ -223,6 +223,15 @@ def test_a_member_that_calls_itself_otherwise(tmp_path):
             pass
 
 
+def test_a_member_without_a_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a", "")
+    content = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(content.replace(b"a", b"\0"))
+    with pytest.raises(DataFormatError, match="must name each of its files, and one has no name"):
+        Archive(tmp_path / "x.zip")
+
+
 def test_halves_of_characters_are_written_out(tmp_path):
     write_text(tmp_path / "x", "a\ud800")
     assert (tmp_path / "x").read_text() == "a\\ud800"
