@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
+import importlib
 import json
 import os
 import pickle
@@ -243,29 +244,58 @@ def state_of(folder: Path) -> dict[str, str]:
     }
 
 
-def remember_costs(place: Path) -> None:
-    """Count a network's cost once for all processes: that takes longer than its training."""
+def remember(place: Path) -> None:
+    """Do for all processes once what is made of the same things again, and kills nothing.
+
+    Counting a network's cost, tracing it, holding the model against it and evaluating that take
+    longer than the training of it; the files that they come to are written as ever.
+    """
+    for where, name in (  # in this order: others import the first two by their names
+        ("boltmod.pipeline.network_cost", "untrained_cost"),
+        ("boltmod.pipeline.network_cost", "network_cost"),
+        ("boltmod.export.qonnx", "trace"),
+        ("boltmod.export.qonnx", "compare"),
+        ("boltmod.cost.inference_cost", "count"),
+        ("boltmod.pipeline.run", "_evaluate"),
+    ):
+        module = importlib.import_module(where)
+        setattr(module, name, _remembered(place, name, getattr(module, name)))
+
+
+def _remembered(place: Path, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     from boltmod.files import replacing
-    from boltmod.pipeline import network_cost as counting
 
-    def remembered(name: str) -> Callable[..., Any]:
-        count = getattr(counting, name)
+    def remembered(*arguments: Any) -> Any:
+        told = [name.encode(), *(part for each in arguments for part in _known_by(each))]
+        path = place / f"{_digest(b' '.join(told))}.known"
+        if path.exists():
+            return pickle.loads(path.read_bytes())
+        found = function(*arguments)
+        with replacing(path) as temporary:
+            temporary.write_bytes(pickle.dumps(found))
+        return found
 
-        def counted(*arguments: Any) -> Any:
-            weights = arguments[0].state_dict() if len(arguments) == 2 else {}
-            told = [name, repr(arguments[-1]), *(w.numpy().tobytes() for w in weights.values())]
-            path = place / f"{_digest(repr(told).encode())}.cost"
-            if path.exists():
-                return pickle.loads(path.read_bytes())
-            cost = count(*arguments)
-            with replacing(path) as temporary:
-                temporary.write_bytes(pickle.dumps(cost))
-            return cost
+    return remembered
 
-        return counted
 
-    for name in ("untrained_cost", "network_cost"):
-        setattr(counting, name, remembered(name))
+def _known_by(argument: Any) -> list[bytes]:
+    """What tells an argument from others: weights, samples, a model's bytes, or its words."""
+    import torch
+
+    from boltmod.model.onnx_file import Model
+    from boltmod.run_folder import RunFolder
+
+    if isinstance(argument, torch.nn.Module):
+        argument = tuple(argument.state_dict().values())
+    if isinstance(argument, tuple) and all(isinstance(each, torch.Tensor) for each in argument):
+        return [each.numpy().tobytes() for each in argument]
+    if isinstance(argument, torch.Tensor):
+        return [argument.numpy().tobytes()]
+    if isinstance(argument, Model):
+        return [argument.proto.SerializeToString()]
+    if isinstance(argument, RunFolder):
+        return [argument.model.read_bytes()]
+    return [] if callable(argument) else [repr(argument).encode()]
 
 
 def attempt(
@@ -355,7 +385,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: stops.append(number))
     with tempfile.TemporaryDirectory() as place:
-        remember_costs(Path(place))
+        remember(Path(place))
         import boltmod.data.make
         import boltmod.pipeline.run
         import boltmod.search.run

@@ -365,6 +365,12 @@ def test_a_checkpoint_without_tensors():
     )
 
 
+def test_a_recipe_whose_network_can_be_built_and_does_not_run(submission, tmp_path):
+    changes = {"recipe.toml": RECIPE.replace("pool = 8", "pool = 4096").encode()}
+    found = verdicts(rezip(submission, tmp_path / "x.zip", changes))
+    assert found["checkpoint equals model"].passed is None
+
+
 def test_a_checkpoint_of_another_training(submission, tmp_path):
     tensors = state_dict.parse(Archive(submission).read("checkpoint.pth"), "c")
     torch.manual_seed(0)

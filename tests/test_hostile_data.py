@@ -28,6 +28,7 @@ from boltmod.data.radioml import RadioMLFile
 from boltmod.data.radioml_writer import RadioMLWriter
 from boltmod.data.sigmf_frames import SigMFFrames
 from boltmod.errors import BoltmodError, ConfigError, DataFormatError
+from boltmod.files import write_text
 from boltmod.recording.opening import open_recording
 
 N = 5
@@ -209,6 +210,31 @@ def test_damaged_members(tmp_path):
     (tmp_path / "x.zip").write_bytes(content)
     with pytest.raises(DataFormatError, match="must be readable, and is damaged"):
         Archive(tmp_path / "x.zip").read("a")
+
+
+def test_a_member_that_calls_itself_otherwise(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.sigmf.zip", "w") as archive:
+        for name, content in fuzz._sigmf().items():
+            archive.writestr(name, content)
+    content = (tmp_path / "x.sigmf.zip").read_bytes()
+    (tmp_path / "x.sigmf.zip").write_bytes(content.replace(b"x.sigmf-data", b"x.sigmf-dat\0", 1))
+    with pytest.raises(DataFormatError, match="must be a SigMF archive that can be read"):
+        for _ in open_recording(tmp_path / "x.sigmf.zip").stretches(4096):
+            pass
+
+
+def test_a_member_without_a_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a", "")
+    content = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(content.replace(b"a", b"\0"))
+    with pytest.raises(DataFormatError, match="must name each of its files, and one has no name"):
+        Archive(tmp_path / "x.zip")
+
+
+def test_halves_of_characters_are_written_out(tmp_path):
+    write_text(tmp_path / "x", "a\ud800")
+    assert (tmp_path / "x").read_text() == "a\\ud800"
 
 
 def test_a_form_is_read_in_time_that_grows_with_its_length():

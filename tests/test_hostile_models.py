@@ -103,6 +103,16 @@ def test_loops_are_no_part_of_a_classifier():
     )
 
 
+@pytest.mark.parametrize(("name", "value"), [("strides", [0]), ("group", 0), ("dilations", [-1])])
+def test_what_libraries_divide_by(name, value):
+    proto = hand_made.convolutional()
+    convolution = next(node for node in proto.graph.node if node.op_type == "Conv")
+    kept = [each for each in convolution.attribute if each.name != name]
+    del convolution.attribute[:]
+    convolution.attribute.extend([*kept, helper.make_attribute(name, value)])
+    assert f"{name} of Conv in the model must be from 1 to 16,777,216, not " in refusal(proto)
+
+
 @pytest.mark.parametrize("bits", [0, -3, float("inf"), float("nan"), 1e9, 2.5, 33])
 def test_a_quantiser_without_bits_has_no_score(bits):
     proto = hand_made.dense(weight_bits=bits)

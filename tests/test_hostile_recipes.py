@@ -6,6 +6,8 @@ import pytest
 
 import boltmod
 from boltmod.errors import ConfigError
+from boltmod.nn import registry
+from boltmod.search.space import read_space
 
 RECIPE = """
 name = "x"
@@ -41,6 +43,34 @@ def test_numbers_and_nesting_without_end(tmp_path, old, new):
     path.write_text(RECIPE.replace(old, new, 1))
     with pytest.raises(ConfigError) as error:
         boltmod.read_recipe(path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["[0, 1, 2, 1, 2]", "[-3, 1, 2, 1, 2]"])
+def test_strides_that_go_nowhere(tmp_path, value):
+    path = tmp_path / "x.toml"
+    path.write_text(RECIPE.replace('"bacalhaunet"', f'"bacalhaunet"\nstrides = {value}'))
+    recipe = boltmod.read_recipe(path)
+    with pytest.raises(ConfigError, match=r"network\.strides must be numbers from 1 up"):
+        registry.parse(recipe.network.name, recipe.network.parameters)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{ low = 1, high = 1e999 }",
+        "{ low = 1, high = " + "1" * 400 + " }",
+        "{ low = 0, high = 4, step = 1e-320 }",
+        "{ low = 0, high = 4.5, step = nan }",
+    ],
+)
+def test_ranges_without_end(tmp_path, value):
+    path = tmp_path / "x.toml"
+    base = RECIPE.replace("[network]", "[base.network]").replace("[[phases]]", "[[base.phases]]")
+    base = base.replace('name = "x"', 'name = "x"\n[base]\nname = "x"', 1)
+    path.write_text(f"{base}\n[search]\nnetwork.pool = {value}\n")
+    with pytest.raises(ConfigError, match=r"search\.network\.pool") as error:
+        read_space(path)
     assert "\n" not in str(error.value)
 
 

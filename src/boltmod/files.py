@@ -88,10 +88,13 @@ def held(path: Path, busy: str) -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, making its folder where there is none."""
+    """Write a text file whole or not at all, making its folder where there is none.
+
+    Halves of characters, which JSON may hold and UTF-8 may not, are written out.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -99,6 +99,10 @@ class Archive:
 
     def _check(self, entry: zipfile.ZipInfo) -> None:
         name = entry.filename
+        if not name:
+            raise DataFormatError(
+                f"{self.path} must name each of its files, and one has no name: pack it again"
+            )
         if _climbs(name):
             raise DataFormatError(
                 f"{self.path} must keep its files within its own folder, not lead to {name!r}: "

@@ -228,9 +228,11 @@ def _network(submission: _Submission, tensors: dict[str, torch.Tensor]) -> nn.Mo
                 registry.parse(str(parameters.pop("name")), parameters, may_import=False)
             )
             network.load_state_dict(tensors)
+            with torch.no_grad():
+                network.eval()(torch.ones(2, 2, 1024))  # what can be built need not run
     except BoltmodError:
         return None
-    return network.eval()
+    return network
 
 
 def _measure(
@@ -257,7 +259,8 @@ def _agreement(submission: _Submission, measured: Measured | None) -> Criterion:
         return Criterion(name, gap <= _SAME_ACCURACY, reason)
     frames = torch.cat([iq for iq, _, _ in twin_cells(1, _TWIN_SEED)])
     try:
-        agreement = compare(submission.network, submission.model, frames, _TOLERANCE)
+        with read_by("torch", submission.archive.path, "a network like its model", "pack it again"):
+            agreement = compare(submission.network, submission.model, frames, _TOLERANCE)
     except BoltmodError as error:
         return Criterion(name, False, str(error))
     return Criterion(name, True, f"frames of the twin: {agreement.words}")

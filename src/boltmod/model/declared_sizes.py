@@ -47,6 +47,13 @@ _FIELDS: dict[int, tuple[str, int]] = {
 }  # fmt: skip
 """Where values lie that are not raw, and how many a value takes; else in `int32_data`."""
 
+_COUNTS = frozenset({
+    "strides", "dilations", "kernel_shape", "group", "blocksize", "num_heads", "kv_num_heads",
+    "num_outputs", "num_groups", "hidden_size",
+})  # fmt: skip
+"""Attributes that libraries divide by, unlooked at: a 0 ends the process."""
+_MOST_COUNT = 2**24
+
 _BIT_WIDTHS = {"Quant": (3,), "IntQuant": (3,), "Trunc": (3, -1), "FloatQuant": (2, 3)}
 """Which inputs of a quantiser are numbers of bits; of Trunc, the last one is what is left."""
 
@@ -60,7 +67,8 @@ def check(proto: onnx.ModelProto, source: str) -> None:
 
     Raises:
         ModelFormatError: A constant has other bytes than its shape asks for, lies in another file
-            or is too large; there are loops; a quantiser has no sensible number of bits.
+            or is too large; there are loops; strides and the like are 0; a quantiser has no
+            sensible number of bits.
     """
     n_values = 0
     for n_tensors, tensor in enumerate(tensors(proto)):
@@ -81,7 +89,19 @@ def check(proto: onnx.ModelProto, source: str) -> None:
                 f"{source} must take every frame alike, without {node.op_type}, which may never "
                 "end: export it unrolled"
             )
+        _check_counts(node, source)
     _check_bit_widths(proto, source)
+
+
+def _check_counts(node: onnx.NodeProto, source: str) -> None:
+    for attribute in node.attribute:
+        is_list = attribute.type == onnx.AttributeProto.INTS
+        counts = attribute.ints if is_list else (attribute.i,)
+        if attribute.name in _COUNTS and not all(1 <= n <= _MOST_COUNT for n in counts):
+            raise ModelFormatError(
+                f"{attribute.name} of {node.op_type} in {source} must be from 1 to "
+                f"{_MOST_COUNT:,}, not {', '.join(map(str, counts))}: export it again"
+            )
 
 
 def tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

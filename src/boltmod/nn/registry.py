@@ -86,13 +86,20 @@ def parse(name: str, parameters: dict[str, Any], *, may_import: bool = True) -> 
         may_import: As for `find`.
 
     Raises:
-        ConfigError: No such network, or a parameter it does not have, or of the wrong type.
+        ConfigError: No such network, or a parameter it does not have, or of the wrong type, or
+            a size below 1.
     """
     config_type = find(name, may_import=may_import).config_type
     try:
         config: NetworkConfig = TypeAdapter(_strict(config_type)).validate_python(parameters)
     except ValidationError as error:
         raise ConfigError(f"network ({name}): {one_line(error, config_type)}") from None
+    for field in ("channels", "kernel_sizes", "strides"):
+        values = getattr(config, field, ())
+        if isinstance(values, tuple) and any(isinstance(n, int) and n < 1 for n in values):
+            raise ConfigError(
+                f"network.{field} must be numbers from 1 up, not {list(values)}: raise the others"
+            )
     return config
 
 

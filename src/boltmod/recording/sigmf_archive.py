@@ -139,4 +139,5 @@ _TARS: dict[bytes, _Open] = {b"\x1f\x8b": _open_gzipped, b"\xfd7zXZ": _open_xz}
 
 
 def _open_zipped(name: str, path: Path) -> IO[bytes]:
-    return zipfile.ZipFile(path).open(name)
+    with read_by("archives", path, "a SigMF archive that can be read", "fetch it again"):
+        return zipfile.ZipFile(path).open(name)

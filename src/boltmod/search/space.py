@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,9 @@ from boltmod.pipeline.phase.prune import PrunePhase
 from boltmod.pipeline.recipe import Recipe, read_recipe
 from boltmod.search import keys
 from boltmod.toml_table import Section, read_table, validated
+
+_MOST = 2.0**63
+_Bounded = Annotated[int | float, Field(ge=-_MOST, le=_MOST)]
 
 
 class Range(Section):
@@ -27,9 +30,9 @@ class Range(Section):
         log: Whether equal ratios are equally likely, not equal differences.
     """
 
-    low: int | float
-    high: int | float
-    step: int | float = 0
+    low: _Bounded
+    high: _Bounded
+    step: _Bounded = 0
     log: bool = False
 
     @property
@@ -47,7 +50,9 @@ class Range(Section):
             raise ValueError("either step or log must be given, not both")
         if self.step < 0:
             raise ValueError(f"step must be above 0, not {self.step:g}")
-        if self.step and not math.isclose(self._steps, round(self._steps), abs_tol=1e-9):
+        if self.step and not (
+            self._steps < _MOST and math.isclose(self._steps, round(self._steps), abs_tol=1e-9)
+        ):
             raise ValueError(
                 f"high must be low and a multiple of step, not {self.low:g} and {self._steps:g} "
                 f"times {self.step:g}"
