@@ -124,9 +124,7 @@ def _line(affine: Affine, step: Fraction, root: Fraction) -> tuple[Fraction, Fra
     return slope, ((-step / 2 - affine.offset) * root - affine.shift) / affine.gain
 
 
-def _estimates(
-    affine: Affine, step: Fraction, levels: Sequence[int], root: Fraction
-) -> list[int]:
+def _estimates(affine: Affine, step: Fraction, levels: Sequence[int], root: Fraction) -> list[int]:
     """As `first_integers`, for a given root."""
     slope, start = _line(affine, step, root)
     denominator = lcm(slope.denominator, start.denominator)
