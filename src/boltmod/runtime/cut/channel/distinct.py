@@ -210,12 +210,14 @@ def is_sidelobe(found: Found, all_found: list[Found]) -> bool:
 
 
 def _come_together(one: Detection, other: Detection) -> bool:
-    """Whether one begins and ends where another does, and not with the recording."""
-    ends = [edge for span in other.spans for edge in span]
-    begins = one.spans[0][0]
-    return begins > 0 and all(
-        min(abs(edge - each) for each in ends) < N_BINS for span in one.spans for edge in span
+    """Whether one begins and ends when another does, and not with the recording."""
+    begins, ends = ([span[place] for span in other.spans] for place in (0, 1))
+    first, end = one.spans[0][0], one.spans[-1][1]
+    is_near = all(
+        min(abs(edge - each) for each in edges) < N_BINS
+        for edge, edges in ((first, begins), (end, ends))
     )
+    return first > 0 and is_near and _covers(other, one)
 
 
 def _is_product(band: Band, of: Band) -> bool:
