@@ -84,6 +84,28 @@ def test_a_root_that_is_a_fraction_is_exact() -> None:
     assert first_integers(tie, Fraction(1), range(0, 4)) == [-1, 2, 3, 6]
 
 
+@given(
+    gain=st.integers(1, 2**24),
+    shift=st.integers(-(2**30), 2**30),
+    root=st.integers(1, 2**20),
+    step=st.integers(1, 2**10),
+    lowest=st.integers(-200, 0),
+)
+def test_an_integer_is_worth_its_level_and_the_one_before_it_is_not(
+    gain: int, shift: int, root: int, step: int, lowest: int
+) -> None:
+    affine = Affine(Fraction(gain, 2**20), Fraction(shift, 2**20), Fraction(root, 2**10))
+    levels = range(lowest, lowest + 20)
+    quantum = Fraction(step, 2**6)
+    for level, first in zip(levels, first_integers(affine, quantum, levels), strict=True):
+        edge = (level - Fraction(1, 2)) * quantum  # (g·n + m) / √v against it, by squares
+        above, below = ((affine.gain * n + affine.shift) for n in (first, first - 1))
+        signed = edge * abs(edge) * affine.root
+        is_tie_up = level % 2 == 0
+        assert above * abs(above) >= signed if is_tie_up else above * abs(above) > signed
+        assert below * abs(below) < signed if is_tie_up else below * abs(below) <= signed
+
+
 @given(gain=positive, offset=small.map(abs), step=positive)
 def test_a_magnitude_is_a_comparison_of_squares(
     gain: Fraction, offset: Fraction, step: Fraction

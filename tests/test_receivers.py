@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from boltmod.runtime.cut.channel import keying
 from boltmod.runtime.cut.channel.front_end import clean, constant
 from boltmod.runtime.cut.listener import Listener, find_signals
 from boltmod.runtime.cut.signal import Constraints
@@ -192,3 +193,64 @@ def test_the_harmonics_of_a_clipped_burst_are_not_listed():
     clipped = wave.real.clip(-0.5, 0.5) + 1j * wave.imag.clip(-0.5, 0.5)
     (each,) = heard(clipped)
     assert each.carrier_hz == pytest.approx(0.13, abs=3e-4)
+
+
+@pytest.mark.parametrize(("deviation", "period"), [(0.14, 26), (0.15, 52)])
+def test_tones_far_apart_in_short_packets_are_one_signal(deviation, period):
+    # Both are off in the pauses, which must not hide that they take turns in the packets.
+    rng = np.random.default_rng(21)
+    wave = np.zeros(N, np.complex128)
+    for start in (12_000, 23_800, 31_000):
+        tones = np.repeat(rng.choice([-deviation, deviation], 3200 // period), period)
+        wave[start : start + len(tones)] = np.exp(2j * np.pi * np.cumsum(tones))
+    (each,) = heard(shifted(wave, -0.05) + noise(rng, N, 0.3))
+    assert each.evidence.n_tones == 2
+    assert each.symbol_rate_hz == pytest.approx(1 / period, rel=0.005)
+
+
+def test_a_broadcast_that_fills_the_band_is_more_than_its_carrier():
+    # Its sidebands are gone in the pauses, and as wide as the band while somebody speaks.
+    rng = np.random.default_rng(22)
+    taps = np.hanning(5) / np.hanning(5).sum()
+    sound = np.convolve(rng.standard_normal(N), taps, "same")
+    sound *= np.repeat(rng.choice([0.0, 0.1, 0.2], N // 3000 + 1), 3000)[:N]
+    wave = shifted(1 + sound, 0.01) + noise(rng, N, 0.003)
+    (each,) = heard(wave)
+    assert each.carrier_hz == pytest.approx(0.01, abs=1e-4)
+    assert each.bandwidth_hz > 0.3
+    listener = Listener()
+    list(listener(Held(shifted(np.ones(N), 0.01) + noise(rng, N, 0.003))))
+    assert not listener.signals
+    assert len(listener.carriers) == 1
+
+
+def test_the_sidelobes_of_fast_keying_are_not_listed():
+    rng = np.random.default_rng(23)
+    wave = np.zeros(N, np.complex128)
+    wave[20_000:29_600] = np.repeat(rng.integers(0, 2, 400), 24)
+    (each,) = heard(shifted(wave, 0.02) + noise(rng, N, 0.02))
+    assert each.carrier_hz == pytest.approx(0.02, abs=2e-3)
+
+
+def test_keying_by_hand_in_noise_is_keying():
+    rng = np.random.default_rng(24)
+    lengths = rng.choice([200, 600], 60) * rng.uniform(0.9, 1.1, 60)
+    places = np.cumsum(lengths).astype(int)
+    is_on = np.searchsorted(places, np.arange(places[-1]), side="right") % 2 == 0
+    wave = is_on + noise(rng, len(is_on), 0.6)
+    found = keying.measure(wave.astype(np.complex64))
+    assert found is not None
+    assert not found.is_frequency
+    assert 55 <= found.n_edges <= 65
+
+
+@pytest.mark.parametrize("product", [0.3, 0.5])
+def test_two_tones_under_a_gaussian_pulse_are_not_four(product):
+    rng = np.random.default_rng(25)
+    period, width = 7, 7 * np.sqrt(np.log(2)) / (2 * np.pi * product)
+    pulse = np.exp(-0.5 * (np.arange(-21, 22) / width) ** 2)
+    pulses = np.convolve(
+        np.repeat(rng.choice([-1.0, 1.0], 800), period), pulse / pulse.sum(), "same"
+    )
+    assert not keying.keep_levels(pulses, period)
+    assert keying.keep_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 800), period), period)

@@ -8,9 +8,10 @@ fraction, and √v is decided by squares.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, gcd, isqrt, lcm
+from math import ceil, floor, gcd, isqrt, lcm
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from boltmod.integer.form import Floats, Integers
 
 _ROOT_BITS = 256
 """Bits behind the point of a root's first estimate; what it leaves open, squares decide."""
+_ONE = 1 << 24
+"""One, with the bits behind the point that all levels are estimated with."""
+_MOST = 1 << 30
+"""What such an estimate may be in a word of 64 bits, with room for sums."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,32 @@ def is_tie_up(level: int) -> bool:
 def first_integers(affine: Affine, step: Fraction, levels: range) -> list[int]:
     """Return, for each level, the smallest integer that is worth it or more.
 
+    All levels are estimated at once with 24 bits behind the point; those that lie nearer to an
+    integer than the estimate may be off are decided by fractions.
+
     Args:
         affine: What an integer is worth; its gain is positive.
         step: The quantiser's step.
         levels: Ascending levels.
     """
+    lines = [_line(affine, step, _root(affine.root, above)) for above in (0, 1)]
+    largest = max(abs(levels.start), abs(levels.stop))
+    if any(abs(slope) * largest + abs(start) >= _MOST for slope, start in lines):
+        return _exactly(affine, step, levels)
+    k = np.arange(levels.start, levels.stop)
+    slopes, starts = ([floor(each * _ONE) for each in part] for part in zip(*lines, strict=True))
+    estimates = k * np.array(slopes)[:, np.newaxis] + np.array(starts)[:, np.newaxis]
+    off = np.abs(k) + 1
+    low, high = estimates.min(0) - off, estimates.max(0) + off
+    firsts = np.asarray(low // _ONE + 1, np.int64)
+    unsure = np.flatnonzero((low // _ONE != high // _ONE) | (low % _ONE == 0))
+    if len(unsure):
+        firsts[unsure] = _exactly(affine, step, k[unsure].tolist())
+    return firsts.tolist()
+
+
+def _exactly(affine: Affine, step: Fraction, levels: Sequence[int]) -> list[int]:
+    """As `first_integers`, by fractions alone."""
     low = _estimates(affine, step, levels, _root(affine.root, 0))
     high = _estimates(affine, step, levels, _root(affine.root, 1))
     return [
@@ -92,10 +118,15 @@ def _root(value: Fraction, above: int) -> Fraction:
     return estimate if estimate**2 == value else estimate + Fraction(above, 1 << _ROOT_BITS)
 
 
-def _estimates(affine: Affine, step: Fraction, levels: range, root: Fraction) -> list[int]:
-    """As `first_integers`, for a given root: level k begins at k · slope + start."""
+def _line(affine: Affine, step: Fraction, root: Fraction) -> tuple[Fraction, Fraction]:
+    """Return slope and start, for a given root: level k begins at k · slope + start."""
     slope = step * root / affine.gain
-    start = ((-step / 2 - affine.offset) * root - affine.shift) / affine.gain
+    return slope, ((-step / 2 - affine.offset) * root - affine.shift) / affine.gain
+
+
+def _estimates(affine: Affine, step: Fraction, levels: Sequence[int], root: Fraction) -> list[int]:
+    """As `first_integers`, for a given root."""
+    slope, start = _line(affine, step, root)
     denominator = lcm(slope.denominator, start.denominator)
     a = slope.numerator * (denominator // slope.denominator)
     b = start.numerator * (denominator // start.denominator)
@@ -144,6 +175,14 @@ def _first_float(bound: Fraction, inclusive: bool) -> np.float32:
     return value
 
 
-def clipped(firsts: list[int], low: int, high: int) -> Integers:
-    """Return thresholds within the reachable range: low where always, high + 1 where never."""
-    return np.array([min(max(first, low), high + 1) for first in firsts], np.int64)
+def clipped(firsts: Sequence[int], low: int, high: int) -> Integers:
+    """Return thresholds within the reachable range: low where always, high + 1 where never.
+
+    Args:
+        firsts: Ascending.
+        low: The least sum.
+        high: The greatest sum.
+    """
+    fit = not firsts or max(-firsts[0], firsts[-1]) < 2**63
+    values = np.array(firsts, np.int64 if fit else object)
+    return np.asarray(np.clip(values, low, high + 1), np.int64)

@@ -204,13 +204,12 @@ def _slopes(channel: _Channel) -> tuple[float, float] | None:
     low, high = channel.total_reach
     t, k = channel.thresholds, channel.levels
     reached, ended = t <= high, t > low
-    rise = k[reached][:, np.newaxis] - k[ended]
-    run = t[reached][:, np.newaxis] - t[ended] + 1
-    up, down = run > 0, run < 0
-    if (rise[run == 0] >= 0).any():
-        return None
-    least = np.max(rise[up] / run[up], initial=0.0)
-    most = np.min(rise[down] / run[down], initial=np.inf)
+    rise = np.subtract.outer(k[reached], k[ended]).astype(np.float64)
+    run = np.subtract.outer(t[reached] + 1, t[ended]).astype(np.float64)
+    # Thresholds ascend, so that nothing rises where a run is 0.
+    slope = np.divide(rise, run, out=np.zeros_like(rise), where=run != 0)
+    least = np.max(slope, where=run > 0, initial=0.0)
+    most = np.min(slope, where=run < 0, initial=np.inf)
     if not np.isfinite(most):
         most = max(2 * least, 1.0)
     return (float(least), float(most)) if least <= most * (1 + 1e-9) else None

@@ -13,10 +13,9 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import ArrayLike, NDArray
 
 from boltmod.errors import ShapeError, UnsupportedOperatorError
@@ -26,6 +25,9 @@ from boltmod.model.onnx_file import Model
 from boltmod.runtime.engines import EngineName, integer_engine
 from boltmod.runtime.frames import as_planes, check_finite, check_shape
 from boltmod.runtime.framing import scale_planes
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 _BATCH_SIZE = 16
 """Frames run at once: activations of a batch stay within the processor's caches."""
@@ -154,7 +156,7 @@ class Classifier:
         try:
             together = self._run(pair)
             alone = np.concatenate([self._run(pair[:1]), self._run(pair[1:])])
-        except _RuntimeFailure as error:
+        except _failures() as error:
             raise UnsupportedOperatorError(_refusal(self.model, error)) from None
         if together.shape != (2, len(self.classes)) or not np.allclose(together, alone, 1e-3, 1e-3):
             raise UnsupportedOperatorError(_refusal(self.model, "frames influence each other"))
@@ -175,16 +177,22 @@ def rehearse(path: str, engine: str = EngineName.AUTO) -> None:
     classifier.logits(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
 
 
-_RuntimeFailure = (
-    onnxruntime.capi.onnxruntime_pybind11_state.Fail,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument,
-    onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph,
-    onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented,
-    onnxruntime.capi.onnxruntime_pybind11_state.RuntimeException,
-)
+def _failures() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for a model that it cannot run."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
 
 
 def _session(model: Model) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -192,7 +200,7 @@ def _session(model: Model) -> onnxruntime.InferenceSession:
     lowered = lower(model).SerializeToString()
     try:
         return onnxruntime.InferenceSession(lowered, options, providers=["CPUExecutionProvider"])
-    except _RuntimeFailure as error:
+    except _failures() as error:
         raise UnsupportedOperatorError(_refusal(model, error)) from None
 
 

@@ -51,6 +51,7 @@ class Thresholds:
         peak: Power of a signal's strongest bin over the pedestal's that it stands on (ratio).
         over_pedestal: What is taken away of the pedestal (ratio): its bins vary.
         off: A signal is off in rows that have less than that of its power (ratio).
+        packet: Samples of a packet that is looked at by itself, at least (count).
     """
 
     false_alarm: float = 1e-8
@@ -67,6 +68,7 @@ class Thresholds:
     peak: float = 300.0
     over_pedestal: float = 2.0
     off: float = 0.01
+    packet: int = 2048
 
 
 THRESHOLDS = Thresholds()
@@ -192,9 +194,15 @@ def _described(
 
 
 def excerpt_of(piece: Piece, rows: NDArray[np.intp], bins: tuple[int, int]) -> Excerpt:
-    """Samples around the middle of the rows that have most of the power."""
+    """Samples around the middle of the rows that have most of the power.
+
+    Of packets the longest: a pause between them would make all powers go up and down together.
+    """
     power = piece.seen.power[rows, slice(*bins)].sum(axis=1)
     loud = rows[power >= np.quantile(power, 0.95) / 2]
+    longest = max(np.split(loud, np.flatnonzero(np.diff(loud) > 1) + 1), key=len)
+    if len(longest) * piece.seen.samples_per_row >= THRESHOLDS.packet:
+        loud = longest
     first, last = piece.seen.sample_of(int(loud[0])), piece.seen.sample_of(int(loud[-1]) + 1)
     spare = max(0, last - first - MEASURED_SAMPLES) // 2
     return Excerpt(piece.samples[first + spare : last - spare], bins[0])

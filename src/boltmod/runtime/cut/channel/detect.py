@@ -24,7 +24,14 @@ from boltmod.runtime.cut.channel.boxes import (
     excerpt_of,
 )
 from boltmod.runtime.cut.channel.detection import Detection, Found
-from boltmod.runtime.cut.channel.distinct import NOTHING, distinct, is_far_below, is_tail, runs
+from boltmod.runtime.cut.channel.distinct import (
+    NOTHING,
+    distinct,
+    is_far_below,
+    is_sidelobe,
+    is_tail,
+    runs,
+)
 from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.gain import is_gain, is_raised, settled
 from boltmod.runtime.cut.channel.groups import grouped
@@ -107,6 +114,7 @@ def look(
         if each[0].snr_db >= THRESHOLDS.snr_db
         and not any(is_far_below(each, o) for o in found)
         and not is_tail(each, found)
+        and not is_sidelobe(each, found)
     ]
     return kept, piece.noise.shape
 

@@ -37,6 +37,7 @@ class Thresholds:
         overlap: Share of the narrower of two bands that both have (ratio).
         product_db: An image or harmonic is at least so far (dB) below what makes it.
         near_product: Distance from there, at most (cycles a sample).
+        sidelobes: Powers of two sidelobes over each other, at most (ratio).
         products: Multiples of an offset at which an overloaded receiver has them (orders).
     """
 
@@ -48,6 +49,7 @@ class Thresholds:
     overlap: float = 0.2
     product_db: float = 10.0
     near_product: float = 1 / 512
+    sidelobes: float = 4.0
     products: tuple[int, ...] = (-1, 2, -2, 3, -3, 5, -5)
 
 
@@ -185,6 +187,37 @@ def is_tail(found: Found, all_found: list[Found]) -> bool:
     return all(
         any(abs(edge - e) < 2 * N_BINS for edge in span for e in ends) for span in tail.spans
     )
+
+
+def is_sidelobe(found: Found, all_found: list[Found]) -> bool:
+    """Whether it is one of two, as far from a burst to either side and as strong as each other.
+
+    They come and go with it: the sidelobes of hard keying.
+    """
+    least = found[1] * 10 ** (THRESHOLDS.product_db / 10)
+    for whole, power in all_found:
+        if power < least or not _come_together(found[0], whole):
+            continue
+        place = 2 * whole.band.centre - found[0].band.centre
+        for other, its in all_found:
+            reach = (other.band.width + found[0].band.width) / 4 + THRESHOLDS.near_product
+            is_like = max(its, found[1]) < THRESHOLDS.sidelobes * min(its, found[1])
+            if other is found[0] or other is whole or not is_like:
+                continue
+            if abs(other.band.centre - place) < reach and _come_together(other, whole):
+                return True
+    return False
+
+
+def _come_together(one: Detection, other: Detection) -> bool:
+    """Whether one begins and ends when another does, and not with the recording."""
+    begins, ends = ([span[place] for span in other.spans] for place in (0, 1))
+    first, end = one.spans[0][0], one.spans[-1][1]
+    is_near = all(
+        min(abs(edge - each) for each in edges) < N_BINS
+        for edge, edges in ((first, begins), (end, ends))
+    )
+    return first > 0 and is_near and _covers(other, one)
 
 
 def _is_product(band: Band, of: Band) -> bool:

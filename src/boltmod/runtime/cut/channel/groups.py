@@ -12,7 +12,7 @@ from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel import boxes
 from boltmod.runtime.cut.channel.boxes import Box, Piece, excerpt_of
 from boltmod.runtime.cut.channel.detection import Detection, Found, Span
-from boltmod.runtime.cut.channel.humps import are_one
+from boltmod.runtime.cut.channel.humps import are_one, take_turns
 from boltmod.runtime.cut.channel.spectrogram import Spectrogram
 
 Flags = NDArray[np.bool_]
@@ -31,6 +31,8 @@ class Thresholds:
         beside: Rows between a part and its signal, at most (count).
         turns: Changes from one tone to the other, at least (count).
         turn_widths: Distance of two tones, at most (widths of the wider one).
+        far_widths: The same of two that are as strong as each other and never on together (widths).
+        alike: Powers of such tones over each other, at most (ratio).
         cells: Time times bandwidth, at least (cells): 16 symbols.
     """
 
@@ -42,6 +44,8 @@ class Thresholds:
     beside: int = 3
     turns: int = 6
     turn_widths: int = 4
+    far_widths: int = 16
+    alike: float = 4.0
     cells: float = 16.0
 
 
@@ -120,7 +124,8 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
     for group in groups:
         for place, other in enumerate(joined):
             (a, b), (c, d) = group.bins, other.bins
-            if max(a, c) - min(b, d) > THRESHOLDS.turn_widths * max(b - a, d - c):
+            is_far = max(a, c) - min(b, d) > THRESHOLDS.turn_widths * max(b - a, d - c)
+            if is_far and not _are_far_tones(piece, group, other):
                 continue
             on, their = group.rows_on(n_rows), other.rows_on(n_rows)
             is_splatter = (
@@ -129,7 +134,8 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
                 and (on & their).sum() > boxes.THRESHOLDS.mostly * on.sum()
             )
             if (
-                is_splatter
+                is_far
+                or is_splatter
                 or _take_turns(on, their)
                 or _vary_together(piece, group, other, on & their)
             ):
@@ -141,6 +147,21 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
         else:
             joined.append(group)
     return joined
+
+
+def _are_far_tones(piece: Piece, one: _Group, other: _Group) -> bool:
+    """Whether two humps far apart are tones as strong as each other that take turns."""
+    (a, b), (c, d) = sorted((one.bins, other.bins))
+    weak, strong = sorted((one.boxes[0].power, other.boxes[0].power))
+    narrow, wide = sorted((b - a, d - c))
+    if c - b > THRESHOLDS.far_widths * wide or wide > 2 * narrow:
+        return False
+    n_rows = len(piece.seen.power)
+    common = one.rows_on(n_rows) & other.rows_on(n_rows)
+    if strong > THRESHOLDS.alike * weak or common.sum() < 0.5 * max(one.n_rows, other.n_rows):
+        return False
+    excerpt = excerpt_of(piece, np.flatnonzero(common), (a, d))
+    return take_turns(excerpt, (0, b - a), (c - a, d - a))
 
 
 def _absorbed(groups: list[_Group]) -> list[_Group]:

@@ -51,7 +51,10 @@ class Thresholds:
             a uniform distribution, 0.88 for a Gaussian one.
         levels_kept: The same in the middle of the symbols (ratio).
         equal: The least of the distances between four tones over the greatest (ratio).
+        two_kept: The same of two tones, from which on four of a Gaussian pulse's are but two
+            (ratio): 0.8 for four.
         smoothings: Samples that a level is averaged over (count), tried in turn.
+        slow_smoothings: The same of what is keyed by hand, whose noise needs more of it (count).
     """
 
     two_levels: float = 0.86
@@ -69,7 +72,9 @@ class Thresholds:
     four_levels: float = 0.955
     levels_kept: float = 0.965
     equal: float = 0.7
+    two_kept: float = 0.91
     smoothings: tuple[int, ...] = (1, 4)
+    slow_smoothings: tuple[int, ...] = (16, 64)
 
 
 THRESHOLDS = Thresholds()
@@ -122,7 +127,8 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
         found = found or _tones(samples, magnitude, smoothing, thresholds)
         if found is not None:
             return found
-    return None
+    slow = (_on_off(samples, magnitude, n, thresholds) for n in thresholds.slow_smoothings)
+    return next((each for each in slow if each is not None), None)
 
 
 def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats, Floats] | None:
@@ -149,16 +155,16 @@ def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats
 def keep_levels(frequency: Floats, period: float, thresholds: Thresholds = THRESHOLDS) -> bool:
     """Whether a frequency is at one of four tones in the middle of each of its symbols.
 
-    Two tones under a Gaussian pulse have as many levels, but not at instants of one clock.
+    Two tones under a Gaussian pulse have as many levels beside the middle, but two in it.
     """
     n = min(int(len(frequency) / period), _SYMBOLS)
     at = np.arange(n) * period
     phases = np.arange(_PHASES) / _PHASES * period
-    shares = [
-        _levels(frequency[np.minimum((at + phase).astype(int), len(frequency) - 1)], 4)[1]
-        for phase in phases
+    instants = [
+        frequency[np.minimum((at + phase).astype(int), len(frequency) - 1)] for phase in phases
     ]
-    return max(shares) > thresholds.levels_kept
+    two, four = (max(_levels(each, n)[1] for each in instants) for n in (2, 4))
+    return four > thresholds.levels_kept and two < thresholds.two_kept
 
 
 def _levels(values: Floats, n: int) -> tuple[Floats, float]:
@@ -200,7 +206,7 @@ def _on_off(
     if len(edges) < thresholds.edges[0] or not _is_pure(samples, runs, thresholds):
         return None
     period, is_clocked = _clock(edges, thresholds)
-    if period < thresholds.fastest:
+    if period < max(thresholds.fastest, smoothing):
         return None
     if not is_clocked and len(runs) > 1:
         # They may be packets of a carrier that is never quite off.

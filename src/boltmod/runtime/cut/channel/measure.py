@@ -34,6 +34,9 @@ class Thresholds:
         tone_width: Width of such a line, at most (bandwidths of the box).
         sideband_amplitude: How much more a carrier's amplitude changes than its phase (ratio of
             powers) if it is modulated: 1 for noise, 0 for what an oscillator's phase does.
+        sidebands: Bandwidths in which a carrier's sidebands are looked for, in turn (count).
+        sidebands_fill: Share of such a band that they fill (ratio), from which on they may be
+            wider.
         slow: Samples over which a carrier's own phase and level stay as they are (count).
         line_share: Share of the power in one line (ratio) beside which there may be more.
         wider: Bandwidths that are looked at again around such a line (count).
@@ -54,6 +57,8 @@ class Thresholds:
     tone_share: float = 0.9
     tone_width: float = 0.02
     sideband_amplitude: float = 1.4
+    sidebands: tuple[float, ...] = (4.0, 16.0, 64.0)
+    sidebands_fill: float = 0.7
     slow: int = 256
     line_share: float = 0.5
     wider: tuple[float, ...] = (4.0, 16.0)
@@ -175,7 +180,6 @@ def measure(
             if again is not None and again.is_clocked:
                 found, alone, rate, keyed = replace(found, band=band), more, more_rate, again
                 break
-    bandwidth = found.band.width / rate
     first, end = found.spans[0][0], found.spans[-1][1]
     always = bool(found.clear) or (first <= start and end >= start + len(samples))
     is_bare = (
@@ -184,6 +188,11 @@ def measure(
         and _is_tone(alone, found.snr_db)
         and not _has_sidebands(_alone(samples, start, box, 1.0)[0])
     )
+    wide = _with_sidebands(samples, start, box) if is_bare and not is_given else None
+    if wide is not None:
+        found, is_bare = wide, False
+        alone, rate = _alone(samples, start, found, 1.0)
+    bandwidth = found.band.width / rate
     if not is_given and not is_bare and _is_click(alone, bandwidth, rate):
         return None
     line = symbol_rate.estimate(alone, bandwidth, keyed)
@@ -367,15 +376,48 @@ def _is_tone(alone: Samples, snr_db: float = np.inf, share: float = THRESHOLDS.t
     return line > share * (1 - noise) * float(spectrum.sum())
 
 
+def _with_sidebands(samples: Samples, start: int, box: Detection) -> Detection | None:
+    """A carrier's box, widened to the sidebands beside it; None if there are none.
+
+    In the pauses of a voice there are none, so that what is always there is the carrier alone.
+    """
+    found = None
+    for wider in THRESHOLDS.sidebands:
+        band = Band(box.band.centre, min(wider * box.band.width, _ALL))
+        wave, rate = _alone(samples, start, replace(box, band=band), 1.0)
+        steady = _beside_carrier(wave)
+        if not _is_amplitude(steady):
+            break
+        n = min(len(steady), _FINE)
+        frequency, in_phase = welch(steady.real + 0j, n)
+        excess = np.maximum(in_phase - welch(steady.imag + 0j, n)[1], 0)[frequency > 0]
+        _, end = occupied(excess)
+        width = 2 * float(frequency[frequency > 0][end - 1]) * rate
+        found = replace(box, band=Band(band.centre, min(max(width, box.band.width), band.width)))
+        if width < THRESHOLDS.sidebands_fill * band.width:
+            break
+    return found
+
+
 def _has_sidebands(alone: Samples) -> bool:
     """Whether a carrier's amplitude changes more than its phase: noise changes both alike."""
+    return _is_amplitude(_beside_carrier(alone))
+
+
+def _is_amplitude(steady: NDArray[np.complexfloating]) -> bool:
+    if not len(steady):
+        return False
+    in_phase, across = float(steady.real.var()), float(steady.imag.var())
+    return in_phase > THRESHOLDS.sideband_amplitude * across
+
+
+def _beside_carrier(alone: Samples) -> NDArray[np.complexfloating]:
+    """A signal over its carrier, whose own phase and level are taken out: 1 where nothing is."""
     frequency, spectrum = welch(alone, min(len(alone), THRESHOLDS.tone_segment))
     turn = np.exp(-2j * np.pi * frequency[int(spectrum.argmax())] * np.arange(len(alone)))
     wave = (alone * turn)[_BEGINS:-_BEGINS]
     if not len(wave):
-        return False
+        return wave
     slow = ndimage.uniform_filter1d(wave, min(len(wave), THRESHOLDS.slow))
-    level = np.abs(slow)
-    steady = wave[level > 0] / slow[level > 0]
-    in_phase, across = float(steady.real.var()), float(steady.imag.var())
-    return in_phase > THRESHOLDS.sideband_amplitude * across
+    is_on = np.abs(slow) > 0
+    return np.asarray(wave[is_on] / slow[is_on])
