@@ -164,7 +164,7 @@ def test_dropout_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
 def test_a_file_of_frames_that_was_exchanged_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "small.hdf5"
     document = recipe(FLOAT, {"name": "more", "kind": "train"}).model_dump(mode="json")
-    document["data"] = {"source": "hdf5", "path": str(path), "frames_per_epoch": 512,
+    document["data"] = {"source": "hdf5", "path": str(path), "frames_per_epoch": 256,
                         "validation_frames": 96}  # fmt: skip
     files = RunFolder(tmp_path / "run")
     make(Plan(frames_per_cell=4, seed=5), path)
