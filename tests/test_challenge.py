@@ -371,6 +371,15 @@ def test_a_recipe_whose_network_can_be_built_and_does_not_run(submission, tmp_pa
     assert found["checkpoint equals model"].passed is None
 
 
+def test_a_model_that_runs_nowhere(submission, tmp_path):
+    proto = onnx.load_model_from_string(Archive(submission).read("model.onnx"))
+    convolution = next(node for node in proto.graph.node if node.op_type == "Conv")
+    kernel = next(each for each in convolution.attribute if each.name == "kernel_shape")
+    kernel.ints[0] += 1
+    found = verdicts(with_model(submission, tmp_path / "x.zip", proto))
+    assert not found["checkpoint equals model"].passed
+
+
 def test_a_checkpoint_of_another_training(submission, tmp_path):
     tensors = state_dict.parse(Archive(submission).read("checkpoint.pth"), "c")
     torch.manual_seed(0)

@@ -63,6 +63,13 @@ def _of_onnx() -> tuple[type[Exception], ...]:
     )  # fmt: skip
 
 
+def _of_onnxruntime() -> tuple[type[Exception], ...]:
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    kinds = (each for each in vars(state).values() if isinstance(each, type))
+    return (RuntimeError, *(each for each in kinds if issubclass(each, Exception)))
+
+
 def _of_qonnx() -> tuple[type[Exception], ...]:
     return (Exception,)  # its own code raises bare Exception and AssertionError
 
@@ -92,6 +99,7 @@ _KNOWN: dict[str, Callable[[], tuple[type[Exception], ...]]] = {
     "h5py": _of_hdf5,
     "numpy": _of_numpy,
     "onnx": _of_onnx,
+    "onnxruntime": _of_onnxruntime,
     "qonnx": _of_qonnx,
     "safetensors": _of_safetensors,
     "sigmf": _of_sigmf,

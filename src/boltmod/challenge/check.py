@@ -259,7 +259,9 @@ def _agreement(submission: _Submission, measured: Measured | None) -> Criterion:
         return Criterion(name, gap <= _SAME_ACCURACY, reason)
     frames = torch.cat([iq for iq, _, _ in twin_cells(1, _TWIN_SEED)])
     try:
-        with read_by("torch", submission.archive.path, "a network like its model", "pack it again"):
+        with read_by(
+            "onnxruntime", submission.archive.path, "a network and its model", "pack anew"
+        ):
             agreement = compare(submission.network, submission.model, frames, _TOLERANCE)
     except BoltmodError as error:
         return Criterion(name, False, str(error))
