@@ -152,10 +152,15 @@ def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats
     return None
 
 
-def keep_levels(frequency: Floats, period: float, thresholds: Thresholds = THRESHOLDS) -> bool:
-    """Whether a frequency is at one of four tones in the middle of each of its symbols.
+def kept_levels(
+    frequency: Floats, period: float, thresholds: Thresholds = THRESHOLDS
+) -> Floats | None:
+    """The tones, two or four, that a frequency is at in the middle of each of its symbols.
 
-    Two tones under a Gaussian pulse have as many levels beside the middle, but two in it.
+    Two tones under a Gaussian pulse have four levels beside the middle, but two in it.
+
+    Returns:
+        The tones, (2,) or (4,); None if it keeps none at instants of that clock.
     """
     n = min(int(len(frequency) / period), _SYMBOLS)
     at = np.arange(n) * period
@@ -163,8 +168,10 @@ def keep_levels(frequency: Floats, period: float, thresholds: Thresholds = THRES
     instants = [
         frequency[np.minimum((at + phase).astype(int), len(frequency) - 1)] for phase in phases
     ]
-    two, four = (max(_levels(each, n)[1] for each in instants) for n in (2, 4))
-    return four > thresholds.levels_kept and two < thresholds.two_kept
+    two, four = (max((_levels(each, n) for each in instants), key=lambda e: e[1]) for n in (2, 4))
+    if two[1] > thresholds.two_kept:
+        return two[0]
+    return four[0] if four[1] > thresholds.levels_kept else None
 
 
 def _levels(values: Floats, n: int) -> tuple[Floats, float]:

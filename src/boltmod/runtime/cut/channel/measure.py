@@ -230,7 +230,7 @@ def _place(
     if line is not None and line.is_keyed:
         tones = keying.tones(alone[first:end])
     if tones is not None:
-        return _Place(float(tones[0].mean()), 0, "the middle between four tones")
+        return _Place(float(tones[0].mean()), 0, "the middle between the tones")
     seen = carrier.find(alone, bandwidth)
     if seen is not None:
         powers = {1: "x", 2: "x²", 4: "x⁴"}
@@ -284,9 +284,12 @@ def _character(
         how = "on-off" if keyed.low < _NEARLY_OFF else "amplitude"
         return Character(how, 0, 0.0, keyed.on_share, keyed.low, variation, is_sure)
     tones = keying.tones(alone[first:end]) if line is not None and line.is_keyed else None
-    if tones is not None:
-        deviation = float(np.ptp(tones[0])) / 2 * rate
-        return Character("frequency", 4, deviation, 1.0, 1.0, variation, is_sure)
+    kept = None
+    if tones is not None and line is not None:
+        kept = keying.kept_levels(tones[1], rate / line.rate)
+    if kept is not None:
+        deviation = float(np.ptp(kept)) / 2 * rate
+        return Character("frequency", len(kept), deviation, 1.0, 1.0, variation, is_sure)
     return Character(envelope_variation=variation)
 
 

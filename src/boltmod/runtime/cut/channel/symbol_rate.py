@@ -127,9 +127,11 @@ def _of_tones(samples: Samples, bandwidth: float) -> SymbolRate | None:
         return None
     height = spectrum.height(best)
     best = spectrum.fundamental(best, THRESHOLDS.lowest * bandwidth, 2) or best
-    if not keying.keep_levels(found[1], 1 / best):
+    kept = keying.kept_levels(found[1], 1 / best)
+    if kept is None:
         return None
-    return SymbolRate(best, height, height >= THRESHOLDS.sure, "changes between four tones")
+    clock = f"changes between {'two' if len(kept) == 2 else 'four'} tones"
+    return SymbolRate(best, height, height >= THRESHOLDS.sure, clock)
 
 
 def _of_pair(samples: Samples, bandwidth: float) -> SymbolRate | None:
