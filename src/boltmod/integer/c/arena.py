@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from boltmod.integer.form import FRAMES, Program, Reshape, Step
 
@@ -70,6 +71,35 @@ class _Wanted:
     size: int
     begin: int
     end: int
+
+
+def in_little_memory(program: Program) -> Program:
+    """Return a program with its steps in an order in which few tensors wait for one another.
+
+    Of the steps whose sources are there the next is that which adds least: its own tensor less those
+    that nothing else waits for. The order in a file goes by depth, and keeps all branches at once.
+    """
+    steps = {step.name: step for step in program.steps}
+    waiting = Counter(source for step in program.steps for source in set(step.sources))
+    left, order = list(program.steps), dict[str, Step]()
+
+    def growth(step: Step) -> int:
+        freed = {source for source in step.sources if waiting[source] == 1}
+        return _n_bytes(step) - sum(_n_bytes(steps[source]) for source in freed if source in steps)
+
+    while left:
+        step = min(
+            (each for each in left if all(s in order or s not in steps for s in each.sources)),
+            key=growth,
+        )
+        left.remove(step)
+        order[step.name] = step
+        waiting.subtract(set(step.sources))
+    return replace(program, steps=tuple(order.values()))
+
+
+def _n_bytes(step: Step) -> int:
+    return BYTES[c_type(*step.range)] * step.shape[0] * step.shape[1]
 
 
 def lay_out(program: Program, inlined: frozenset[str], n_rows: dict[str, int]) -> Layout:

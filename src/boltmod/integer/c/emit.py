@@ -10,7 +10,7 @@ import numpy as np
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.c import helpers
-from boltmod.integer.c.arena import BYTES, Layout, c_type, lay_out
+from boltmod.integer.c.arena import BYTES, Layout, c_type, in_little_memory, lay_out
 from boltmod.integer.form import Integers, Program, Step
 
 _INLINED = (form.Convolve, form.Total, form.Add, form.Product)
@@ -29,7 +29,7 @@ class Emitter:
     """
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program = program = in_little_memory(program)
         self.inlined = frozenset(
             step.name
             for step in program.steps
