@@ -67,7 +67,7 @@ def test_loading_it_needs_no_torch() -> None:
 
 @pytest.mark.parametrize(
     ("name", "highest_score", "highest_strict", "lowest_accuracy"),
-    [("boltnet", 0.0052, 0.0060, 0.54), ("boltnet60", 0.0120, 0.0125, 0.58)],
+    [("boltnet", 0.0044, 0.0047, 0.55), ("boltnet60", 0.0120, 0.0125, 0.58)],
 )
 def test_boltnets_are_small_cheap_and_right(
     name: str, highest_score: float, highest_strict: float, lowest_accuracy: float

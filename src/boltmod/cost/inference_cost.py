@@ -100,7 +100,7 @@ def count(model: Model | Path | str) -> Cost:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.bops, cost.weight_bits, round(cost.score, 6)
-        (2294984, 4256, 0.00313)
+        (3147940, 5940, 0.004334)
     """
     model = as_model(model)
     _refuse_integer_layers(model)
