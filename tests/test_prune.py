@@ -119,3 +119,10 @@ def test_fixed_weights_and_those_for_training_alone_stay() -> None:
     assert set(prune.prunable(net)) == {"2.weight"}
     net.training_only = ("2",)  # type: ignore[assignment]
     assert not prune.prunable(net)
+
+
+def test_of_weights_worth_the_same_no_more_go_than_shall() -> None:
+    net = network(3)
+    worth = {name: torch.zeros_like(weight) for name, weight in prune.prunable(net).items()}
+    masks = prune.smallest(net, {}, 0.25, Pruning(measure="loss_per_cost"), saliency=worth)
+    assert prune.sparsity(masks) == pytest.approx(0.25, abs=0.01)

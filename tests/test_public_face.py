@@ -80,7 +80,7 @@ def test_names_are_loaded_when_they_are_used() -> None:
         "import boltmod.challenge.entry\n"
         "print('torch' in sys.modules, 'onnxruntime' in sys.modules)\n"
     )
-    assert python(code).stdout == "[]\nFalse True\n"
+    assert python(code).stdout == "[]\nFalse False\n"
 
 
 def test_a_room_never_takes_a_names_place() -> None:

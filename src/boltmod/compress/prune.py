@@ -79,8 +79,11 @@ def smallest(
             rivals.setdefault(group, []).append(name)
     for names in rivals.values():
         left = torch.cat([strength[name][kept[name]] for name in names])
-        threshold = _threshold(left, fraction)
-        kept |= {name: _above(strength[name], kept[name], threshold) for name in names}
+        # By their ranks, not by a threshold: of weights worth the same no more go than shall.
+        gone = torch.zeros_like(left, dtype=torch.bool)
+        gone[left.argsort(stable=True)[: int(fraction * len(left))]] = True
+        parts = gone.split([int(kept[name].sum()) for name in names])
+        kept |= {n: _without(g, strength[n], kept[n]) for n, g in zip(names, parts, strict=True)}
     return {name: keep.float() for name, keep in kept.items()}
 
 
@@ -106,7 +109,8 @@ def below(
     kept, strength = _standing(network, masks, rule.measure)
     for name, weight in prunable(network).items():
         if _takes_part(weight, rule.layers):
-            kept[name] = _above(strength[name], kept[name], torch.tensor(threshold))
+            gone = strength[name][kept[name]] <= threshold
+            kept[name] = _without(gone, strength[name], kept[name])
     return {name: keep.float() for name, keep in kept.items()}
 
 
@@ -152,13 +156,8 @@ def _takes_part(weight: Tensor, layers: Layers) -> bool:
     return layers in ("all", _kind(weight))
 
 
-def _above(strength: Tensor, kept: Tensor, threshold: Tensor) -> Tensor:
-    above = kept & (strength > threshold)
-    return above if above.any() else kept & (strength == strength[kept].max())
-
-
-def _threshold(strength: Tensor, fraction: float) -> Tensor:
-    count = int(fraction * len(strength))
-    if count == 0:
-        return strength.new_tensor(-1.0)
-    return strength.kthvalue(count).values
+def _without(gone: Tensor, strength: Tensor, kept: Tensor) -> Tensor:
+    """Return what is kept without those of it that go, but never without the strongest."""
+    left = kept.clone()
+    left[kept] = ~gone
+    return left if left.any() else kept & (strength == strength[kept].max())
