@@ -80,7 +80,8 @@ def first_integers(affine: Affine, step: Fraction, levels: range) -> list[int]:
     unsure = np.flatnonzero((low // _ONE != high // _ONE) | (low % _ONE == 0))
     if len(unsure):
         firsts[unsure] = _exactly(affine, step, k[unsure].tolist())
-    return firsts.tolist()
+    found: list[int] = firsts.tolist()
+    return found
 
 
 def _exactly(affine: Affine, step: Fraction, levels: Sequence[int]) -> list[int]:

@@ -76,8 +76,8 @@ class _Wanted:
 def in_little_memory(program: Program) -> Program:
     """Return a program with its steps in an order in which few tensors wait for one another.
 
-    Of the steps whose sources are there the next is that which adds least: its own tensor less those
-    that nothing else waits for. The order in a file goes by depth, and keeps all branches at once.
+    Of the steps whose sources are there the next is that which adds least: its own tensor less
+    those that nothing else waits for. A file's order goes by depth, and keeps all branches at once.
     """
     steps = {step.name: step for step in program.steps}
     waiting = Counter(source for step in program.steps for source in set(step.sources))

@@ -418,7 +418,7 @@ def _beside_carrier(alone: Samples) -> NDArray[np.complexfloating]:
     """A signal over its carrier, whose own phase and level are taken out: 1 where nothing is."""
     frequency, spectrum = welch(alone, min(len(alone), THRESHOLDS.tone_segment))
     turn = np.exp(-2j * np.pi * frequency[int(spectrum.argmax())] * np.arange(len(alone)))
-    wave = (alone * turn)[_BEGINS:-_BEGINS]
+    wave: NDArray[np.complexfloating] = (alone * turn)[_BEGINS:-_BEGINS]
     if not len(wave):
         return wave
     slow = ndimage.uniform_filter1d(wave, min(len(wave), THRESHOLDS.slow))
