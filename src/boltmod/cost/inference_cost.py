@@ -65,7 +65,7 @@ class Cost:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.layers[0].name, cost.layers[0].bops
-        ('Conv_0', 365568)
+        ('Conv_0', 349440)
     """
 
     model: str
