@@ -241,6 +241,7 @@ def test_keying_by_hand_in_noise_is_keying():
     found = keying.measure(wave.astype(np.complex64))
     assert found is not None
     assert not found.is_frequency
+    assert not found.is_clocked
     assert 55 <= found.n_edges <= 65
 
 

@@ -128,7 +128,9 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
         if found is not None:
             return found
     slow = (_on_off(samples, magnitude, n, thresholds) for n in thresholds.slow_smoothings)
-    return next((each for each in slow if each is not None), None)
+    by_hand = next((each for each in slow if each is not None), None)
+    # A hand keeps no clock; what seems to is faster keying, blurred.
+    return None if by_hand is None else replace(by_hand, is_clocked=False)
 
 
 def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats, Floats] | None:
