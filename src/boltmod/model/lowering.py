@@ -248,7 +248,7 @@ def _lowering(node: onnx.NodeProto, others: Mapping[str, Lowering]) -> Lowering:
     )
 
 
-def _lower_quant(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
+def lower_quant(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
     """Quant: (round(clip(x / scale + zero_point)) − zero_point) · scale."""
     x, scale, zero_point, bit_width = node.input
     attributes = quant_attributes(node, signed=1, narrow=0, rounding_mode="ROUND")
@@ -305,8 +305,8 @@ Lowering = Callable[[Lowered, onnx.NodeProto, int], None]
 """Writes one operator in standard ones; the number is QONNX's version."""
 
 _LOWERINGS: dict[str, Lowering] = {
-    "Quant": _lower_quant,
-    "IntQuant": _lower_quant,
+    "Quant": lower_quant,
+    "IntQuant": lower_quant,
     "BipolarQuant": _lower_bipolar_quant,
     "Trunc": _lower_trunc,
 }

@@ -1,7 +1,8 @@
 """Networks whose quantisers are QuantizeLinear, Clip and DequantizeLinear (QCDQ).
 
 Every tool that knows ONNX reads these three, ONNX Runtime's own quantised kernels among them. Fewer
-bits than eight are a Clip between the two; weights are stored as the integers that they are.
+bits than eight are a Clip between the two; weights are stored as the integers that they are. More
+bits have no kernels where QCDQ is read: such an activation is rounded in floating point.
 
 Source: ONNX operator definitions (QuantizeLinear, DequantizeLinear); A. Pappalardo et al., "QONNX:
 Representing Arbitrary-Precision Quantized Neural Networks", 2022, section III (QCDQ).
@@ -16,11 +17,18 @@ import onnx
 from numpy.typing import NDArray
 
 from boltmod.errors import UnsupportedOperatorError
-from boltmod.model.lowering import Lowered, integer_range, known, lower, quant_attributes
+from boltmod.model.lowering import (
+    Lowered,
+    integer_range,
+    known,
+    lower,
+    lower_quant,
+    quant_attributes,
+)
 from boltmod.model.onnx_file import Model
 
 _MOST_BITS = 8
-"""Of an activation: wider integers have no kernels where QCDQ is read."""
+"""Of an activation whose integers QuantizeLinear makes."""
 
 
 def as_qcdq(model: Model) -> onnx.ModelProto:
@@ -30,8 +38,8 @@ def as_qcdq(model: Model) -> onnx.ModelProto:
         model: The network.
 
     Raises:
-        UnsupportedOperatorError: A quantiser has a zero point, rounds otherwise than to the nearest
-            integer, or an activation has more than 8 bits.
+        UnsupportedOperatorError: A quantiser has a zero point, or rounds otherwise than to the
+            nearest integer.
     """
     return lower(model, {"Quant": _quant, "IntQuant": _quant})
 
@@ -49,7 +57,8 @@ def _quant(graph: Lowered, node: onnx.NodeProto, version: int) -> None:
         _dequantise(graph, node, stored, scale, steps.ndim)
         return
     if max(-low, high) > 2**_MOST_BITS - 1 or low < -(2 ** (_MOST_BITS - 1)) or scale.size != 1:
-        raise _refused(node, f"have {_MOST_BITS} bits or fewer and one scale", f"{low} to {high}")
+        lower_quant(graph, node, version)
+        return
     kind = np.int8 if low < 0 else np.uint8
     zero_point = _constant(graph, "zero_point", np.zeros((), kind))
     names = (_constant(graph, "scale", scale.reshape(())), zero_point)
