@@ -116,7 +116,8 @@ class Day:
                 part = np.take(self._noise, np.arange(first, first + n), mode="wrap")
                 if is_on:
                     is_known = rng.random() < 0.5
-                    sender = rng.choice(self._senders) if is_known else Sender.drawn(rng)
+                    known = self._senders[rng.integers(len(self._senders))]
+                    sender = known if is_known else Sender.drawn(rng)
                     part += sender.burst(n, rng)
                     self.n_bursts += 1
                 yield part

@@ -82,7 +82,7 @@ def smallest(
         # By their ranks, not by a threshold: of weights worth the same no more go than shall.
         gone = torch.zeros_like(left, dtype=torch.bool)
         gone[left.argsort(stable=True)[: int(fraction * len(left))]] = True
-        parts = gone.split([int(kept[name].sum()) for name in names])
+        parts = torch.split(gone, [int(kept[name].sum()) for name in names])
         kept |= {n: _without(g, strength[n], kept[n]) for n, g in zip(names, parts, strict=True)}
     return {name: keep.float() for name, keep in kept.items()}
 

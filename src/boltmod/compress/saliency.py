@@ -119,7 +119,7 @@ def _squared_gradients(
     draws = torch.Generator().manual_seed(_SEED)
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     with evaluating(network):
-        for part in iq_planes.split(_BATCH):
+        for part in torch.split(iq_planes, _BATCH):
             scores = network(part) / _TEMPERATURE
             answers = scores.detach().softmax(1).cpu()
             drawn = torch.multinomial(answers, 1, generator=draws)[:, 0].to(part.device)
