@@ -29,7 +29,7 @@ int main(void)
     const plan p = {part[TENSORS], part[OPS], part[DATA], part[EXACT], (int32_t)size[N_OPS],
                     (int32_t)size[N_CLASSES], (int32_t)size[SCORES], (int32_t)size[INPUT]};
     int32_t *scores = taken(4 * size[N_FRAMES] * size[N_CLASSES], 0);
-    RUN(&p, taken(size[WORKSPACE], 0), part[FRAMES], size[N_FRAMES], scores);
+    NAMED(boltmod_run, WIDTH_NAME)(&p, taken(size[WORKSPACE], 0), part[FRAMES], size[N_FRAMES], scores);
     fwrite(scores, 4 * (size_t)size[N_CLASSES], (size_t)size[N_FRAMES], stdout);
     return 0;
 }
