@@ -9,6 +9,7 @@ ranges all different.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from math import log2
 from typing import Any, NamedTuple
@@ -47,36 +48,37 @@ def import_weights(model: Model, network: nn.Module) -> None:
     graph = _Graph(model.proto)
     layers = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Linear)]
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
-    acts = {id(p): m for m in network.modules() if (p := learned_scale(m)) is not None}
-    order = _own_order(model, network, list(acts.values()))
+    acts = _acts(network)
+    order = _own_order(model, network)
     with torch.no_grad():
         _fill(layers, list(graph.layers()), _set_layer, "layers")
         _fill(norms, list(graph.norms()), _set_norm, "batch normalisations")
         ranges = graph.act_ranges()
         if order is None:
-            order, ranges = list(acts.values()), ranges[len(ranges) - len(acts) :]
+            order, ranges = [*acts], ranges[len(ranges) - len(acts) :]
         _fill(order, ranges, _set_range, "activation quantisers")
 
 
-def _own_order(
-    model: Model, network: nn.Module, acts: list[nn.Module]
-) -> list[nn.Module | None] | None:
+def _acts(network: nn.Module) -> list[nn.Module]:
+    """Return the activations that learn their range, in the order of the network's modules."""
+    return [module for module in network.modules() if learned_scale(module) is not None]
+
+
+def _own_order(model: Model, network: nn.Module) -> list[nn.Module | None] | None:
     """Return whose range each activation quantiser of boltmod's own file is.
 
     Returns:
         The activations, once for every place where they stand; None where the range is not learned.
         None in place of all if the file is no export of such a network.
     """
-    before = [act.state_dict() for act in acts]
-    before = [{name: tensor.clone() for name, tensor in state.items()} for state in before]
-    for i, act in enumerate(acts):
+    marked = copy.deepcopy(network)
+    for i, act in enumerate(_acts(marked)):
         set_learned_range(act, 2.0 ** (_FIRST_MARK + i))
-    own = trace(network, model.metadata, model.frame_length)
-    for act, state in zip(acts, before, strict=True):
-        act.load_state_dict(state)
+    own = trace(marked, model.metadata, model.frame_length)
     if _operators(own) != _operators(model.proto):
         return None
     marks = [round(log2(found)) - _FIRST_MARK for found in _Graph(own).act_ranges()]
+    acts = _acts(network)
     return [acts[mark] if mark >= 0 else None for mark in marks]
 
 
