@@ -13,7 +13,7 @@ from mkdocs.structure.files import File, Files
 import boltmod
 from boltmod.challenge import entry
 from boltmod.cost.published import PUBLISHED, Result, ranked
-from boltmod.cost.trained import TRAINED
+from boltmod.cost.trained import TRAINED, TWIN_CEILING
 from boltmod.evaluation.pareto import accuracy_over_score
 from boltmod.evaluation.plots import save
 
@@ -78,5 +78,5 @@ def picture(results: list[Result]) -> bytes:
     """Accuracy over score, a PNG."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "leaderboard.png"
-        save(accuracy_over_score(tuple(results)), path)
+        save(accuracy_over_score(tuple(results), ceiling=TWIN_CEILING), path)
         return path.read_bytes()

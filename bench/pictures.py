@@ -3,8 +3,8 @@
     python bench/pictures.py --run runs/demo --out docs/pictures
 
 `waterfall.png` is what `boltmod classify --picture` draws of the receiver tutorial's recording,
-`report.png` the head of a run's report, as Chromium shows it. (Accuracy against score is
-`docs/boltnet.png`, drawn by `bench/pareto.py`.) The last line has their sizes.
+`leaderboard.png` accuracy against score of all that is published and of boltmod's own networks,
+`report.png` the head of a run's report, as Chromium shows it. The last line has their sizes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         waterfall(folder, out / "waterfall.png")
+        boltmod(folder, "leaderboard", "--picture", "leaderboard.png")
+        smaller(folder / "leaderboard.png", out / "leaderboard.png", 1000)
         if arguments.run is not None:
             report(arguments.run.resolve() / "report.html", folder / "report.png")
             smaller(folder / "report.png", out / "report.png", 900)

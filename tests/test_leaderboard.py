@@ -10,7 +10,7 @@ from boltmod.cli.app import app
 from boltmod.cost import inference_cost
 from boltmod.cost.published import PUBLISHED, REAL_TEST_SPLIT, Result, pareto_front, ranked
 from boltmod.cost.score import score
-from boltmod.cost.trained import TRAINED
+from boltmod.cost.trained import TRAINED, TWIN_CEILING
 from boltmod.errors import DataFormatError
 from boltmod.evaluation.evaluate import evaluate
 from boltmod.evaluation.metrics import Evaluation
@@ -126,7 +126,10 @@ def test_the_picture_names_every_point(run_folder, tmp_path):
     figure = accuracy_over_score((*PUBLISHED, own_result(run_folder)))
     texts = {text.get_text() for text in figure.axes[0].texts}
     assert {result.name for result in PUBLISHED} <= texts
-    assert "mine (twin seed 0, 4 frames a cell)" in texts
+    assert "mine (twin seed 0)" in texts
+    drawn = accuracy_over_score(PUBLISHED + TRAINED, ceiling=TWIN_CEILING).axes[0]
+    texts = {text.get_text() for text in drawn.texts}
+    assert {"boltnet (twin 2)", "boltnet60 (twin 2)", "ceiling of the twin: 71.0%"} <= texts
     path = tmp_path / "pareto.png"
     assert run(run_folder, "--picture", path).exit_code == 0
     assert path.read_bytes().startswith(b"\x89PNG")

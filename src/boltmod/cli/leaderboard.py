@@ -69,7 +69,7 @@ def leaderboard(  # noqa: PLR0913 (the command's options)
     that nobody could know beforehand, and writes an entry file that this command takes.
     """
     from boltmod.cost.published import PUBLISHED, ranked
-    from boltmod.cost.trained import TRAINED
+    from boltmod.cost.trained import TRAINED, TWIN_CEILING
 
     given = entrants or []
     if given and str(given[0]) == _SUBMIT:
@@ -84,7 +84,7 @@ def leaderboard(  # noqa: PLR0913 (the command's options)
         from boltmod.files import refuse_existing
 
         refuse_existing(picture, force)
-        save(accuracy_over_score(results), picture)
+        save(accuracy_over_score(results + TRAINED, ceiling=TWIN_CEILING), picture)
         stderr.print(f"wrote {picture}", markup=False)
     order, trained = ranked(results), ranked(TRAINED)
 

@@ -22,3 +22,6 @@ TRAINED: tuple[Result, ...] = (
     ),
 )  # fmt: skip
 """By the name that `boltmod evaluate NAME` and `boltmod cost NAME` know; measured by these two."""
+
+TWIN_CEILING = 0.710
+"""The best accuracy that any classifier can have on twin 2: `boltmod ceiling --frames-per-cell 64`."""

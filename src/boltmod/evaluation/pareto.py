@@ -74,10 +74,11 @@ def accuracy_over_score(
     *,
     others: tuple[Result, ...] = (),
     title: str = "Published: real test split. Dotted: the 56 % asked for.",
+    ceiling: float | None = None,
 ) -> Figure:
     """Accuracy over score of all results, the front that no other beats as a line.
 
-    One's own runs are orange and named with the frames they were measured on; only published
+    One's own runs are orange and named with the data they were measured on; only published
     results, all measured on the real data, make up the front.
 
     Args:
@@ -85,6 +86,7 @@ def accuracy_over_score(
         others: More runs of one's own, faint and without names; with them, one's own results have
             a front of their own.
         title: What stands above.
+        ceiling: The best accuracy that is possible on the twin, drawn as a line.
     """
     figure, axes = blank(8.2, 4.6)
     published = tuple(result for result in results if not result.is_own)
@@ -102,6 +104,12 @@ def accuracy_over_score(
             s=34, color=colour, zorder=2, marker="D" if own else "o",
         )  # fmt: skip
     axes.axhline(100 * MINIMUM_ACCURACY, color=MUTED, linestyle=":", linewidth=1.2, zorder=0)
+    if ceiling is not None:
+        axes.axhline(100 * ceiling, color=MUTED, linestyle="--", linewidth=1.2, zorder=0)
+        axes.text(
+            0.01, 100 * ceiling, f"ceiling of the twin: {ceiling:.1%}", fontsize=7.5, color=INK,
+            transform=axes.get_yaxis_transform(), va="bottom",
+        )  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda score, _: f"{score:g}")
     axes.set_xlabel("score (VGG10 baseline = 1), cheaper to the left")
@@ -142,7 +150,8 @@ def _name_points(axes: Any, results: tuple[Result, ...], lines: list[list[Result
         for cheaper, dearer in pairwise(line):
             taken += _step_boxes(axes, cheaper, dearer)
     for result in ranked(results):
-        where = f" ({result.measured_on})" if result.is_own and result.measured_on else ""
+        frames = result.measured_on.partition(",")[0] if result.is_own else ""
+        where = f" ({frames})" if frames else ""
         label = f"{result.name}{where}"
         point = (result.score, 100 * result.accuracy)
         for dx, dy, horizontal, vertical in _PLACES:
