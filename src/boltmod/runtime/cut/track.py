@@ -27,6 +27,11 @@ _MOST_OUT_OF_ORDER = 256
 """Spans that one may have to be put before."""
 _SAME_CLOCK = 0.01
 """Symbol rates that differ by less are one, as a share of them."""
+_WITHOUT_CLOCK = 2
+"""Measurements that found no clock, after which one must be found twice: what has many is a voice or
+noise, in which one is seen now and then."""
+_SAME_PLACE = 0.02
+"""Carriers that differ by less are one, as a share of the symbol rate."""
 _SAME_CARRIER = 2 / 512
 """Lines nearer to each other are one, in cycles a sample."""
 
@@ -48,6 +53,11 @@ class Track:
     rate_hz: float
     spans: list[Span] = field(default_factory=list)
     done: int = 0
+    _n_without_clock: int = 0
+    _clock_seen_once: SymbolRate | None = None
+
+    def __post_init__(self) -> None:
+        self._n_without_clock = int(not _has_clock(self.measured))
 
     @property
     def symbol_rate(self) -> float:
@@ -126,13 +136,21 @@ class Track:
     def update(self, measured: Measured) -> None:
         """Take a new measurement, but for what is known better."""
         known = self.measured
-        if known.line is not None and known.line.is_sure:
+        if _has_clock(known) or self._is_doubtful(measured):
             measured = replace(measured, line=known.line, character=known.character)
         if measured.carrier is None and known.carrier is not None:
             measured = replace(measured, carrier=known.carrier, carrier_order=known.carrier_order)
         if known.detection.snr_db > measured.detection.snr_db:
             measured = replace(measured, detection=known.detection)
         self.measured = measured
+
+    def _is_doubtful(self, measured: Measured) -> bool:
+        """Whether it shows a clock where before there was none, and for the first time."""
+        if not _has_clock(measured):
+            self._n_without_clock += 1
+            return False
+        before, self._clock_seen_once = self._clock_seen_once, measured.line
+        return self._n_without_clock >= _WITHOUT_CLOCK and not _is_one_clock(before, measured.line)
 
 
 class Tracks:
@@ -217,11 +235,31 @@ class Tracks:
 
 
 def _is_same_sender(one: Measured, other: Measured) -> bool:
-    """Whether two packets are of one transmitter whose carrier moves: one clock, band on band."""
-    if one.line is None or other.line is None or not (one.line.is_sure and other.line.is_sure):
+    """Whether two are of one transmitter: one clock, and one carrier, or packets one after the other,
+    band on band, whose carrier moves."""
+    if not _is_one_clock(one.line, other.line):
         return False
+    if _is_one_carrier(one, other):
+        return True
     is_keyed = one.character.keying != "" and one.character.keying == other.character.keying
     is_on = one.detection.band.overlap(other.detection.band) > 0
-    rates = one.line.rate / other.line.rate
     at_once = any(a < d and c < b for a, b in one.detection.spans for c, d in other.detection.spans)
-    return is_keyed and is_on and abs(rates - 1) < _SAME_CLOCK and not at_once
+    return is_keyed and is_on and not at_once
+
+
+def _is_one_carrier(one: Measured, other: Measured) -> bool:
+    """Whether both are at one place, however wide their bands were found."""
+    if one.carrier is None or other.carrier is None or one.line is None:
+        return False
+    return abs(one.carrier - other.carrier) < _SAME_PLACE * one.line.rate
+
+
+def _has_clock(measured: Measured) -> bool:
+    """Whether its symbol rate is sure."""
+    return measured.line is not None and measured.line.is_sure
+
+
+def _is_one_clock(one: SymbolRate | None, other: SymbolRate | None) -> bool:
+    if one is None or other is None or not (one.is_sure and other.is_sure):
+        return False
+    return abs(one.rate / other.rate - 1) < _SAME_CLOCK
