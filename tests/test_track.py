@@ -1,4 +1,4 @@
-"""What is known of a signal from one piece of a recording to the next, on measurements made here."""
+"""What is known of a signal, from one piece of a recording to the next."""
 
 from dataclasses import replace
 

@@ -24,4 +24,4 @@ TRAINED: tuple[Result, ...] = (
 """By the name that `boltmod evaluate NAME` and `boltmod cost NAME` know; measured by these two."""
 
 TWIN_CEILING = 0.710
-"""The best accuracy that any classifier can have on twin 2: `boltmod ceiling --frames-per-cell 64`."""
+"""The best accuracy possible on twin 2, by `boltmod ceiling --frames-per-cell 64`."""

@@ -28,8 +28,8 @@ _MOST_OUT_OF_ORDER = 256
 _SAME_CLOCK = 0.01
 """Symbol rates that differ by less are one, as a share of them."""
 _WITHOUT_CLOCK = 2
-"""Measurements that found no clock, after which one must be found twice: what has many is a voice or
-noise, in which one is seen now and then."""
+"""Measurements that found no clock, after which one must be found twice: in a voice, and in noise,
+one is seen now and then."""
 _SAME_PLACE = 0.02
 """Carriers that differ by less are one, as a share of the symbol rate."""
 _SAME_CARRIER = 2 / 512
@@ -235,8 +235,10 @@ class Tracks:
 
 
 def _is_same_sender(one: Measured, other: Measured) -> bool:
-    """Whether two are of one transmitter: one clock, and one carrier, or packets one after the other,
-    band on band, whose carrier moves."""
+    """Whether two are of one transmitter: of one clock, and of one carrier.
+
+    Or packets one after the other, band on band, whose carrier moves.
+    """
     if not _is_one_clock(one.line, other.line):
         return False
     if _is_one_carrier(one, other):
