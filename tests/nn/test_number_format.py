@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 import torch
 from torch import nn
@@ -7,15 +5,7 @@ from torch import nn
 import boltmod
 from boltmod.nn import quantizers, registry
 from boltmod.nn.number_format import NumberFormat
-
-SMALL: dict[str, dict[str, Any]] = {
-    "aaronnet": {"filters": 3, "n_blocks": 1, "dense": [6]},
-    "bacalhaunet": {"channels": [4, 4], "kernel_sizes": [3, 3], "strides": [1, 1]},
-    "boltnet": {"channels": [4], "kernel_sizes": [3], "strides": [1], "max_pools": ["none"]},
-    "fieldnet": {"channels": [4], "kernel_sizes": [3], "strides": [4], "hidden_units": 6},
-    "imperial": {"channels": 4, "dense": 6},
-    "vgg10": {"channels": 4, "dense": [6]},
-}
+from small_networks import QUANTISED, SMALL
 
 
 def layers(network: nn.Module) -> list[nn.Module]:
@@ -29,7 +19,7 @@ def layers(network: nn.Module) -> list[nn.Module]:
     ]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", QUANTISED)
 def test_every_network_takes_learned_scales_of_powers_of_two(name: str) -> None:
     torch.manual_seed(1)
     how = {"power_of_two": True, "learned_weight_scales": True, "per_channel": True}
@@ -45,7 +35,7 @@ def test_every_network_takes_learned_scales_of_powers_of_two(name: str) -> None:
     assert network(torch.randn(2, 2, 1024)).shape == (2, len(network.config.classes))  # type: ignore[arg-type, union-attr]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", QUANTISED)
 def test_without_quantisers_the_format_is_floating_point(name: str) -> None:
     config = registry.parse(name, SMALL[name] | {"quantised": False, "power_of_two": True})
     assert config.numbers == NumberFormat()  # type: ignore[attr-defined]
