@@ -27,6 +27,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 .venv: $(VENV)/.installed
 
+# Named as gqrx names its recordings: of 100 MHz, 500,000 samples a second.
+BAND = demo/gqrx_20260101_120000_100000000_500000_fc.raw
+
 demo: $(VENV)/.installed
 	$(BIN)/boltmod run demo --out runs/demo
 	$(BIN)/boltmod data to-sigmf twin runs/demo/recording.sigmf-meta --snr 20 --seed 77 --rate 1MHz \
@@ -40,6 +43,11 @@ demo: $(VENV)/.installed
 	@echo
 	@echo "A recording of one frame of each of the 24 classes, as BoltNet labels it, and the truth:"
 	$(BIN)/boltmod classify runs/demo/recording.sigmf-meta --model boltnet --truth
+	@echo
+	@echo "Two seconds of a band with four signals, as a receiver records it, by the network for recordings:"
+	@$(BIN)/python -c 'from boltmod.serve.demonstration import demonstration; \
+		demonstration().samples[: 1 << 20].tofile("runs/$(BAND)")'
+	$(BIN)/boltmod classify runs/$(BAND) --picture runs/demo/band.png --force
 	@echo "Report: $(CURDIR)/runs/demo/report.html"
 
 hardware: $(VENV)/.installed
