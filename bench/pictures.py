@@ -69,7 +69,7 @@ def smaller(source: Path, target: Path, width: int) -> None:
         ratio = min(1.0, width / picture.width)
         size = (round(picture.width * ratio), round(picture.height * ratio))
         shrunk = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        shrunk.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+        shrunk.quantize(COLOURS, kmeans=2, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def parser() -> argparse.ArgumentParser:

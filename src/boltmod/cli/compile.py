@@ -34,7 +34,10 @@ class Part(StrEnum):
 
 def compile_model(  # noqa: PLR0913
     model: Annotated[
-        Path, typer.Argument(help="ONNX file, or a name: boltnet, boltnet60.", metavar="MODEL")
+        Path,
+        typer.Argument(
+            help="ONNX file, or a name: boltnet, boltnet60, bacalhaunet_v1.", metavar="MODEL"
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for what is written.")],
     target: Annotated[Target, typer.Option("--target", help="What to write.")] = Target.C,

@@ -34,8 +34,8 @@ def evaluate(  # noqa: PLR0913  one parameter an option
     model: Annotated[
         Path,
         typer.Argument(
-            help="The classifier: an ONNX file; field, boltnet or boltnet60; or likelihood, a "
-            "receiver without a network."
+            help="The classifier: an ONNX file; the name of one that comes along, as boltnet; "
+            "or likelihood, a receiver without a network."
         ),
     ],
     data: Annotated[
