@@ -69,6 +69,8 @@ class Waveform:
             name: What the network says.
             signal: The signal.
         """
+        if signal.evidence.voice_in:
+            return spoken(signal)
         by_clock = keyed(signal)
         if by_clock == "OOK" and self.n and self.opposite / self.n > _OPPOSITE:
             return "BPSK"  # shaped, its amplitude is zero between unlike symbols
@@ -108,6 +110,13 @@ def keyed(signal: Signal) -> str | None:
         index = 2 * evidence.frequency_deviation_hz / signal.symbol_rate_hz
         return f"{evidence.n_tones}FSK" if index > _MINIMUM_SHIFT else None
     return None
+
+
+def spoken(signal: Signal) -> str:
+    """What a voice is on: its carrier's frequency or amplitude, both sidebands, or one of them."""
+    if signal.evidence.voice_in == "frequency":
+        return "FM"
+    return {1: "AM-DSB-WC", 2: "AM-DSB-SC"}.get(signal.carrier_order, "AM-SSB-SC")
 
 
 def oppositeness(windows: Samples) -> NDArray[np.float64]:

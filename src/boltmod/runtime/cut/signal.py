@@ -106,6 +106,7 @@ class Evidence:
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_bare_carrier: Whether nothing changes in it.
         is_clocked: Whether the instants of its switching keep a clock.
+        voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
     """
 
     carrier: str = ""
@@ -120,6 +121,7 @@ class Evidence:
     envelope_variation: float = 0.0
     is_bare_carrier: bool = False
     is_clocked: bool = False
+    voice_in: str = ""
 
 
 @dataclass(frozen=True)

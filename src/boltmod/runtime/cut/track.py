@@ -107,6 +107,7 @@ class Track:
             character.envelope_variation,
             measured.is_bare,
             character.is_sure,
+            character.voice_in,
         )
 
     def add(self, span: Span) -> None:

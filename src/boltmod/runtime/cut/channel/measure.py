@@ -38,6 +38,7 @@ class Thresholds:
         sidebands_fill: Share of such a band that they fill (ratio), from which on they may be
             wider.
         slow: Samples over which a carrier's own phase and level stay as they are (count).
+        real: How improper a message on both sidebands is, at least (1 for a real one).
         line_share: Share of the power in one line (ratio) beside which there may be more.
         wider: Bandwidths that are looked at again around such a line (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
@@ -60,6 +61,7 @@ class Thresholds:
     sidebands: tuple[float, ...] = (4.0, 16.0, 64.0)
     sidebands_fill: float = 0.7
     slow: int = 256
+    real: float = 0.5
     line_share: float = 0.5
     wider: tuple[float, ...] = (4.0, 16.0)
     click: float = 6.0
@@ -94,6 +96,7 @@ class Character:
         low: Amplitude of the lower of two levels over the higher one's.
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_sure: Whether the switching instants keep a clock.
+        voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
     """
 
     keying: str = ""
@@ -103,6 +106,7 @@ class Character:
     low: float = 1.0
     envelope_variation: float = 0.0
     is_sure: bool = False
+    voice_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +168,8 @@ def measure(
         None if it is a click, or noise that a receiver's filter has shaped, and nobody knows
         better.
     """
+    if found.voice_in and not is_given:
+        return _of_voice(samples, start, found)
     box = found
     if found.band.width < THRESHOLDS.narrow and not is_given:
         found = _narrowed(samples, start, found)
@@ -215,6 +221,36 @@ def measure(
         is_bare,
         _spectrum(alone, rate, found),
     )
+
+
+def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
+    """A voice: it has no clock, and what of its powers has a line may be a tone of it."""
+    alone, rate = _alone(samples, start, found, 1.0)
+    seen = carrier.find(alone, found.band.width / rate)
+    if seen is not None and (seen.order == 4 or (seen.order == 2 and not _is_real(alone, seen))):
+        seen = None
+    place = _Place(None, 0, "the middle of the band")
+    if seen is not None:
+        place = _Place(seen.offset, seen.order, "a line of x" if seen.order == 1 else "a line of x²")
+    return Measured(
+        found,
+        None if place.offset is None else found.band.centre + place.offset * rate,
+        place.order,
+        None,
+        float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)) if len(alone) else 0.0,
+        place.told_by,
+        replace(_character(alone, rate, None, None), voice_in=found.voice_in),
+        spectrum=_spectrum(alone, rate, found),
+    )
+
+
+def _is_real(alone: Samples, seen: carrier.Carrier) -> bool:
+    """Whether both sides of a carrier bear the same, so that it is a real message around it."""
+    turn = np.exp(-2j * np.pi * seen.offset * np.arange(len(alone)))
+    n = len(alone) // THRESHOLDS.slow * THRESHOLDS.slow
+    blocks = (alone * turn)[:n].reshape(-1, THRESHOLDS.slow)
+    improper = np.abs((blocks**2).sum(axis=1)).sum()
+    return bool(improper > THRESHOLDS.real * (np.abs(blocks) ** 2).sum())
 
 
 def _place(
