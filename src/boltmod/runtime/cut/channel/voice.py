@@ -51,6 +51,7 @@ class Thresholds:
         around: The same, over the box (ratio).
         fills: A voice that fills more than that of it (ratio) may be wider.
         wider: How often twice as much is looked at, to the end of that (count).
+        above_hz: Noise above that is averaged out of the frequency (Hz).
         tones_below_hz: Tones that open a squelch are no higher (Hz).
         seconds: How much of it is looked at, at most (s).
         pause_s: A pause of a voice that is speaking, at most (s).
@@ -75,6 +76,7 @@ class Thresholds:
     around: float = 2.0
     fills: float = 0.6
     wider: int = 3
+    above_hz: float = 5000.0
     tones_below_hz: float = 300.0
     seconds: float = 4.0
     pause_s: float = 1.0
@@ -168,6 +170,10 @@ def _borne_by(frames: NDArray[np.complexfloating], rate_hz: float) -> str:
     if is_voice(np.abs(frames), rate_hz):
         return "amplitude"
     frequency = np.angle(frames[:, 1:] * frames[:, :-1].conj())
+    # The noise of a frequency grows with what it is at, and a voice does not.
+    frequency = ndimage.uniform_filter1d(
+        frequency, max(1, round(rate_hz / THRESHOLDS.above_hz)), axis=1
+    )
     # Tones below the voice, which open a squelch, are as even as a clock.
     n = max(3, round(rate_hz / THRESHOLDS.tones_below_hz))
     above = frequency - ndimage.uniform_filter1d(frequency, n, axis=1)
