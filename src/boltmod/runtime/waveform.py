@@ -71,6 +71,8 @@ class Waveform:
         """
         if signal.evidence.voice_in:
             return spoken(signal)
+        if signal.evidence.subcarrier_spacing_hz is not None:
+            return "OFDM"
         by_clock = keyed(signal)
         if by_clock == "OOK" and self.n and self.opposite / self.n > _OPPOSITE:
             return "BPSK"  # shaped, its amplitude is zero between unlike symbols

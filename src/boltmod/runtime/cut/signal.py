@@ -107,6 +107,8 @@ class Evidence:
         is_bare_carrier: Whether nothing changes in it.
         is_clocked: Whether the instants of its switching keep a clock.
         voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
+        subcarrier_spacing_hz: Of a multicarrier signal, by its cyclic prefix; None without.
+        multicarrier_symbol_rate_hz: Its symbols a second; None without.
     """
 
     carrier: str = ""
@@ -122,6 +124,8 @@ class Evidence:
     is_bare_carrier: bool = False
     is_clocked: bool = False
     voice_in: str = ""
+    subcarrier_spacing_hz: float | None = None
+    multicarrier_symbol_rate_hz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
-from boltmod.runtime.cut.channel import carrier, keying, symbol_rate
+from boltmod.runtime.cut.channel import carrier, keying, prefix, symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.keying import Keying
 from boltmod.runtime.cut.channel.noise import is_mostly_noise
+from boltmod.runtime.cut.channel.prefix import Prefix
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.spectra import welch
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
@@ -123,6 +124,7 @@ class Measured:
         character: How it is modulated.
         is_bare: Whether it is but a carrier, nothing changes in it.
         spectrum: Its power above the noise, (2, n): frequencies and power.
+        prefix: The symbols of a multicarrier signal, in samples; None if it has no cyclic prefix.
     """
 
     detection: Detection
@@ -134,6 +136,7 @@ class Measured:
     character: Character = field(default_factory=Character)
     is_bare: bool = False
     spectrum: Floats | None = field(default=None, repr=False, compare=False)
+    prefix: Prefix | None = None
 
     def share_within(self, centre: float, width: float) -> float | None:
         """Share of its power that lies in a band; None if it was not measured."""
@@ -202,7 +205,9 @@ def measure(
     if not is_given and not is_bare and _is_click(alone, bandwidth, rate):
         return None
     line = symbol_rate.estimate(alone, bandwidth, keyed)
-    if found.is_doubtful and not (line is not None and line.is_sure) and is_mostly_noise(alone):
+    is_sure = line is not None and line.is_sure
+    symbols = None if is_sure or keyed is not None else prefix.find(alone, bandwidth)
+    if symbols is None and _is_noise(alone, found, is_sure):
         return None
     place = _place(alone, bandwidth, keyed, line)
     offset = place.offset
@@ -220,7 +225,15 @@ def measure(
         _character(alone, rate, keyed, line),
         is_bare,
         _spectrum(alone, rate, found),
+        None if symbols is None else Prefix(symbols.useful / rate, symbols.period / rate),
     )
+
+
+def _is_noise(alone: Samples, found: Detection, is_sure: bool) -> bool:
+    """Whether what has no cyclic prefix is but noise that a receiver's filter has shaped."""
+    if np.isnan(found.snr_db):
+        return found.is_doubtful and (not is_sure or is_mostly_noise(alone))
+    return found.is_doubtful and not is_sure and is_mostly_noise(alone)
 
 
 def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:

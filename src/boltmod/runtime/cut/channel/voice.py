@@ -39,6 +39,9 @@ class Thresholds:
         frames: Loud frames, at least (count).
         periodic: Autocorrelation of a frame at its pitch, at least (1 for what repeats itself).
         share: Share of the loud frames that are periodic (ratio): the rest are hisses and edges.
+        beat_hz: What repeats itself so often (Hz), or less often, and above the highest pitch, has
+            none.
+        sooner: Its autocorrelation over that at the pitch, at least (ratio).
         same: Pitches that differ by less are one (ratio).
         steady: Share of the periodic frames that have one pitch, or a part of it, at most (ratio).
         loud: Power of a loud frame over the mean (ratio).
@@ -64,6 +67,8 @@ class Thresholds:
     frames: int = 8
     periodic: float = 0.5
     share: float = 0.4
+    beat_hz: float = 1500.0
+    sooner: float = 0.95
     same: float = 0.04
     steady: float = 0.6
     loud: float = 0.25
@@ -102,7 +107,9 @@ def gathered(
         found: What was found in it, the strongest first.
         rate_hz: Samples a second.
     """
-    left, whole = list(found), []
+    if rate_hz < THRESHOLDS.narrowest_hz:
+        return list(found)
+    left, whole = list(found), list[Detection]()
     while left:
         first = left.pop(0)
         parts = [first, *_near(first, left, rate_hz)]
@@ -140,7 +147,7 @@ def _voice(
     """The voice that these are parts of; None if there is none."""
     low, high = min(e.band.lower for e in parts), max(e.band.upper for e in parts)
     spans = _closed(sorted(s for e in parts for s in e.spans), round(THRESHOLDS.pause_s * rate_hz))
-    if (high - low) * rate_hz > THRESHOLDS.channel_hz or rate_hz < THRESHOLDS.narrowest_hz:
+    if (high - low) * rate_hz > THRESHOLDS.channel_hz:
         return None
     if sum(end - first for first, end in spans) < THRESHOLDS.frames * _n_frame(rate_hz) / 2:
         return None
@@ -234,8 +241,11 @@ def is_voice(frames: Floats, rate_hz: float) -> bool:
     own = np.maximum(_autocorrelation(window[np.newaxis]), 1e-3)
     alike = _autocorrelation(loud) / own
     lags = alike[:, low : high + 1].argmax(axis=1) + low
-    is_peak = (lags > low) & (lags < high)
-    periodic = is_peak & (alike[np.arange(len(loud)), lags] > THRESHOLDS.periodic)
+    height = alike[np.arange(len(loud)), lags]
+    # What repeats itself sooner as well has no pitch so low: the beat of two lines.
+    sooner = alike[:, int(rate_hz / THRESHOLDS.beat_hz) : low].max(axis=1, initial=0.0)
+    is_peak = (lags > low) & (lags < high) & (sooner < THRESHOLDS.sooner * height)
+    periodic = is_peak & (height > THRESHOLDS.periodic)
     if periodic.mean() < THRESHOLDS.share:
         return False
     pitch = rate_hz / lags[periodic]
