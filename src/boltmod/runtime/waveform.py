@@ -69,8 +69,8 @@ class Waveform:
             name: What the network says.
             signal: The signal.
         """
-        if signal.evidence.voice_in:
-            return spoken(signal)
+        if signal.evidence.message:
+            return analog(signal)
         if signal.evidence.subcarrier_spacing_hz is not None:
             return "OFDM"
         by_clock = keyed(signal)
@@ -114,9 +114,9 @@ def keyed(signal: Signal) -> str | None:
     return None
 
 
-def spoken(signal: Signal) -> str:
-    """What a voice is on: its carrier's frequency or amplitude, both sidebands, or one of them."""
-    if signal.evidence.voice_in == "frequency":
+def analog(signal: Signal) -> str:
+    """What a message is on: its carrier's frequency or amplitude, two sidebands, or one of them."""
+    if signal.evidence.message_in == "frequency":
         return "FM"
     return {1: "AM-DSB-WC", 2: "AM-DSB-SC"}.get(signal.carrier_order, "AM-SSB-SC")
 

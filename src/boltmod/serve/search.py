@@ -92,7 +92,7 @@ def search(question: Question) -> Findings:
         if any(each.covers(detection) for each in question.known):
             seen.append(detection)
             continue
-        new = measure(cleaned.samples, question.start, detection)
+        new = measure(cleaned.samples, question.start, detection, rate_hz=question.rate_hz)
         if new is not None:
             measured.append(new)
     return Findings(tuple(measured), tuple(seen), noise)

@@ -160,7 +160,9 @@ class Listener:
         found = gathered(samples, start, found, self._tracks.rate_hz)
         done = {track.number: track.done for track in self._tracks.known}
         for detection in self._tracks.wanted(found, (start, end)):
-            measured = measure(samples, start, detection, self._constraints.is_whole)
+            measured = measure(
+                samples, start, detection, self._constraints.is_whole, self._tracks.rate_hz
+            )
             if measured is not None and measured.is_bare and self._constraints.offset_hz is None:
                 self._tracks.note_carrier(measured)
                 continue

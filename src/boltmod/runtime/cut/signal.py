@@ -106,7 +106,8 @@ class Evidence:
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_bare_carrier: Whether nothing changes in it.
         is_clocked: Whether the instants of its switching keep a clock.
-        voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
+        message: What analog message it bears, in words; empty if none is known.
+        message_in: What bears it, `amplitude` or `frequency`.
         subcarrier_spacing_hz: Of a multicarrier signal, by its cyclic prefix; None without.
         multicarrier_symbol_rate_hz: Its symbols a second; None without.
     """
@@ -123,7 +124,8 @@ class Evidence:
     envelope_variation: float = 0.0
     is_bare_carrier: bool = False
     is_clocked: bool = False
-    voice_in: str = ""
+    message: str = ""
+    message_in: str = ""
     subcarrier_spacing_hz: float | None = None
     multicarrier_symbol_rate_hz: float | None = None
 

@@ -108,7 +108,8 @@ class Track:
             character.envelope_variation,
             measured.is_bare,
             character.is_sure,
-            character.voice_in,
+            character.message,
+            character.message_in,
             None if prefix is None else self.rate_hz / prefix.useful,
             None if prefix is None else self.rate_hz / prefix.period,
         )

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
-from boltmod.runtime.cut.channel import carrier, keying, prefix, symbol_rate
+from boltmod.runtime.cut.channel import analog, carrier, keying, prefix, symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.keying import Keying
 from boltmod.runtime.cut.channel.noise import is_mostly_noise
@@ -97,7 +97,8 @@ class Character:
         low: Amplitude of the lower of two levels over the higher one's.
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_sure: Whether the switching instants keep a clock.
-        voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
+        message: What analog message it bears, in words; empty if none is known.
+        message_in: What bears it, `amplitude` or `frequency`.
     """
 
     keying: str = ""
@@ -107,7 +108,8 @@ class Character:
     low: float = 1.0
     envelope_variation: float = 0.0
     is_sure: bool = False
-    voice_in: str = ""
+    message: str = ""
+    message_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,11 @@ class _Place:
 
 
 def measure(
-    samples: Samples, start: int, found: Detection, is_given: bool = False
+    samples: Samples,
+    start: int,
+    found: Detection,
+    is_given: bool = False,
+    rate_hz: float = 0.0,
 ) -> Measured | None:
     """Look closer at a signal.
 
@@ -166,6 +172,7 @@ def measure(
         start: Number of its first sample, which the spans count from.
         found: The signal.
         is_given: Whether somebody knows that it is there, and how wide.
+        rate_hz: Samples a second; 0 if that is not known.
 
     Returns:
         None if it is a click, or noise that a receiver's filter has shaped, and nobody knows
@@ -209,6 +216,11 @@ def measure(
     symbols = None if is_sure or keyed is not None else prefix.find(alone, bandwidth)
     if symbols is None and _is_noise(alone, found, is_sure):
         return None
+    message = ""
+    if keyed is None and not is_bare and symbols is None:
+        message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
+    if message:
+        line = None
     place = _place(alone, bandwidth, keyed, line)
     offset = place.offset
     middle = None if offset is None else found.band.centre + offset * rate
@@ -222,7 +234,11 @@ def measure(
         line,
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)),
         place.told_by,
-        _character(alone, rate, keyed, line),
+        replace(
+            _character(alone, rate, keyed, line),
+            message=message,
+            message_in="frequency" if message else "",
+        ),
         is_bare,
         _spectrum(alone, rate, found),
         None if symbols is None else Prefix(symbols.useful / rate, symbols.period / rate),
@@ -252,7 +268,9 @@ def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
         None,
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)) if len(alone) else 0.0,
         place.told_by,
-        replace(_character(alone, rate, None, None), voice_in=found.voice_in),
+        replace(
+            _character(alone, rate, None, None), message="a voice", message_in=found.voice_in
+        ),
         spectrum=_spectrum(alone, rate, found),
     )
 

@@ -176,15 +176,29 @@ def _borne_by(frames: NDArray[np.complexfloating], rate_hz: float) -> str:
     """What of a signal a voice is in: `amplitude`, `frequency`, or nothing of it."""
     if is_voice(np.abs(frames), rate_hz):
         return "amplitude"
-    frequency = np.angle(frames[:, 1:] * frames[:, :-1].conj())
+    return "frequency" if is_voice(_frequency(frames, rate_hz), rate_hz) else ""
+
+
+def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
+    """Whether a carrier's frequency is that of a voice.
+
+    Args:
+        samples: The carrier, around 0 Hz.
+        rate_hz: Samples a second.
+    """
+    frames = _frames(samples, rate_hz)
+    return len(frames) >= THRESHOLDS.frames and is_voice(_frequency(frames, rate_hz), rate_hz)
+
+
+def _frequency(frames: NDArray[np.complexfloating], rate_hz: float) -> Floats:
+    """The frequency over time, without the noise above a voice and the tones below."""
+    frequency = np.angle(frames[:, 1:] * frames[:, :-1].conj()).astype(np.float64)
     # The noise of a frequency grows with what it is at, and a voice does not.
-    frequency = ndimage.uniform_filter1d(
-        frequency, max(1, round(rate_hz / THRESHOLDS.above_hz)), axis=1
-    )
+    n = max(1, round(rate_hz / THRESHOLDS.above_hz))
+    frequency = ndimage.uniform_filter1d(frequency, n, axis=1)
     # Tones below the voice, which open a squelch, are as even as a clock.
     n = max(3, round(rate_hz / THRESHOLDS.tones_below_hz))
-    above = frequency - ndimage.uniform_filter1d(frequency, n, axis=1)
-    return "frequency" if is_voice(above, rate_hz) else ""
+    return np.asarray(frequency - ndimage.uniform_filter1d(frequency, n, axis=1), np.float64)
 
 
 def _closed(spans: list[Span], gap: int) -> list[Span]:
