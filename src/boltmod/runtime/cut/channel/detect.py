@@ -37,6 +37,7 @@ from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.gain import is_gain, is_raised, settled
 from boltmod.runtime.cut.channel.groups import grouped
 from boltmod.runtime.cut.channel.humps import apart, take_turns
+from boltmod.runtime.cut.channel.noise import is_mostly_noise
 from boltmod.runtime.cut.channel.spectrogram import spectrogram
 
 Floats = NDArray[np.float64]
@@ -206,6 +207,8 @@ def _fills_most(piece: Piece, rows: NDArray[np.intp], is_alone: bool) -> list[Fo
         bands = _bands(shape / np.sqrt(quietest * middle) * filled, 0.0)
         bands = [band for band in bands if band[1] - band[0] > THRESHOLDS.half_band * len(shape)]
     is_whole = not bands
+    if is_whole and symbols is None and is_mostly_noise(piece.samples):
+        return []
     found = []
     for low, high in bands or [(0, len(shape))]:
         excess = np.maximum(shape[low:high] - below, 0)

@@ -221,7 +221,7 @@ def measure(
         message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
     if message:
         line = None
-    place = _place(alone, bandwidth, keyed, line)
+    place = _mean_frequency(alone) if message else _place(alone, bandwidth, keyed, line)
     offset = place.offset
     middle = None if offset is None else found.band.centre + offset * rate
     line = None if line is None else replace(line, rate=line.rate * rate)
@@ -255,12 +255,10 @@ def _is_noise(alone: Samples, found: Detection, is_sure: bool) -> bool:
 def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
     """A voice: it has no clock, and what of its powers has a line may be a tone of it."""
     alone, rate = _alone(samples, start, found, 1.0)
-    seen = carrier.find(alone, found.band.width / rate)
-    if seen is not None and (seen.order == 4 or (seen.order == 2 and not _is_real(alone, seen))):
-        seen = None
-    place = _Place(None, 0, "the middle of the band")
-    if seen is not None:
-        place = _Place(seen.offset, seen.order, "a line of x" if seen.order == 1 else "a line of x²")
+    if found.voice_in == "frequency":
+        place = _mean_frequency(alone)
+    else:
+        place = _of_amplitude(alone, found.band.width / rate)
     return Measured(
         found,
         None if place.offset is None else found.band.centre + place.offset * rate,
@@ -273,6 +271,22 @@ def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
         ),
         spectrum=_spectrum(alone, rate, found),
     )
+
+
+def _mean_frequency(alone: Samples) -> _Place:
+    """Where a carrier is whose frequency bears sound: sound has no mean."""
+    turn = complex((alone[1:].astype(np.complex128) * alone[:-1].conj()).sum())
+    return _Place(float(np.angle(turn)) / (2 * np.pi), 0, "the mean of the frequency")
+
+
+def _of_amplitude(alone: Samples, bandwidth: float) -> _Place:
+    """Where the carrier of a voice is, if a line of its own, or of both sidebands, tells."""
+    seen = carrier.find(alone, bandwidth)
+    if seen is not None and seen.order == 1:
+        return _Place(seen.offset, 1, "a line of x")
+    if seen is not None and seen.order == 2 and _is_real(alone, seen):
+        return _Place(seen.offset, 2, "a line of x²")
+    return _Place(None, 0, "the middle of the band")
 
 
 def _is_real(alone: Samples, seen: carrier.Carrier) -> bool:

@@ -38,7 +38,9 @@ class Thresholds:
         steps: Frames that a frame overlaps with (count).
         frames: Loud frames, at least (count).
         periodic: Autocorrelation of a frame at its pitch, at least (1 for what repeats itself).
-        share: Share of the loud frames that are periodic (ratio): the rest are hisses and edges.
+        share: Share of the loud frames that are periodic, at least (ratio): the rest are hisses and
+            edges. Of noise and of clocks it is 0 to 0.05.
+        pitches: Periodic frames, at least (count).
         beat_hz: What repeats itself so often (Hz), or less often, and above the highest pitch, has
             none.
         sooner: Its autocorrelation over that at the pitch, at least (ratio).
@@ -54,6 +56,7 @@ class Thresholds:
         around: The same, over the box (ratio).
         fills: A voice that fills more than that of it (ratio) may be wider.
         wider: How often twice as much is looked at, to the end of that (count).
+        even: Deviation of an amplitude over its mean, at most (ratio), that may be all noise.
         above_hz: Noise above that is averaged out of the frequency (Hz).
         tones_below_hz: Tones that open a squelch are no higher (Hz).
         seconds: How much of it is looked at, at most (s).
@@ -66,11 +69,12 @@ class Thresholds:
     steps: int = 2
     frames: int = 8
     periodic: float = 0.5
-    share: float = 0.4
+    share: float = 0.25
+    pitches: int = 4
     beat_hz: float = 1500.0
     sooner: float = 0.95
     same: float = 0.04
-    steady: float = 0.6
+    steady: float = 0.8
     loud: float = 0.25
     quiet: float = 0.15
     quiet_bins: float = 0.25
@@ -81,6 +85,7 @@ class Thresholds:
     around: float = 2.0
     fills: float = 0.6
     wider: int = 3
+    even: float = 0.4
     above_hz: float = 5000.0
     tones_below_hz: float = 300.0
     seconds: float = 4.0
@@ -156,7 +161,8 @@ def _voice(
     band, borne_by = Band((low + high) / 2, min(1.0, width)), ""
     for _ in range(THRESHOLDS.wider):
         frames = _frames(_around(samples, moved, band, rate_hz), band.width * rate_hz)
-        borne_by = borne_by or _borne_by(frames, band.width * rate_hz)
+        # A slice of what is spread over frequency goes up and down as it passes.
+        borne_by = _borne_by(frames, band.width * rate_hz) or borne_by
         if not borne_by:
             return None
         own, snr_db = _occupied(frames, band, borne_by)
@@ -174,9 +180,13 @@ def _n_frame(rate_hz: float) -> int:
 
 def _borne_by(frames: NDArray[np.complexfloating], rate_hz: float) -> str:
     """What of a signal a voice is in: `amplitude`, `frequency`, or nothing of it."""
-    if is_voice(np.abs(frames), rate_hz):
+    amplitude = np.abs(frames)
+    is_even = amplitude.std() < THRESHOLDS.even * amplitude.mean()
+    if not is_even and is_voice(amplitude, rate_hz):
         return "amplitude"
-    return "frequency" if is_voice(_frequency(frames, rate_hz), rate_hz) else ""
+    if is_voice(_frequency(frames, rate_hz), rate_hz):
+        return "frequency"
+    return "amplitude" if is_even and is_voice(amplitude, rate_hz) else ""
 
 
 def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
@@ -260,7 +270,7 @@ def is_voice(frames: Floats, rate_hz: float) -> bool:
     sooner = alike[:, int(rate_hz / THRESHOLDS.beat_hz) : low].max(axis=1, initial=0.0)
     is_peak = (lags > low) & (lags < high) & (sooner < THRESHOLDS.sooner * height)
     periodic = is_peak & (height > THRESHOLDS.periodic)
-    if periodic.mean() < THRESHOLDS.share:
+    if periodic.sum() < max(THRESHOLDS.pitches, THRESHOLDS.share * len(loud)):
         return False
     pitch = rate_hz / lags[periodic]
     ratio = pitch / np.median(pitch)
