@@ -219,6 +219,8 @@ def measure(
     message = ""
     if keyed is None and not is_bare and symbols is None:
         message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
+    if message == "a voice" and is_sure:
+        message = ""
     if message:
         line = None
     place = _mean_frequency(alone) if message else _place(alone, bandwidth, keyed, line)

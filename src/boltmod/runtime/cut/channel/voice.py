@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band, occupied
+from boltmod.runtime.cut.channel import symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.spectra import fast_length, hann, mean_quantile
 
@@ -160,7 +161,8 @@ def _voice(
     width = THRESHOLDS.around * max(high - low, THRESHOLDS.narrowest_hz / 2 / rate_hz)
     band, borne_by = Band((low + high) / 2, min(1.0, width)), ""
     for _ in range(THRESHOLDS.wider):
-        frames = _frames(_around(samples, moved, band, rate_hz), band.width * rate_hz)
+        wave = _around(samples, moved, band, rate_hz)
+        frames = _frames(wave, band.width * rate_hz)
         # A slice of what is spread over frequency goes up and down as it passes.
         borne_by = _borne_by(frames, band.width * rate_hz) or borne_by
         if not borne_by:
@@ -169,9 +171,17 @@ def _voice(
         if own.width < THRESHOLDS.fills * band.width or band.width == 1:
             break
         band = Band(band.centre, min(1.0, 2 * band.width))
+    if _is_clocked(wave, own.width / band.width):
+        return None
     return replace(
         parts[0], band=own, spans=tuple(spans), snr_db=snr_db, clear=(), voice_in=borne_by
     )
+
+
+def _is_clocked(wave: NDArray[np.complexfloating], bandwidth: float) -> bool:
+    """Whether symbols keep a clock: what they idle with repeats itself as a vowel does."""
+    line = symbol_rate.estimate(wave.astype(np.complex64), bandwidth)
+    return line is not None and line.is_sure
 
 
 def _n_frame(rate_hz: float) -> int:
@@ -196,6 +206,8 @@ def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
         samples: The carrier, around 0 Hz.
         rate_hz: Samples a second.
     """
+    if rate_hz < THRESHOLDS.narrowest_hz:
+        return False
     frames = _frames(samples, rate_hz)
     return len(frames) >= THRESHOLDS.frames and is_voice(_frequency(frames, rate_hz), rate_hz)
 
