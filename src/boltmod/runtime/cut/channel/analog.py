@@ -93,7 +93,9 @@ def _has_pilot(power: Floats, step_hz: float) -> bool:
         return False
     away = np.abs(np.arange(len(power)) * step_hz - THRESHOLDS.pilot_hz)
     own = away <= max(THRESHOLDS.pilot_off_hz, step_hz)
-    beside = (away < THRESHOLDS.pilot_beside_hz) & (away > 4 * max(THRESHOLDS.pilot_off_hz, step_hz))
+    beside = (away < THRESHOLDS.pilot_beside_hz) & (
+        away > 4 * max(THRESHOLDS.pilot_off_hz, step_hz)
+    )
     if not beside.any():
         return False
     return bool(power[own].max() > THRESHOLDS.pilot * np.median(power[beside]))

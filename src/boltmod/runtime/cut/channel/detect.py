@@ -152,9 +152,7 @@ def _continuous(piece: Piece, boxes: list[Box]) -> list[Found]:
     return found
 
 
-def _stands_out(
-    piece: Piece, rows: NDArray[np.intp], band: Bins, floor: float
-) -> list[Found]:
+def _stands_out(piece: Piece, rows: NDArray[np.intp], band: Bins, floor: float) -> list[Found]:
     """The signals in a band that stands out of a floor."""
     low, high = band
     shape = piece.noise.shape

@@ -268,9 +268,7 @@ def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
         None,
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)) if len(alone) else 0.0,
         place.told_by,
-        replace(
-            _character(alone, rate, None, None), message="a voice", message_in=found.voice_in
-        ),
+        replace(_character(alone, rate, None, None), message="a voice", message_in=found.voice_in),
         spectrum=_spectrum(alone, rate, found),
     )
 
