@@ -41,6 +41,7 @@ class Thresholds:
         periodic: Autocorrelation of a frame at its pitch, at least (1 for what repeats itself).
         share: Share of the loud frames that are periodic, at least (ratio): the rest are hisses and
             edges. Of noise and of clocks it is 0 to 0.05.
+        certain: The same, from which on no clock speaks against it: a voice's tones may seem one.
         pitches: Periodic frames, at least (count).
         beat_hz: What repeats itself so often (Hz), or less often, and above the highest pitch, has
             none.
@@ -58,6 +59,7 @@ class Thresholds:
         fills: A voice that fills more than that of it (ratio) may be wider.
         wider: How often twice as much is looked at, to the end of that (count).
         even: Deviation of an amplitude over its mean, at most (ratio), that may be all noise.
+        keyed: Share of the power in one line (ratio) that makes it a keyed carrier's.
         above_hz: Noise above that is averaged out of the frequency (Hz).
         tones_below_hz: Tones that open a squelch are no higher (Hz).
         seconds: How much of it is looked at, at most (s).
@@ -71,6 +73,7 @@ class Thresholds:
     frames: int = 8
     periodic: float = 0.5
     share: float = 0.25
+    certain: float = 0.5
     pitches: int = 4
     beat_hz: float = 1500.0
     sooner: float = 0.95
@@ -86,6 +89,7 @@ class Thresholds:
     around: float = 2.0
     fills: float = 0.6
     wider: int = 3
+    keyed: float = 0.5
     even: float = 0.4
     above_hz: float = 5000.0
     tones_below_hz: float = 300.0
@@ -159,19 +163,25 @@ def _voice(
         return None
     moved = [(a - start, b - start) for a, b in spans]
     width = THRESHOLDS.around * max(high - low, THRESHOLDS.narrowest_hz / 2 / rate_hz)
-    band, borne_by = Band((low + high) / 2, min(1.0, width)), ""
+    band, borne_by, share = Band((low + high) / 2, min(1.0, width)), "", 0.0
     for _ in range(THRESHOLDS.wider):
         wave = _around(samples, moved, band, rate_hz)
         frames = _frames(wave, band.width * rate_hz)
         # A slice of what is spread over frequency goes up and down as it passes.
-        borne_by = _borne_by(frames, band.width * rate_hz) or borne_by
+        seen = _borne_by(frames, band.width * rate_hz)
+        borne_by, share = seen if seen[0] else (borne_by, share)
         if not borne_by:
             return None
         own, snr_db = _occupied(frames, band, borne_by)
         if own.width < THRESHOLDS.fills * band.width or band.width == 1:
             break
         band = Band(band.centre, min(1.0, 2 * band.width))
-    if _is_clocked(wave, own.width / band.width):
+    widest_hz = THRESHOLDS.widest_hz if borne_by == "amplitude" else THRESHOLDS.channel_hz
+    if own.width * rate_hz > widest_hz:
+        return None
+    if share < THRESHOLDS.certain and _is_clocked(wave, own.width / band.width):
+        return None
+    if borne_by == "amplitude" and _is_keyed(frames):
         return None
     return replace(
         parts[0], band=own, spans=tuple(spans), snr_db=snr_db, clear=(), voice_in=borne_by
@@ -184,19 +194,34 @@ def _is_clocked(wave: NDArray[np.complexfloating], bandwidth: float) -> bool:
     return line is not None and line.is_sure
 
 
+def _is_keyed(frames: NDArray[np.complexfloating]) -> bool:
+    """Whether most of it is in one line that comes and goes: a carrier that is switched.
+
+    That of an amplitude modulation stays in the pauses, and the tones of a voice go up and down.
+    """
+    power = np.abs(np.fft.fft(frames * hann(frames.shape[1]), axis=1)) ** 2
+    mean = power.mean(axis=0)
+    line = int(mean.argmax())
+    near = np.arange(-_SMOOTH, _SMOOTH + 1) + line
+    share = float(np.take(mean, near, mode="wrap").sum() / mean.sum())
+    is_steady = np.quantile(power[:, line], THRESHOLDS.quiet) > mean[line] / 2
+    return share > THRESHOLDS.keyed and not is_steady
+
+
 def _n_frame(rate_hz: float) -> int:
     return round(THRESHOLDS.frame_s * rate_hz)
 
 
-def _borne_by(frames: NDArray[np.complexfloating], rate_hz: float) -> str:
-    """What of a signal a voice is in: `amplitude`, `frequency`, or nothing of it."""
+def _borne_by(frames: NDArray[np.complexfloating], rate_hz: float) -> tuple[str, float]:
+    """What of a signal a voice is in, `amplitude` or `frequency`, and how much of it is spoken."""
     amplitude = np.abs(frames)
-    is_even = amplitude.std() < THRESHOLDS.even * amplitude.mean()
-    if not is_even and is_voice(amplitude, rate_hz):
-        return "amplitude"
-    if is_voice(_frequency(frames, rate_hz), rate_hz):
-        return "frequency"
-    return "amplitude" if is_even and is_voice(amplitude, rate_hz) else ""
+    in_amplitude = spoken_share(amplitude, rate_hz)
+    if in_amplitude and amplitude.std() > THRESHOLDS.even * amplitude.mean():
+        return "amplitude", in_amplitude
+    in_frequency = spoken_share(_frequency(frames, rate_hz), rate_hz)
+    if in_frequency:
+        return "frequency", in_frequency
+    return ("amplitude", in_amplitude) if in_amplitude else ("", 0.0)
 
 
 def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
@@ -209,7 +234,9 @@ def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
     if rate_hz < THRESHOLDS.narrowest_hz:
         return False
     frames = _frames(samples, rate_hz)
-    return len(frames) >= THRESHOLDS.frames and is_voice(_frequency(frames, rate_hz), rate_hz)
+    return len(frames) >= THRESHOLDS.frames and spoken_share(
+        _frequency(frames, rate_hz), rate_hz
+    ) > 0
 
 
 def _frequency(frames: NDArray[np.complexfloating], rate_hz: float) -> Floats:
@@ -259,8 +286,10 @@ def _frames(wave: NDArray[np.complexfloating], rate_hz: float) -> NDArray[np.com
     return np.lib.stride_tricks.sliding_window_view(wave, n)[:: n // THRESHOLDS.steps]
 
 
-def is_voice(frames: Floats, rate_hz: float) -> bool:
-    """Whether most loud frames of a message have a pitch, and not all of them the same.
+def spoken_share(frames: Floats, rate_hz: float) -> float:
+    """Share of the loud frames of a message that have a pitch; 0 if it is none of a voice.
+
+    Of a clock all have the same, of noise hardly any has one.
 
     Args:
         frames: What the message is borne by, (n, time).
@@ -273,7 +302,7 @@ def is_voice(frames: Floats, rate_hz: float) -> bool:
     loud = varying[power > THRESHOLDS.loud * power.mean()]
     low, high = int(rate_hz / THRESHOLDS.highest_hz), int(rate_hz / THRESHOLDS.lowest_hz)
     if len(loud) < THRESHOLDS.frames or not 2 < low < high < n:
-        return False
+        return 0.0
     own = np.maximum(_autocorrelation(window[np.newaxis]), 1e-3)
     alike = _autocorrelation(loud) / own
     lags = alike[:, low : high + 1].argmax(axis=1) + low
@@ -283,11 +312,12 @@ def is_voice(frames: Floats, rate_hz: float) -> bool:
     is_peak = (lags > low) & (lags < high) & (sooner < THRESHOLDS.sooner * height)
     periodic = is_peak & (height > THRESHOLDS.periodic)
     if periodic.sum() < max(THRESHOLDS.pitches, THRESHOLDS.share * len(loud)):
-        return False
+        return 0.0
     pitch = rate_hz / lags[periodic]
     ratio = pitch / np.median(pitch)
     away = np.abs(ratio[:, np.newaxis] / np.array(_FRACTIONS) - 1).min(axis=1)
-    return bool((away < THRESHOLDS.same).mean() < THRESHOLDS.steady)
+    is_gliding = (away < THRESHOLDS.same).mean() < THRESHOLDS.steady
+    return float(periodic.mean()) if is_gliding else 0.0
 
 
 def _autocorrelation(frames: Floats) -> Floats:
