@@ -21,6 +21,7 @@ from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.envelope import joined
 from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.voice import gathered
@@ -88,6 +89,7 @@ def search(question: Question) -> Findings:
     found, noise = look(cleaned, question.noise)
     measured, seen = [], []
     found = [_moved(each, question.start) for each in found]
+    found = joined(cleaned.samples, question.start, found)
     for detection in gathered(cleaned.samples, question.start, found, question.rate_hz):
         if any(each.covers(detection) for each in question.known):
             seen.append(detection)

@@ -22,6 +22,7 @@ from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.channel.carrier import steadied
 from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.envelope import joined
 from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
@@ -157,6 +158,7 @@ class Listener:
         samples = cleaned.samples
         found, self._noise = look(cleaned, self._noise)
         found = [_moved(each, start) for each in found]
+        found = joined(samples, start, found)
         found = gathered(samples, start, found, self._tracks.rate_hz)
         done = {track.number: track.done for track in self._tracks.known}
         for detection in self._tracks.wanted(found, (start, end)):

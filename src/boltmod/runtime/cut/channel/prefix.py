@@ -102,4 +102,7 @@ def _period(product: NDArray[np.complexfloating], lag: int) -> float | None:
     best = int(own.argmax())
     if own[best] < max(THRESHOLDS.line * level, THRESHOLDS.of_mean * spectrum[0]):
         return None
-    return n / (first + best)
+    below, peak, above = np.log(np.maximum(spectrum[first + best - 1 : first + best + 2], 1e-300))
+    bend = below - 2 * peak + above
+    shift = 0.5 * (below - above) / bend if bend < 0 else 0.0
+    return float(n / (first + best + np.clip(shift, -0.5, 0.5)))

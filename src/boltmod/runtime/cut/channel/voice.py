@@ -63,6 +63,7 @@ class Thresholds:
         above_hz: Noise above that is averaged out of the frequency (Hz).
         tones_below_hz: Tones that open a squelch are no higher (Hz).
         seconds: How much of it is looked at, at most (s).
+        brief: Share of a voice's time (ratio) that an edge of its band is loud for.
         pause_s: A pause of a voice that is speaking, at most (s).
     """
 
@@ -94,6 +95,7 @@ class Thresholds:
     above_hz: float = 5000.0
     tones_below_hz: float = 300.0
     seconds: float = 4.0
+    brief: float = 0.25
     pause_s: float = 1.0
 
 
@@ -147,8 +149,18 @@ def _near(first: Detection, others: Sequence[Detection], rate_hz: float) -> list
 
 
 def _is_within(part: Detection, voice: Detection) -> bool:
-    at_once = any(a < d and c < b for a, b in part.spans for c, d in voice.spans)
-    return at_once and part.band.overlap(voice.band) > part.band.width / 2
+    """Whether something weaker is a part of a voice: most of it in its band, or briefly beside."""
+    if not any(a < d and c < b for a, b in part.spans for c, d in voice.spans):
+        return False
+    common = part.band.overlap(voice.band)
+    is_brief = _time_on(part) < THRESHOLDS.brief * _time_on(voice)
+    # A frequency goes farther than where it is for 99 % of the time.
+    is_swept = voice.voice_in == "frequency" and common > 0
+    return is_swept or common > part.band.width / 2 or (common > -part.band.width / 2 and is_brief)
+
+
+def _time_on(detection: Detection) -> int:
+    return sum(end - first for first, end in detection.spans)
 
 
 def _voice(
@@ -234,9 +246,9 @@ def is_on_frequency(samples: Samples, rate_hz: float) -> bool:
     if rate_hz < THRESHOLDS.narrowest_hz:
         return False
     frames = _frames(samples, rate_hz)
-    return len(frames) >= THRESHOLDS.frames and spoken_share(
-        _frequency(frames, rate_hz), rate_hz
-    ) > 0
+    return (
+        len(frames) >= THRESHOLDS.frames and spoken_share(_frequency(frames, rate_hz), rate_hz) > 0
+    )
 
 
 def _frequency(frames: NDArray[np.complexfloating], rate_hz: float) -> Floats:
