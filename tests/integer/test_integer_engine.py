@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from boltmod.errors import ConfigError, ToolNotFoundError, UnsupportedOperatorError
+from boltmod.integer import build as build_module
 from boltmod.integer.build import build
 from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.engine import engine as engine_module
-from boltmod.integer.engine.engine import Engine
+from boltmod.integer.engine.engine import Engine, of_model, prepare
 from boltmod.integer.engine.estimate import Staircase, by_floats
+from boltmod.integer.engine.prepared import keep, kept
 from boltmod.integer.engine.tables import KINDS, tables
 from boltmod.integer.execute import execute
 from boltmod.model import onnx_file
@@ -226,3 +228,38 @@ def test_a_library_depends_on_the_headers_too() -> None:
     assert all(path.read_text(encoding="utf-8") in ENGINE.facts() for path in headers)
     shared = (Path(compiling.__file__).parent / "widths.h").read_text(encoding="utf-8")
     assert all(shared in kernel.facts() for kernel in compiling.KERNELS)
+
+
+@needs_compiler
+def test_what_was_worked_out_of_a_model_is_kept(tmp_path, monkeypatch):
+    library.load(ENGINE)  # its own library is another matter
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = model_of("boltnet")
+    frames = np.random.default_rng(5).standard_normal((3, 2, 1024)).astype(np.float32)
+    first = of_model(model).scores(frames)
+    (path,) = (tmp_path / "boltmod" / "engine").glob("*.npz")
+    with monkeypatch.context() as patch:
+        patch.setattr(build_module, "build", None)  # not asked again
+        assert (of_model(model).scores(frames) == first).all()
+    path.write_bytes(path.read_bytes()[:1000])  # a disk was full
+    assert (of_model(model).scores(frames) == first).all()
+    assert path.stat().st_size > 1000
+
+
+@needs_compiler
+def test_sixteen_models_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = prepare(build(model_of("boltnet")), library.load(ENGINE).chosen())
+    for number in range(20):
+        keep(str(number).encode(), "any", made)
+    assert len(list((tmp_path / "boltmod" / "engine").iterdir())) == 16
+    assert kept(b"19", "any") is not None
+
+
+@needs_compiler
+def test_where_nothing_can_be_kept_a_model_runs_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "boltmod").write_text("a file, where a folder should be")
+    library.load(ENGINE)  # its own library is another matter
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    frames = np.zeros((1, 2, 1024), np.float32)
+    assert of_model(model_of("boltnet")).scores(frames).shape == (1, 24)

@@ -8,7 +8,7 @@ from scipy import signal as sp
 
 import boltmod
 from boltmod.runtime.cut.signal import Evidence, Signal
-from boltmod.runtime.waveform import Waveform, level_spread, likeness, oppositeness
+from boltmod.runtime.waveform import Waveform, depth, level_spread, likeness, oppositeness
 
 RATE_HZ = 48_000.0
 
@@ -116,3 +116,21 @@ def test_two_levels_of_one_window_are_not_believed() -> None:
     waveform.add(levels.astype(np.complex64))
     waveform.add(levels.astype(np.complex64))
     assert waveform.told("AM-SSB-SC", seen()) == "OOK"
+
+
+@pytest.mark.parametrize("snr_db", [3.0, 10.0])
+def test_a_weak_carrier_s_depth_tells_its_keying(snr_db: float) -> None:
+    rng = np.random.default_rng(21)
+    n, sigma = 40 * 1024, 10 ** (-snr_db / 20) / np.sqrt(2)
+    noise = sigma * (rng.standard_normal((n, 2)) @ [1, 1j])
+    on_off = np.repeat(rng.integers(0, 2, n // 8), 8)
+    four = np.repeat(rng.integers(0, 4, n // 8), 8)
+    turn = np.exp(1j * (0.7 + 0.001 * np.arange(n)))
+    found = []
+    for envelope in (on_off, four, 1 + 0.9 * voice(n, 3), np.ones(n)):
+        wave = envelope / np.sqrt(np.mean(envelope**2)) * turn + noise
+        varying, steady = depth(wave.astype(np.complex64).reshape(-1, 1024))
+        found.append(varying / steady)
+    assert found[0] == pytest.approx(1, abs=0.2)
+    assert found[0] > 0.65 > found[1]
+    assert max(found[2:]) < 0.2

@@ -93,7 +93,7 @@ def load(kernel: Kernel) -> Library:
 def _compiled(kernel: Kernel) -> Path:
     key = hashlib.sha256(kernel.facts().encode()).hexdigest()[:16]
     name = kernel.name.replace(" ", "-")
-    path = _cache() / f"{name}-{key}{compiling.SUFFIX}"
+    path = cache_folder() / f"{name}-{key}{compiling.SUFFIX}"
     if not path.exists():
         try:
             compiling.compile_library(kernel, path)
@@ -106,7 +106,7 @@ def _compiled(kernel: Kernel) -> Path:
     return path
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """The user's own cache folder, which no other can write to."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = root / "boltmod"

@@ -7,8 +7,7 @@ from enum import StrEnum
 from functools import cache
 
 from boltmod.errors import ConfigError, ToolNotFoundError, UnsupportedOperatorError
-from boltmod.integer.build import build
-from boltmod.integer.engine.engine import Engine
+from boltmod.integer.engine.engine import Engine, of_model
 from boltmod.model.onnx_file import Model
 
 _log = logging.getLogger("boltmod")
@@ -51,7 +50,7 @@ def integer_engine(model: Model, name: str) -> Engine | None:
     if name == EngineName.ONNXRUNTIME:
         return None
     try:
-        return Engine(build(model))
+        return of_model(model)
     except UnsupportedOperatorError:
         if name == EngineName.INTEGER:
             raise

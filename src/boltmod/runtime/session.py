@@ -144,7 +144,7 @@ class Classifier:
 
     def _run(self, batch: Floats) -> Floats:
         if self._integer is not None:
-            scale = float(self._integer.program.scale)
+            scale = self._integer.prepared.scale
             return np.asarray(self._integer.scores(batch) * scale, np.float32)
         outputs: list[Any] = self._session.run(None, {self.model.input_name: batch})
         return np.asarray(outputs[0], np.float32)

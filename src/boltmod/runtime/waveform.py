@@ -41,6 +41,13 @@ binary phase-shift keying, 0 for a carrier that is keyed."""
 _MANY = 3
 """Windows from which two levels are believed where nothing keeps a clock: a voice may stay near two
 of its levels for as long as one."""
+_DEEP = 0.65
+"""Variance of an amplitude at its carrier's phase over the square of its mean, from which on it is
+keyed: 1 if it is on for half of the time, 0.55 for four equal levels from zero up, 0.5 for all that
+a sine can do, and 0.1 or less for a voice."""
+_KEYED_WEAKLY = ("unknown", "noise", "4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC",
+                 "AM-DSB-SC", "AFSK")  # fmt: skip
+"""What a network takes a keyed carrier for that is little above the noise."""
 _DOUBTED = ("4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC", "AM-DSB-SC", "carrier")
 """What a network takes a message on both sidebands for: many levels, one sideband (of which
 RadioML's own have two), or, where the depth is small, nothing but the carrier."""
@@ -54,6 +61,8 @@ class Waveform:
     alike: float = 0.0
     spread: float = 0.0
     opposite: float = 0.0
+    varying: float = 0.0
+    steady: float = 0.0
 
     def add(self, windows: Samples) -> None:
         """Look at windows, (n, 1024) complex64, the carrier at 0 if there is one."""
@@ -61,6 +70,9 @@ class Waveform:
         self.alike += float(likeness(windows).sum())
         self.spread += float(level_spread(windows).sum())
         self.opposite += float(oppositeness(windows).sum())
+        varying, steady = depth(windows)
+        self.varying += varying
+        self.steady += steady
 
     def told(self, name: str | None, signal: Signal) -> str | None:
         """The class that the signal itself shows, where it contradicts what a network says.
@@ -69,6 +81,10 @@ class Waveform:
             name: What the network says.
             signal: The signal.
         """
+        if signal.evidence.message:
+            return analog(signal)
+        if signal.evidence.subcarrier_spacing_hz is not None:
+            return "OFDM"
         by_clock = keyed(signal)
         if by_clock == "OOK" and self.n and self.opposite / self.n > _OPPOSITE:
             return "BPSK"  # shaped, its amplitude is zero between unlike symbols
@@ -78,6 +94,9 @@ class Waveform:
         evidence = signal.evidence
         if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
             return "BPSK"
+        is_deep = self.varying > _DEEP * self.steady
+        if signal.carrier_order == 1 and is_deep and name in _KEYED_WEAKLY:
+            return "OOK"
         if not self.n or signal.snr_db is None or signal.snr_db < _CLEAR_DB:
             return None
         is_two = self.spread / self.n < _TWO_LEVELS
@@ -110,6 +129,13 @@ def keyed(signal: Signal) -> str | None:
     return None
 
 
+def analog(signal: Signal) -> str:
+    """What a message is on: its carrier's frequency or amplitude, two sidebands, or one of them."""
+    if signal.evidence.message_in == "frequency":
+        return "FM"
+    return {1: "AM-DSB-WC", 2: "AM-DSB-SC"}.get(signal.carrier_order, "AM-SSB-SC")
+
+
 def oppositeness(windows: Samples) -> NDArray[np.float64]:
     """How much of the loud samples' power lies on one axis and cancels in the mean, 0 to 1, (n,).
 
@@ -125,6 +151,23 @@ def oppositeness(windows: Samples) -> NDArray[np.float64]:
     on_axis = np.abs((loud**2).sum(2)) / whole
     in_mean = np.abs(loud.sum(2)) ** 2 / (n_loud * whole)
     return np.asarray((on_axis - in_mean).mean(1), np.float64)
+
+
+def depth(windows: Samples) -> tuple[float, float]:
+    """How much the amplitude at the carrier's phase varies, without noise, and its mean: powers.
+
+    Noise is as strong across that phase as along it, so that what is across tells how much of what
+    is along it is noise.
+
+    Args:
+        windows: (n, time) complex64, the carrier at 0, time at least 256.
+    """
+    n_blocks = windows.shape[1] // _BLOCK
+    blocks = windows[:, : n_blocks * _BLOCK].reshape(-1, _BLOCK).astype(np.complex128)
+    mean = blocks.mean(axis=1, keepdims=True)
+    along = blocks * np.exp(-1j * np.angle(mean))
+    varying = along.real.var(axis=1) - along.imag.var(axis=1)
+    return float(varying.sum()), float((np.abs(mean) ** 2).sum())
 
 
 def likeness(windows: Samples) -> NDArray[np.float64]:

@@ -242,6 +242,10 @@ def reasons(verdict: Verdict) -> list[tuple[str, str]]:
                      f"{evidence.frequency_deviation_hz:,.0f} Hz"))  # fmt: skip
     elif evidence.keying:
         told.append(("Keying", f"{evidence.keying}, on {evidence.on_share:.0%} of the time"))
+    if evidence.message:
+        told.append(("Message", f"{evidence.message}, on its {evidence.message_in}"))
+    if evidence.subcarrier_spacing_hz is not None:
+        told.append(("Prefix", f"subcarriers {evidence.subcarrier_spacing_hz:,.0f} Hz apart"))
     told.append(("Envelope", f"varies by {evidence.envelope_variation:.0%}"))
     if verdict.is_by_waveform:
         told.append(("Class", "by its waveform, whatever the network says"))

@@ -21,8 +21,10 @@ from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.envelope import joined
 from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
+from boltmod.runtime.cut.channel.voice import gathered
 
 _CLEARER_DB = 3.0
 """What is so much clearer than before is measured again."""
@@ -56,12 +58,14 @@ class Question:
         start: Number of its first sample.
         noise: Shape of the noise in what came before; None at first.
         known: Signals that need not be measured again.
+        rate_hz: Samples a second; 0 if it is not known, and no voices.
     """
 
     samples: Samples
     start: int
     noise: NDArray[np.float64] | None
     known: tuple[Known, ...]
+    rate_hz: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,13 @@ def search(question: Question) -> Findings:
     cleaned = clean(question.samples)
     found, noise = look(cleaned, question.noise)
     measured, seen = [], []
-    for detection in (_moved(each, question.start) for each in found):
+    found = [_moved(each, question.start) for each in found]
+    found = joined(cleaned.samples, question.start, found)
+    for detection in gathered(cleaned.samples, question.start, found, question.rate_hz):
         if any(each.covers(detection) for each in question.known):
             seen.append(detection)
             continue
-        new = measure(cleaned.samples, question.start, detection)
+        new = measure(cleaned.samples, question.start, detection, rate_hz=question.rate_hz)
         if new is not None:
             measured.append(new)
     return Findings(tuple(measured), tuple(seen), noise)

@@ -289,7 +289,8 @@ class Station:
         self._asked_at = now
         self._n_asked += 1
         piece = self._ring.part(start, start + n)
-        searcher.ask(Question(piece, start, self._noise, self._follower.known))
+        known = self._follower.known
+        searcher.ask(Question(piece, start, self._noise, known, self.rate_hz))
 
     def _piece(self) -> tuple[int, int]:
         """Where the next piece to search begins, and its length; 0 if there is none.

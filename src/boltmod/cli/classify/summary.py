@@ -125,6 +125,11 @@ def explained(verdict: Verdict, is_in_samples: bool = False) -> list[str]:
         )
     if evidence.keying:
         lines.append(f"  keying    {_keying(evidence, is_in_samples)}")
+    if evidence.message:
+        lines.append(f"  message   {evidence.message}, on its {evidence.message_in}")
+    if evidence.subcarrier_spacing_hz is not None:
+        spacing = _frequency(evidence.subcarrier_spacing_hz, is_in_samples)
+        lines.append(f"  prefix    subcarriers {spacing} apart")
     top = ", ".join(f"{name} {share:.3f}" for name, share in verdict.top_classes.items())
     lines.append(f"  network   {top or f'({verdict.reason})'}")
     if verdict.is_by_waveform:

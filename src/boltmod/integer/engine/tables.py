@@ -13,6 +13,7 @@ from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.engine.estimate import Staircase, by_floats
 from boltmod.integer.engine.formula import Operation, read_formula
+from boltmod.integer.engine.prepared import Tables
 from boltmod.integer.engine.rooms import Room, moves
 from boltmod.integer.form import Integers, Program, Step
 from boltmod.integer.multiply import Found, even_shift, find_one
@@ -85,29 +86,6 @@ class _Rows:
     root: str
     offset: int
     shown: tuple[int, int]
-
-
-@dataclass
-class Tables:
-    """What the kernel is given.
-
-    Args:
-        tensors: Of dtype `TENSOR`.
-        ops: Of dtype `OP`.
-        data: int32, terms, levels, limits.
-        exact: int64, coefficients and thresholds.
-        workspace_bytes: Size of the memory that holds the tensors.
-        scores: Number of the last tensor.
-        first: Number of the tensor that has the shape of the frames.
-    """
-
-    tensors: NDArray[Any]
-    ops: NDArray[Any]
-    data: NDArray[np.int32]
-    exact: NDArray[np.int64]
-    workspace_bytes: int
-    scores: int
-    first: int
 
 
 @dataclass

@@ -22,10 +22,12 @@ from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.channel.carrier import steadied
 from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
+from boltmod.runtime.cut.channel.envelope import joined
 from boltmod.runtime.cut.channel.front_end import clean
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
 from boltmod.runtime.cut.channel.spectrogram import Waterfall
+from boltmod.runtime.cut.channel.voice import gathered
 from boltmod.runtime.cut.signal import BareCarrier, Constraints, Signal, Span
 from boltmod.runtime.cut.track import NEAR, Track, Tracks
 from boltmod.runtime.window import Windows
@@ -156,9 +158,13 @@ class Listener:
         samples = cleaned.samples
         found, self._noise = look(cleaned, self._noise)
         found = [_moved(each, start) for each in found]
+        found = joined(samples, start, found)
+        found = gathered(samples, start, found, self._tracks.rate_hz)
         done = {track.number: track.done for track in self._tracks.known}
         for detection in self._tracks.wanted(found, (start, end)):
-            measured = measure(samples, start, detection, self._constraints.is_whole)
+            measured = measure(
+                samples, start, detection, self._constraints.is_whole, self._tracks.rate_hz
+            )
             if measured is not None and measured.is_bare and self._constraints.offset_hz is None:
                 self._tracks.note_carrier(measured)
                 continue

@@ -106,6 +106,10 @@ class Evidence:
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_bare_carrier: Whether nothing changes in it.
         is_clocked: Whether the instants of its switching keep a clock.
+        message: What analog message it bears, in words; empty if none is known.
+        message_in: What bears it, `amplitude` or `frequency`.
+        subcarrier_spacing_hz: Of a multicarrier signal, by its cyclic prefix; None without.
+        multicarrier_symbol_rate_hz: Its symbols a second; None without.
     """
 
     carrier: str = ""
@@ -120,6 +124,10 @@ class Evidence:
     envelope_variation: float = 0.0
     is_bare_carrier: bool = False
     is_clocked: bool = False
+    message: str = ""
+    message_in: str = ""
+    subcarrier_spacing_hz: float | None = None
+    multicarrier_symbol_rate_hz: float | None = None
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ class Track:
     def _evidence(self) -> Evidence:
         measured, channel = self.measured, self.channel
         line, character = measured.line, measured.character
+        prefix = measured.prefix
         is_told = line is not None and (line.is_sure or line.is_keyed)
         return Evidence(
             measured.carrier_told_by,
@@ -117,6 +118,10 @@ class Track:
             character.envelope_variation,
             measured.is_bare,
             character.is_sure,
+            character.message,
+            character.message_in,
+            None if prefix is None else self.rate_hz / prefix.useful,
+            None if prefix is None else self.rate_hz / prefix.period,
         )
 
     def add(self, span: Span) -> None:
@@ -178,7 +183,11 @@ class Tracks:
                 return found
             return [replace(each, band=Band(each.band.centre, width)) for each in found]
         offset = offset_hz / self.rate_hz
-        near = [each for each in found if abs(each.band.centre - offset) < each.band.width / 2]
+        near = [
+            each
+            for each in found
+            if abs(each.band.centre - offset) < each.band.width / 2 and not np.isnan(each.snr_db)
+        ]
         near.sort(key=lambda each: abs(each.band.centre - offset))
         if width is None:
             return [replace(each, band=Band(offset, each.band.width)) for each in near[:1]]

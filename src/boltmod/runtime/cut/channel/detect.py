@@ -15,15 +15,16 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, Bins, occupied
-from boltmod.runtime.cut.channel import noise
+from boltmod.runtime.cut.channel import noise, prefix
 from boltmod.runtime.cut.channel.boxes import (
     MIN_BINS,
     MOST,
+    Box,
     Piece,
     bursts_in,
     excerpt_of,
 )
-from boltmod.runtime.cut.channel.detection import Detection, Found
+from boltmod.runtime.cut.channel.detection import Detection, Found, Span
 from boltmod.runtime.cut.channel.distinct import (
     NOTHING,
     distinct,
@@ -36,6 +37,7 @@ from boltmod.runtime.cut.channel.front_end import Cleaned, clean
 from boltmod.runtime.cut.channel.gain import is_gain, is_raised, settled
 from boltmod.runtime.cut.channel.groups import grouped
 from boltmod.runtime.cut.channel.humps import apart, take_turns
+from boltmod.runtime.cut.channel.noise import is_mostly_noise
 from boltmod.runtime.cut.channel.spectrogram import spectrogram
 
 Floats = NDArray[np.float64]
@@ -58,6 +60,12 @@ class Thresholds:
         whole_band: Share of the filled band that is all of it (ratio).
         doubtful_db: SNR (dB) below which a burst may be gain that was not taken out.
         half_band: Share of the band from which on noise may be the signal (ratio).
+        narrow: Signals that leave most of the band to others (ratio).
+        of_whole: Power of lines and bursts over all that there is, at most, beside what fills most
+            of the band (ratio).
+        quietest: Quantile of the bins that tells the floor beside what fills most of the band
+            (ratio).
+        step_db: How far (dB) such a thing stands out of that floor, at least.
         floor: Quantile of the bins that is taken for the floor that continuous signals stand on
             (ratio).
     """
@@ -70,6 +78,10 @@ class Thresholds:
     whole_band: float = 0.8
     doubtful_db: float = 6.0
     half_band: float = 0.5
+    narrow: float = 0.1
+    of_whole: float = 0.03
+    quietest: float = 0.02
+    step_db: float = 4.0
     floor: float = 0.3
 
 
@@ -101,7 +113,7 @@ def look(
         piece = Piece(samples, piece.seen, noise.measure(piece.seen, remembered))
         boxes = bursts_in(piece)
     boxes = [box for box in boxes if not is_raised(piece, box)]
-    bursts, always = grouped(piece, boxes), _continuous(piece, not boxes)
+    bursts, always = grouped(piece, boxes), _continuous(piece, boxes)
     if has_gain:
         bursts = [
             (replace(e, is_doubtful=e.snr_db < THRESHOLDS.doubtful_db), power)
@@ -111,7 +123,7 @@ def look(
     kept = [
         each[0]
         for each in found[:MOST]
-        if each[0].snr_db >= THRESHOLDS.snr_db
+        if not each[0].snr_db < THRESHOLDS.snr_db
         and not any(is_far_below(each, o) for o in found)
         and not is_tail(each, found)
         and not is_sidelobe(each, found)
@@ -119,37 +131,96 @@ def look(
     return kept, piece.noise.shape
 
 
-def _continuous(piece: Piece, is_alone: bool) -> list[Found]:
-    """What stands out of the floor all the time.
-
-    The whole band within a receiver's filters, where nothing else stands out, is doubtful.
-    """
+def _continuous(piece: Piece, boxes: list[Box]) -> list[Found]:
+    """What stands out of the floor all the time."""
     shape, filled = piece.noise.shape, piece.noise.filled
     floor = float(np.quantile(shape[filled], THRESHOLDS.floor))
-    found = []
-    bands = [(band, False) for band in _bands(shape / floor * filled, THRESHOLDS.continuous_db)]
-    if not bands and is_alone and filled.mean() < THRESHOLDS.whole_band:
-        bands = [(band, True) for band in _bands(filled * 2.0, 0.0)]
+    bands = _bands(shape / floor * filled, THRESHOLDS.continuous_db)
     blank = piece.seen.is_blank
     heard = np.ones(len(piece.seen.power), np.bool_) if blank is None else ~blank
-    everywhere = ((0, piece.seen.n_samples),) if heard.all() else runs(piece.seen, heard)
-    for (low, high), is_doubtful in bands:
-        excess = np.maximum(shape[low:high] - (0.0 if is_doubtful else floor), 0)
-        excerpt = excerpt_of(piece, np.flatnonzero(heard), (low, high))
-        freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
-        around = _around_line(excess)
-        for a, b in [(0, len(excess))] if around else apart(excerpt, excess, freedom):
-            total = float(excess[a:b].sum())
-            first, end = around or occupied(excess[a:b])
-            noise_power = max(floor * (end - first), total * 1e-10)
-            detection = Detection(
-                Band.of_bins((low + a + first, low + a + end)),
-                everywhere,
-                float(10 * np.log10(total / noise_power)),
-                is_doubtful or end - first > THRESHOLDS.half_band * len(shape),
-            )
-            found.append((detection, total))
-    return _tones_joined(piece, found, np.flatnonzero(heard))
+    rows = np.flatnonzero(heard)
+    found = [each for band in bands for each in _stands_out(piece, rows, band, floor)]
+    found = _tones_joined(piece, found, rows)
+    whole = float(shape.sum())
+    bursts = sum(box.power * box.active.sum() for box in boxes) / len(rows)
+    lines = sum(power for each, power in found if each.band.width < THRESHOLDS.narrow)
+    if (
+        max(bursts, lines) < THRESHOLDS.of_whole * whole
+        and all(each.band.width < THRESHOLDS.narrow for each, _ in found)
+    ):  # fmt: skip
+        found += _fills_most(piece, rows, not boxes and not found)
+    return found
+
+
+def _stands_out(piece: Piece, rows: NDArray[np.intp], band: Bins, floor: float) -> list[Found]:
+    """The signals in a band that stands out of a floor."""
+    low, high = band
+    shape = piece.noise.shape
+    excess = np.maximum(shape[low:high] - floor, 0)
+    excerpt = excerpt_of(piece, rows, band)
+    freedom = len(piece.seen.power) * piece.seen.rows_alone * 1.5
+    around = _around_line(excess)
+    found = []
+    for a, b in [(0, len(excess))] if around else apart(excerpt, excess, freedom):
+        total = float(excess[a:b].sum())
+        first, end = around or occupied(excess[a:b])
+        noise_power = max(floor * (end - first), total * 1e-10)
+        detection = Detection(
+            Band.of_bins((low + a + first, low + a + end)),
+            _spans(piece, rows),
+            float(10 * np.log10(total / noise_power)),
+            end - first > THRESHOLDS.half_band * len(shape),
+        )
+        found.append((detection, total))
+    return found
+
+
+def _spans(piece: Piece, rows: NDArray[np.intp]) -> tuple[Span, ...]:
+    if len(rows) == len(piece.seen.power):
+        return ((0, piece.seen.n_samples),)
+    heard = np.zeros(len(piece.seen.power), np.bool_)
+    heard[rows] = True
+    return runs(piece.seen, heard)
+
+
+def _fills_most(piece: Piece, rows: NDArray[np.intp], is_alone: bool) -> list[Found]:
+    """A signal over most of the band: what is above the quietest bins, or all of it.
+
+    It is as doubtful as noise that the receiver's filters have shaped, unless it has a cyclic
+    prefix. Where lines or bursts are there as well nothing else is believed: a clock might be that
+    of their distance.
+    """
+    symbols = prefix.find(piece.samples, THRESHOLDS.half_band)
+    if symbols is None and not is_alone:
+        return []
+    shape, filled = piece.noise.shape, piece.noise.filled
+    quietest, floor, middle = np.quantile(
+        shape[filled], [THRESHOLDS.quietest, THRESHOLDS.floor, 0.5]
+    )
+    below, bands = 0.0, list[Bins]()
+    if filled.mean() < THRESHOLDS.whole_band:
+        bands = _bands(filled * 2.0, 0.0)
+    elif middle > quietest * 10 ** (THRESHOLDS.step_db / 10):
+        floor = below = float(quietest)
+        bands = _bands(shape / np.sqrt(quietest * middle) * filled, 0.0)
+        bands = [band for band in bands if band[1] - band[0] > THRESHOLDS.half_band * len(shape)]
+    is_whole = not bands
+    if is_whole and symbols is None and is_mostly_noise(piece.samples):
+        return []
+    found = []
+    for low, high in bands or [(0, len(shape))]:
+        excess = np.maximum(shape[low:high] - below, 0)
+        first, end = occupied(excess)
+        total = float(excess.sum())
+        snr_db = 10 * np.log10(total / max(floor * (end - first), total * 1e-10))
+        detection = Detection(
+            Band.of_bins((low + first, low + end)),
+            _spans(piece, rows),
+            np.nan if is_whole else float(snr_db),
+            symbols is None,
+        )
+        found.append((detection, total))
+    return found
 
 
 def _tones_joined(piece: Piece, found: list[Found], rows: NDArray[np.intp]) -> list[Found]:

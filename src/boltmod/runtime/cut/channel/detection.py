@@ -19,6 +19,7 @@ class Detection:
         snr_db: Its power over that of the noise in its band, while it is on.
         clear: When nothing far stronger is on anywhere in the band; as when it is on if empty.
         is_doubtful: Whether it might as well be noise that a receiver's filter has shaped.
+        voice_in: What of it is that of a voice, `amplitude` or `frequency`; empty if nothing is.
     """
 
     band: Band
@@ -26,6 +27,7 @@ class Detection:
     snr_db: float
     is_doubtful: bool = False
     clear: tuple[Span, ...] = ()
+    voice_in: str = ""
 
 
 Found = tuple[Detection, float]

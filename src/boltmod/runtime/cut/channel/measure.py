@@ -10,10 +10,11 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, occupied
-from boltmod.runtime.cut.channel import carrier, keying, symbol_rate
+from boltmod.runtime.cut.channel import analog, carrier, keying, prefix, symbol_rate
 from boltmod.runtime.cut.channel.detection import Detection, Span
 from boltmod.runtime.cut.channel.keying import Keying
 from boltmod.runtime.cut.channel.noise import is_mostly_noise
+from boltmod.runtime.cut.channel.prefix import Prefix
 from boltmod.runtime.cut.channel.select import Channel, select
 from boltmod.runtime.cut.channel.spectra import welch
 from boltmod.runtime.cut.channel.symbol_rate import SymbolRate
@@ -38,6 +39,7 @@ class Thresholds:
         sidebands_fill: Share of such a band that they fill (ratio), from which on they may be
             wider.
         slow: Samples over which a carrier's own phase and level stay as they are (count).
+        real: How improper a message on both sidebands is, at least (1 for a real one).
         line_share: Share of the power in one line (ratio) beside which there may be more.
         wider: Bandwidths that are looked at again around such a line (count).
         click: Bandwidths of time that most of the power comes in (count), of a click.
@@ -60,6 +62,7 @@ class Thresholds:
     sidebands: tuple[float, ...] = (4.0, 16.0, 64.0)
     sidebands_fill: float = 0.7
     slow: int = 256
+    real: float = 0.5
     line_share: float = 0.5
     wider: tuple[float, ...] = (4.0, 16.0)
     click: float = 6.0
@@ -94,6 +97,8 @@ class Character:
         low: Amplitude of the lower of two levels over the higher one's.
         envelope_variation: Deviation of the amplitude over its mean, while it is on.
         is_sure: Whether the switching instants keep a clock.
+        message: What analog message it bears, in words; empty if none is known.
+        message_in: What bears it, `amplitude` or `frequency`.
     """
 
     keying: str = ""
@@ -103,6 +108,8 @@ class Character:
     low: float = 1.0
     envelope_variation: float = 0.0
     is_sure: bool = False
+    message: str = ""
+    message_in: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,7 @@ class Measured:
         character: How it is modulated.
         is_bare: Whether it is but a carrier, nothing changes in it.
         spectrum: Its power above the noise, (2, n): frequencies and power.
+        prefix: The symbols of a multicarrier signal, in samples; None if it has no cyclic prefix.
     """
 
     detection: Detection
@@ -130,6 +138,7 @@ class Measured:
     character: Character = field(default_factory=Character)
     is_bare: bool = False
     spectrum: Floats | None = field(default=None, repr=False, compare=False)
+    prefix: Prefix | None = None
 
     def share_within(self, centre: float, width: float) -> float | None:
         """Share of its power that lies in a band; None if it was not measured."""
@@ -150,7 +159,11 @@ class _Place:
 
 
 def measure(
-    samples: Samples, start: int, found: Detection, is_given: bool = False
+    samples: Samples,
+    start: int,
+    found: Detection,
+    is_given: bool = False,
+    rate_hz: float = 0.0,
 ) -> Measured | None:
     """Look closer at a signal.
 
@@ -159,11 +172,14 @@ def measure(
         start: Number of its first sample, which the spans count from.
         found: The signal.
         is_given: Whether somebody knows that it is there, and how wide.
+        rate_hz: Samples a second; 0 if that is not known.
 
     Returns:
         None if it is a click, or noise that a receiver's filter has shaped, and nobody knows
         better.
     """
+    if found.voice_in and not is_given:
+        return _of_voice(samples, start, found)
     box = found
     if found.band.width < THRESHOLDS.narrow and not is_given:
         found = _narrowed(samples, start, found)
@@ -196,9 +212,18 @@ def measure(
     if not is_given and not is_bare and _is_click(alone, bandwidth, rate):
         return None
     line = symbol_rate.estimate(alone, bandwidth, keyed)
-    if found.is_doubtful and not (line is not None and line.is_sure) and is_mostly_noise(alone):
+    is_sure = line is not None and line.is_sure
+    symbols = None if is_sure or keyed is not None else prefix.find(alone, bandwidth)
+    if symbols is None and _is_noise(alone, found, is_sure):
         return None
-    place = _place(alone, bandwidth, keyed, line)
+    message = ""
+    if keyed is None and not is_bare and symbols is None:
+        message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
+    if message == "a voice" and is_sure:
+        message = ""
+    if message:
+        line = None
+    place = _mean_frequency(alone) if message else _place(alone, bandwidth, keyed, line)
     offset = place.offset
     middle = None if offset is None else found.band.centre + offset * rate
     line = None if line is None else replace(line, rate=line.rate * rate)
@@ -211,10 +236,66 @@ def measure(
         line,
         float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)),
         place.told_by,
-        _character(alone, rate, keyed, line),
+        replace(
+            _character(alone, rate, keyed, line),
+            message=message,
+            message_in="frequency" if message else "",
+        ),
         is_bare,
         _spectrum(alone, rate, found),
+        None if symbols is None else Prefix(symbols.useful / rate, symbols.period / rate),
     )
+
+
+def _is_noise(alone: Samples, found: Detection, is_sure: bool) -> bool:
+    """Whether what has no cyclic prefix is but noise that a receiver's filter has shaped."""
+    if np.isnan(found.snr_db):
+        return found.is_doubtful and (not is_sure or is_mostly_noise(alone))
+    return found.is_doubtful and not is_sure and is_mostly_noise(alone)
+
+
+def _of_voice(samples: Samples, start: int, found: Detection) -> Measured:
+    """A voice: it has no clock, and what of its powers has a line may be a tone of it."""
+    alone, rate = _alone(samples, start, found, 1.0)
+    if found.voice_in == "frequency":
+        place = _mean_frequency(alone)
+    else:
+        place = _of_amplitude(alone, found.band.width / rate)
+    return Measured(
+        found,
+        None if place.offset is None else found.band.centre + place.offset * rate,
+        place.order,
+        None,
+        float(np.mean(np.abs(alone.astype(np.complex128)) ** 2)) if len(alone) else 0.0,
+        place.told_by,
+        replace(_character(alone, rate, None, None), message="a voice", message_in=found.voice_in),
+        spectrum=_spectrum(alone, rate, found),
+    )
+
+
+def _mean_frequency(alone: Samples) -> _Place:
+    """Where a carrier is whose frequency bears sound: sound has no mean."""
+    turn = complex((alone[1:].astype(np.complex128) * alone[:-1].conj()).sum())
+    return _Place(float(np.angle(turn)) / (2 * np.pi), 0, "the mean of the frequency")
+
+
+def _of_amplitude(alone: Samples, bandwidth: float) -> _Place:
+    """Where the carrier of a voice is, if a line of its own, or of both sidebands, tells."""
+    seen = carrier.find(alone, bandwidth)
+    if seen is not None and seen.order == 1:
+        return _Place(seen.offset, 1, "a line of x")
+    if seen is not None and seen.order == 2 and _is_real(alone, seen):
+        return _Place(seen.offset, 2, "a line of x²")
+    return _Place(None, 0, "the middle of the band")
+
+
+def _is_real(alone: Samples, seen: carrier.Carrier) -> bool:
+    """Whether both sides of a carrier bear the same, so that it is a real message around it."""
+    turn = np.exp(-2j * np.pi * seen.offset * np.arange(len(alone)))
+    n = len(alone) // THRESHOLDS.slow * THRESHOLDS.slow
+    blocks = (alone * turn)[:n].reshape(-1, THRESHOLDS.slow)
+    improper = np.abs((blocks**2).sum(axis=1)).sum()
+    return bool(improper > THRESHOLDS.real * (np.abs(blocks) ** 2).sum())
 
 
 def _place(
