@@ -35,6 +35,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -77,13 +78,13 @@ def _made(folder: Path) -> dict[str, str]:
     return {path.name: _digest(path.read_bytes()) for path in folder.iterdir()}
 
 
-def _recipe(n_frames: int) -> dict[str, Any]:
+def _recipe(n_frames: int, epochs: int) -> dict[str, Any]:
     """The tests' recipe, quantised from the beginning, on fewer frames."""
     document = tomllib.loads(tiny_recipe.RECIPE)
     document["data"] = {"frames_per_epoch": n_frames, "validation_frames": 24}
     _, quantise, prune = document["phases"]
     document["phases"] = [
-        quantise | {"epochs": 2, "batch_size": 64},
+        quantise | {"epochs": epochs, "batch_size": 64},
         prune | {"rounds": 1, "batch_size": 64},
     ]
     return document
@@ -95,7 +96,7 @@ def _run(folder: Path) -> None:
     # The report is drawn from the files that are compared, and takes longer than all the rest.
     setattr(pipeline, "write_report", lambda files: files.report)  # noqa: B010
     recipe = folder.parent / "killed.toml"
-    recipe.write_text(tomli_w.dumps(_recipe(192)))
+    recipe.write_text(tomli_w.dumps(_recipe(192, epochs=2)))
     pipeline.run(recipe, folder)
 
 
@@ -156,14 +157,15 @@ def _best_recipes(opened: Any, files: Any, trials: Any, best: Any) -> Any:
     """Write recipes as a search does; its picture takes longer than all the rest."""
     from boltmod.search import results
 
-    setattr(results, "save", lambda *_: None)  # noqa: B010
+    drawn = SimpleNamespace(save=lambda *_: None, to_svg=lambda *_: "")
+    setattr(results, "plots", drawn)  # noqa: B010
     setattr(results, "accuracy_over_score", lambda *_, **__: None)  # noqa: B010
     return results.write_results(opened, files, trials, best)
 
 
 def _space(folder: Path) -> Path:
     tried = {"network": {"pool": [4, 8], "weight_bit_width": {"low": 3, "high": 8}}}
-    base = _recipe(64)
+    base = _recipe(64, epochs=1)
     base = {key: base[key] for key in ("name", "network", "data", "phases")}
     space = folder.parent / "space.toml"
     space.write_text(tomli_w.dumps({"name": "killed", "seed": 3, "base": base, "search": tried}))
@@ -189,6 +191,12 @@ def _searched(folder: Path) -> dict[str, str]:
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
+
+_USED = (
+    "boltmod.data.make", "boltmod.pipeline.run", "boltmod.search.run", "boltmod.signal.generator",
+    "optuna.storages._rdb.storage", "torch.onnx",
+)  # fmt: skip
+"""What the work imports as it goes, imported once and not in every process."""
 
 WORKS = {"make": Work(_make, _made), "run": Work(_run, _ran), "search": Work(_search, _searched)}
 
@@ -386,10 +394,8 @@ def main() -> None:
         signal.signal(number, lambda number, _: stops.append(number))
     with tempfile.TemporaryDirectory() as place:
         remember(Path(place))
-        import boltmod.data.make
-        import boltmod.pipeline.run
-        import boltmod.search.run
-        import boltmod.signal.generator  # noqa: F401  imported once, not in every process
+        for name in _USED:
+            importlib.import_module(name)
 
         folder, copies = Path(place) / "result", Path(place) / "copies"
         folder.mkdir()
