@@ -1,0 +1,281 @@
+"""From the integer program to the machine's: what is stored, step by step, each in its section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+from boltmod.errors import UnsupportedOperatorError
+from boltmod.integer import form
+from boltmod.integer.form import Program, Step
+from boltmod.rtl.turns.code import LANES, Group, Instruction, Op
+from boltmod.rtl.turns.layout import Layout, words
+from boltmod.rtl.turns.rescale import Rescale, needed, rescale
+from boltmod.rtl.turns.scalar import Scalars
+from boltmod.rtl.turns.stream import Stream
+from boltmod.rtl.turns.sums import Sums
+from boltmod.rtl.turns.terms import STORED, Term, Terms
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """A program in instructions.
+
+    Args:
+        program: The network.
+        code: Instructions, the first one at address 0.
+        groups: Constants in the order of their use.
+        layout: Where the tensors are.
+        level: The gain control, if there is one.
+        sections: Where each step's instructions begin.
+    """
+
+    program: Program
+    code: tuple[Instruction, ...]
+    groups: tuple[Group, ...]
+    layout: Layout
+    level: form.Level | None
+    sections: dict[str, int]
+
+    @property
+    def n_clocks(self) -> int:
+        """Clocks from a frame's first instruction to its last."""
+        clocks, at, repeats = 0, 0, 1
+        for number, instruction in enumerate(self.code):
+            clocks += 1
+            if instruction.op == Op.SECTION:
+                at, repeats = number + 1, instruction.address
+            if instruction.op == Op.AGAIN:
+                clocks += (repeats - 1) * (number + 1 - at + 1)
+        return clocks
+
+
+def assemble(program: Program) -> Machine:
+    """Return the machine's program.
+
+    Raises:
+        UnsupportedOperatorError: A step cannot be done in turns.
+    """
+    program.integers_alone("hardware")
+    return _Assembler(program).machine()
+
+
+class _Assembler:
+    def __init__(self, program: Program) -> None:
+        self.program, self.terms = program, Terms(program)
+        self.steps = self.terms.steps
+        self.stream, self.layout = Stream(), Layout()
+        self.sums = Sums(self.stream, self.layout)
+        self.scalars = Scalars(self.terms, self.sums)
+        self.level_step: form.Level | None = None
+        self.inside = cache(self.terms.inside)
+        self.done: set[tuple[str, int]] = set()
+        self.needed = self._needed()
+
+    def machine(self) -> Machine:
+        """Return everything."""
+        sections = {}
+        for step in self.program.steps:
+            if type(step) in _MAKE:
+                sections[step.name] = len(self.stream.code)
+                _MAKE[type(step)](self, step)
+        last = self.program.steps[-1]
+        sections[last.name] = len(self.stream.code)
+        self._scores(last)
+        self.stream.code.append(Instruction(Op.END))
+        return Machine(
+            self.program, tuple(self.stream.code), tuple(self.stream.groups), self.layout,
+            self.level_step, sections,
+        )  # fmt: skip
+
+    def _needed(self) -> set[tuple[str, int]]:
+        """Return the stored channels that something is made of."""
+        last, found = self.program.steps[-1], set()
+        for channel in range(last.shape[0]):
+            found |= self._reads(self.terms.of(last.name, channel, 1))
+        for step in reversed(self.program.steps):
+            if isinstance(step, form.Instant):
+                found |= self._reads(self.scalars.terms_of(step.sources[0]))
+            for channel in range(step.shape[0]):
+                if (step.name, channel) in found and not isinstance(step, form.Quantise):
+                    found |= self._reads(self._made_of(step, channel))
+        return found
+
+    def _reads(self, terms: list[Term]) -> set[tuple[str, int]]:
+        samples = [term.sample for term in terms] + [term.other for term in terms if term.other]
+        return {(sample.tensor, sample.channel) for sample in samples if sample.tensor}
+
+    def _made_of(self, step: Step, channel: int) -> list[Term]:
+        if isinstance(step, form.Requantise):
+            return self.inside(step.name, channel)
+        if isinstance(step, form.Level):
+            power = self.scalars.terms_of(step.sources[1])
+            return power + self.terms.of(step.sources[0], channel, step.shape[1])
+        assert isinstance(step, form.Maximum)
+        return self.terms.of(step.sources[0], channel, step.shape[1], step.stride)
+
+    # Steps ------------------------------------------------------------------------------------
+
+    def quantise(self, step: form.Quantise) -> None:
+        """Give both halves of the received samples their place."""
+        place = self.layout.add(step)
+        size = 1 << (self.layout.used - 1).bit_length()
+        self.layout.used = 2 * size
+        if place.first or step.name != self.program.steps[0].name:
+            raise UnsupportedOperatorError(f"{step.name} must come first to be done in turns")
+
+    def requantise(self, step: form.Requantise) -> None:
+        """Sum up and requantise, the channels of one stride in one section."""
+        if step.name not in self.layout.places:
+            self.layout.add(step)
+        length = step.shape[1]
+        todo: dict[int, list[tuple[int, list[Term]]]] = {}
+        for channel in range(step.shape[0]):
+            if (step.name, channel) in self.needed - self.done and (
+                step.low[channel] or step.high[channel]
+            ):
+                terms = self.inside(step.name, channel)
+                stride = self.sums.stride(step.name, terms, words(length)) if length > 1 else 1
+                todo.setdefault(stride, []).append((channel, terms))
+        for stride, channels in todo.items():
+            n = words(length)
+            self.stream.begin(n, stride, stride * n)
+            for channel, terms in channels:
+                self._channel(step, channel, terms)
+            self.stream.end(n)
+
+    def _channel(self, step: form.Requantise, channel: int, terms: list[Term]) -> None:
+        ends = _ends(step, self.steps, channel)
+        made = needed(step, channel, rescale(step, channel, ends))
+        constant = self.sums.emit([] if made.is_constant else _doubled(terms, made.doublings))
+        group = replace(made.group, bias=made.group.bias + constant)
+        self._rescale(step, channel, replace(made, group=group), Op.LOW)
+        if made.is_constant:
+            return
+        for other in self.program.steps:
+            if not isinstance(other, form.Requantise) or other.shape[1] != step.shape[1]:
+                continue
+            for number in range(other.shape[0]):
+                if (other.name, number) in self.needed - self.done:
+                    self._partner(other, number, terms, made)
+
+    def _partner(self, step: form.Requantise, channel: int, terms: list[Term],
+                 first: Rescale) -> None:  # fmt: skip
+        """Requantise the same sum for another step, or the negative one."""
+        if step.low[channel] == step.high[channel] or any(
+            not self._is_there(name) for name, _ in self._reads(terms)
+        ):
+            return
+        own = set(self.inside(step.name, channel))
+        sign = 1 if own == set(terms) else -1
+        if own != {Term(sign * t.weight, t.sample, t.other, t.instant) for t in terms}:
+            return
+        made = rescale(step, channel, _ends(step, self.steps, channel), first.group.bias, sign)
+        if made is not None and made.doublings == first.doublings:
+            if step.name not in self.layout.places:
+                self.layout.add(step)
+            self._rescale(step, channel, made, Op.LOW_AGAIN)
+
+    def _is_there(self, name: str) -> bool:
+        return name in self.layout.places
+
+    def _rescale(self, step: form.Requantise, channel: int, made: Rescale, low: Op) -> None:
+        self.done.add((step.name, channel))
+        self.stream.groups.append(made.group)
+        self.stream.emit(Instruction(low))
+        self.stream.emit(Instruction(Op.SCALE, made.high, made.saturation))
+        address = self.layout.places[step.name].row(channel)
+        self.stream.store(Instruction(Op.STORE, address))
+
+    def maximum(self, step: form.Maximum) -> None:
+        """Keep the largest; of a whole frame first in each lane, then of all lanes."""
+        place, length = self.layout.add(step), step.shape[1]
+        source = self.steps[step.sources[0]]
+        n_words = words(source.shape[1])
+        is_whole = length == 1 and step.kernel == source.shape[1] > LANES
+        kept = self.layout.rows(step.shape[0], 1) if is_whole else place
+        n = words(length)
+        self.stream.begin(n, step.stride if length > 1 else 1, n_words if length > 1 else 1)
+        for channel in range(step.shape[0]):
+            if (step.name, channel) not in self.needed:
+                continue
+            n_read = n_words if is_whole else step.kernel
+            reads = [self._single(step, channel, k) for k in range(n_read)]
+            self._larger(reads, kept.row(channel))
+            if is_whole:
+                self.stream.flush()
+                reads = [(kept.row(channel), lane) for lane in range(LANES)]
+                self._larger(reads, place.row(channel))
+        self.stream.end(n)
+
+    def _single(self, step: Step, channel: int, offset: int) -> tuple[int, int]:
+        assert isinstance(step, form.Maximum)
+        terms = self.terms.of(step.sources[0], channel, step.shape[1], step.stride, offset)
+        (sample,) = [self.sums.single(step.name, term) for term in terms]
+        return self.layout.places[sample.tensor].at(sample)
+
+    def _larger(self, reads: list[tuple[int, int]], address: int) -> None:
+        for number, (where, lane) in enumerate(reads):
+            op = Op.KEEP_LARGER if number else Op.KEEP
+            self.stream.emit(Instruction(op, where, 0, lane))
+        self.stream.store(Instruction(Op.STORE_KEPT, address))
+
+    def instant(self, step: form.Instant) -> None:
+        """Compare every score with every other one."""
+        self.scalars.instant(step)
+
+    def level(self, step: form.Level) -> None:
+        """Make the table of levels, then look every sample up."""
+        if self.level_step is not None:
+            raise UnsupportedOperatorError("one gain control at most can be done in turns")
+        self.level_step = step
+        place, n = self.layout.add(step), words(step.shape[1])
+        self.scalars.power(step)
+        self.stream.begin(n, 1, n)
+        slots: dict[int, Instruction] = {}
+        channels = [c for c in range(step.shape[0]) if (step.name, c) in self.needed]
+        for number in range(len(channels) * LANES):
+            channel, lane = channels[number // LANES], number % LANES
+            (term,) = self.terms.of(step.sources[0], channel, step.shape[1])
+            sample = self.sums.single(step.name, term)
+            where, _ = self.layout.places[sample.tensor].at(sample)
+            slots[2 * number] = Instruction(Op.LOOK_UP, where, 0, lane)
+            slots[2 * number + 5] = Instruction(Op.STORE_LANE, place.row(channel), lane)
+        for slot in range(max(slots) + 1):
+            self.stream.code.append(slots.get(slot, Instruction(Op.NOTHING)))
+        self.stream.end(n)
+
+    def _scores(self, last: Step) -> None:
+        if last.shape[1] != 1:
+            raise UnsupportedOperatorError(f"{last.name} must give its scores once a frame")
+        self.stream.begin(1, 1, 1)
+        for channel in range(last.shape[0]):
+            bias = self.sums.emit(self.terms.of(last.name, channel, 1))
+            self.stream.groups.append(Group(bias))
+            self.stream.emit(Instruction(Op.SCORE))
+
+
+def _doubled(terms: list[Term], times: int) -> list[Term]:
+    return [replace(term, weight=term.weight << times) for term in terms]
+
+
+def _ends(step: form.Requantise, steps: dict[str, Step], channel: int) -> tuple[int, int]:
+    """Smallest and largest sum of a requantisation."""
+    low = high = 0
+    for name, factor in zip(step.sources, step.coefficients[:, channel].tolist(), strict=True):
+        ends = factor * int(steps[name].low[channel]), factor * int(steps[name].high[channel])
+        low, high = low + min(ends), high + max(ends)
+    return low, high
+
+
+_MAKE: dict[type[Step], Callable[..., None]] = {
+    form.Quantise: _Assembler.quantise,
+    form.Requantise: _Assembler.requantise,
+    form.Maximum: _Assembler.maximum,
+    form.Instant: _Assembler.instant,
+    form.Level: _Assembler.level,
+}
+"""Who makes what is stored, and the choice of an instant."""
+
+assert set(STORED) <= set(_MAKE)
