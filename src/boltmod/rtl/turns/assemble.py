@@ -47,7 +47,7 @@ class Machine:
             if instruction.op == Op.SECTION:
                 at, repeats = number + 1, instruction.address
             if instruction.op == Op.AGAIN:
-                clocks += (repeats - 1) * (number + 1 - at + 1)
+                clocks += (repeats - 1) * (number + 1 - at)
         return clocks
 
 

@@ -1,20 +1,20 @@
-"""Instructions of the machine: what one is made of, and how it is put into 32 bits.
+"""Instructions of the machine: what one is made of, and how it is put into 24 bits.
 
 An instruction has one clock in each of the stages *read* (memory), *turn* (lanes are moved) and
 *do*; the next one follows a clock later. `do` comes two clocks behind `read`.
 
-| bits | field | meaning |
+| bit 23 | bits 22–13 | bits 12–0 |
 |---|---|---|
-| 0–7 | value | weight, magnitude of an address of a scalar, … |
-| 8–11 | lane | signed: lane l reads lane l + `lane`, zero beyond the ends |
-| 12–24 | address | a word of the memory; the high factor of `SCALE` |
-| 25–31 | operation | |
+| 1: multiply by a weight | lane −1 (bit 22), first (21), weight (20–13) | address |
+| 0 | form (22–19), argument (18–13) | address, or what the operation has beside |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+
+from boltmod.errors import UnsupportedOperatorError
 
 LANES = 8
 """Samples side by side in a word of the memory: lane l holds the l-th eighth of a frame."""
@@ -27,50 +27,54 @@ LEVEL_SHIFT = 12
 
 
 class Op(IntEnum):
-    """Operations; those from `MULTIPLY` on have four flags."""
+    """Operations; those from `MULTIPLY` on have flags."""
 
     NOTHING = 0
     STORE = 1
     """Write the result of the lanes."""
     STORE_KEPT = 2
     """Write what is kept."""
-    STORE_LANE = 3
-    """Write the result in one lane."""
-    KEEP = 4
-    """Keep what is read."""
-    KEEP_LARGER = 5
-    """Keep what is read where it is larger than what is kept."""
-    CONSTANT = 6
+    CONSTANT = 3
     """Sum = the group's bias."""
-    LOW = 7
-    """Sum = sum · low factor + addend; the sum itself is set aside. May store too (bit 0 of value)."""
-    LOW_AGAIN = 8
-    """The same of the sum that was set aside."""
-    SCALE = 9
-    """Sum = (sum >> 16) + sum set aside · high factor; the result is that >> 12, saturated."""
-    BYTE = 10
+    LOW = 4
+    """Sum = sum · low factor + addend; the sum itself is set aside."""
+    LOW_STORE = 5
+    """The same, and write the result of the lanes."""
+    LOW_AGAIN = 6
+    """Sum = what was set aside · low factor + addend."""
+    LOW_AGAIN_STORE = 7
+    """The same, and write the result of the lanes."""
+    BYTE = 8
     """The result is a byte of the sum."""
-    LOOK_UP = 11
-    """The result is the level of lane 0."""
-    WRITE_SCALAR = 12
+    WRITE_SCALAR = 9
     """A scalar is lane 0's sum."""
-    LOAD_SCALAR = 13
-    ADD_SCALAR = 14
-    SUBTRACT_SCALAR = 15
-    STORE_SCALAR = 16
-    COMPARE_SCALAR = 17
-    """The instant is not `value` if the scalar sum is above the group's bound."""
-    INSTANTS = 18
+    LOAD_SCALAR = 10
+    ADD_SCALAR = 11
+    SUBTRACT_SCALAR = 12
+    STORE_SCALAR = 13
+    COMPARE_SCALAR = 14
+    """The instant is not `value` if the scalar sum is above the group's addend."""
+    INSTANTS = 15
     """Every instant may be the one."""
-    LEVELS = 19
+    LEVELS = 16
     """Make the table of levels for the power in lane 0's sum."""
-    SCORE = 20
+    SCORE = 17
     """Lane 0's sum is the next class's score."""
-    SECTION = 21
-    """What follows is repeated; the address says how often."""
-    AGAIN = 22
+    AGAIN = 18
     """Go back to the section's begin unless it was repeated enough."""
-    END = 23
+    END = 19
+    SCALE = 32
+    """Sum = (sum >> 16) + set aside · high factor; the result is that >> 12, saturated."""
+    STORE_LANE = 33
+    """Write what is kept in one lane."""
+    KEEP = 34
+    """Keep what is read."""
+    KEEP_LARGER = 35
+    """Keep what is read where it is larger than what is kept."""
+    LOOK_UP = 36
+    """Keep the level of lane 0 in all lanes."""
+    SECTION = 37
+    """What follows is repeated; the address says how often."""
     MULTIPLY = 64
     """Sum += what is read times a factor."""
 
@@ -90,8 +94,37 @@ class By(IntEnum):
     """1 where `value` is the instant, 0 elsewhere."""
 
 
+class Form(IntEnum):
+    """How the bits from 13 on are to be read where bit 23 is 0."""
+
+    PLAIN = 0
+    """argument: the operation."""
+    SCALE = 1
+    """argument: the code of the range; address: the high factor."""
+    STORE_LANE = 2
+    """argument: the lane."""
+    KEEP = 3
+    """argument: bits 0–3 the lane, signed."""
+    KEEP_LARGER = 4
+    LOOK_UP = 5
+    SECTION = 6
+    """argument and bits 9–12: 3 bits of shift, 4 of the row's length; bits 0–8: repeats."""
+    BY_KEPT = 7
+    """argument: bits 0–3 the lane, bit 4 first."""
+    BY_INVERTED = 8
+    BY_INSTANT = 9
+    """argument: bits 0–2 the instant, bits 3 and 4 the lane, bit 5 first."""
+    UNSIGNED = 10
+    """argument: bits 0–2 the weight, signed, bits 3 and 4 the lane, bit 5 first."""
+    HIGH = 11
+    ONCE = 12
+    """weight 1; argument: bits 0–3 the lane, bit 4 first, bit 5 unsigned."""
+
+
 READING = frozenset({Op.KEEP, Op.KEEP_LARGER, Op.LOOK_UP})
-STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.STORE_LANE})
+STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.STORE_LANE, Op.LOW_STORE, Op.LOW_AGAIN_STORE})
+WHOLE = 8
+"""Code of a row's length that is never passed."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +133,9 @@ class Instruction:
 
     Args:
         op: The operation, with its flags.
-        address: A word of the memory, or a signed number of 13 bits.
-        value: A signed or unsigned number of 8 bits.
-        lane: By how many lanes what is read is moved, −8 to 7.
+        address: A word of the memory; a signed factor; repeats; a scalar.
+        value: A weight, an instant, a lane, a code.
+        lane: By how many lanes what is read is moved.
     """
 
     op: int
@@ -112,18 +145,56 @@ class Instruction:
 
     @property
     def word(self) -> int:
-        """The instruction's 32 bits."""
-        return (
-            (self.value & 255)
-            | (self.lane & 15) << 8
-            | (self.address & (1 << ADDRESS_BITS) - 1) << 12
-            | self.op << 25
-        )
+        """The instruction's 24 bits.
+
+        Raises:
+            UnsupportedOperatorError: It has not enough bits.
+        """
+        if self.is_multiply:
+            return self._multiply()
+        if self.op < Op.SCALE:
+            return _form(Form.PLAIN, self.op, self.address | self.value)
+        if self.op == Op.SECTION:
+            row = self.value >> 3
+            return _form(Form.SECTION, self.value & 7 | (row & 7) << 3, self.address | row >> 3 << 9)
+        form = Form(self.op - Op.SCALE + Form.SCALE)
+        return _form(form, self.value | self.lane & 15, self.address)
+
+    def _multiply(self) -> int:
+        by, first = By(self.op >> 3 & 3), self.op & FIRST
+        address, lane, weight = self.address, self.lane, self.value
+        if by in (By.KEPT, By.INVERTED):
+            return _form(Form(by - By.KEPT + Form.BY_KEPT), lane & 15 | first << 4, address)
+        short = (lane & 3) << 3 | first << 5
+        if by == By.INSTANT:
+            self._check(-2 <= lane < 2)
+            return _form(Form.BY_INSTANT, weight | short, address)
+        special = self.op & (HIGH | UNSIGNED)
+        if not special and -1 <= lane <= 0:
+            return 1 << 23 | (lane & 1) << 22 | first << 21 | (weight & 255) << 13 | address
+        if weight == 1 and not self.op & HIGH:
+            unsigned = bool(self.op & UNSIGNED) << 5
+            return _form(Form.ONCE, lane & 15 | first << 4 | unsigned, address)
+        self._check(-4 <= weight < 4 and -2 <= lane < 2 and special in (HIGH, UNSIGNED))
+        form = Form.HIGH if special == HIGH else Form.UNSIGNED
+        return _form(form, weight & 7 | short, address)
+
+    def _check(self, fits: bool) -> None:
+        if not fits:
+            raise UnsupportedOperatorError(
+                "a sample must be read from the same or a neighbouring lane, and one of more than "
+                f"8 bits with a weight of 3, to be done in turns: not {self.value} times a sample "
+                f"{self.lane} lanes away"
+            )
 
     @property
     def is_multiply(self) -> bool:
         """Whether something is multiplied."""
         return self.op >= Op.MULTIPLY
+
+
+def _form(form: Form, argument: int, address: int) -> int:
+    return form << 19 | argument << 13 | address & (1 << ADDRESS_BITS) - 1
 
 
 @dataclass(frozen=True)
@@ -139,3 +210,8 @@ class Group:
     bias: int = 0
     factor: int = 0
     addend: int = 0
+
+    @property
+    def word(self) -> int:
+        """The constants' 64 bits."""
+        return self.bias & 0xFFFF | (self.factor & 0xFFFF) << 16 | (self.addend & 0xFFFFFFFF) << 32

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from boltmod.rtl.turns.code import (
     READING,
     STORING,
     UNSIGNED,
+    WHOLE,
     By,
     Group,
     Instruction,
@@ -60,25 +61,25 @@ class Model:
         self.scores: list[int] = []
         nothing = (Instruction(Op.NOTHING), _zeros(), 0)
         stages = [nothing, nothing]
-        made: tuple[Instruction, int] | None = None
+        late = nothing
         at, begin, repeats, loops = 0, 0, 1, False
-        skip = False
         while True:
-            now = nothing[0] if skip or at == len(self.machine.code) else self.machine.code[at]
-            at += now is not nothing[0]
-            skip = False
+            now = self.machine.code[at] if at < len(self.machine.code) else nothing[0]
+            at += 1
             read = self._read(now)
             if now.op == Op.SECTION:
                 begin, repeats, self.place = at, now.address, 0
-                self.scale, self.row = 1 << (now.value & 7), 1 << (now.value >> 3)
+                self.scale, row = 1 << (now.value & 7), now.value >> 3
+                self.row = 1 << (ADDRESS_BITS if row >= WHOLE else row)
             if now.op == Op.AGAIN:
                 self.place += 1
-                skip = True
                 loops = self.place < repeats
                 at = begin if loops else at
-            result = self._made(*made) if made else self.result
-            made = self._do(*stages[1])
+            result, kept = self._late(late)
+            late = stages[1]
             self.result = result
+            self._do(*late)
+            self.kept = self.kept if kept is None else kept
             tag = int(loops) if now.op == Op.AGAIN else self.place
             stages = [(now, read, tag), stages[0]]
             if stages[1][0].op == Op.END:
@@ -96,10 +97,9 @@ class Model:
 
     def _read(self, now: Instruction) -> Integers:
         """Do the memory's part; returns the lanes as they are moved."""
-        stores = now.op in STORING or (now.op in (Op.LOW, Op.LOW_AGAIN) and now.value)
-        if stores:
+        if now.op in STORING:
             where = now.address + self.place
-            what = self.kept if now.op == Op.STORE_KEPT else self.result
+            what = self.kept if now.op in (Op.STORE_KEPT, Op.STORE_LANE) else self.result
             lanes = slice(now.value, now.value + 1) if now.op == Op.STORE_LANE else slice(None)
             self.memory[where, lanes] = what[lanes]
         if not (now.is_multiply or now.op in READING):
@@ -113,20 +113,24 @@ class Model:
         moved[inside] = self.memory[row + word % self.row][from_lanes[inside]]
         return moved
 
-    def _made(self, by: Instruction, level: int) -> Integers:
+    def _late(self, stage: tuple[Instruction, Integers, int]) -> tuple[Integers, Integers | None]:
+        """Return the result, and what is to be kept, of an instruction behind `do`."""
+        by, read, _ = stage
         if by.op == Op.LOOK_UP:
-            return np.full(LANES, level)
+            return self.result, np.full(LANES, self._level(int(read[0])))
         if by.op == Op.BYTE:
-            return _wrapped(self.total >> 8 * by.value, 8)
-        return saturated(self.total >> LEVEL_SHIFT, by.value)
+            return _wrapped(self.total >> 8 * by.value, 8), None
+        if by.op == Op.SCALE:
+            return saturated(self.total >> LEVEL_SHIFT, by.value), None
+        return self.result, None
 
-    def _do(self, now: Instruction, read: Integers, place: int) -> tuple[Instruction, int] | None:
+    def _do(self, now: Instruction, read: Integers, place: int) -> None:
         op, group = now.op, self._group
         if now.is_multiply:
             x = read & 255 if op & UNSIGNED else read
             self.total = (group.bias if op & FIRST else self.total) + x * self._factor(now)
-        elif op in (Op.LOW, Op.LOW_AGAIN):
-            if op == Op.LOW:
+        elif Op.LOW <= op <= Op.LOW_AGAIN_STORE:
+            if op < Op.LOW_AGAIN:
                 self.aside = _wrapped(self.total, 16)
             self.total = self.aside * group.factor + group.addend
         elif op == Op.SCALE:
@@ -149,9 +153,6 @@ class Model:
             self._scalar(now, place)
         self.total = _wrapped(self.total, 32)
         self.group += op in (Op.SCALE, Op.SCORE, Op.COMPARE_SCALAR)
-        if op not in (Op.SCALE, Op.BYTE, Op.LOOK_UP):
-            return None
-        return now, self._level(int(read[0])) if op == Op.LOOK_UP else 0
 
     @property
     def _group(self) -> Group:

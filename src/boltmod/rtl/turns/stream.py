@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from boltmod.rtl.turns.code import STORING, Group, Instruction, Op
 
@@ -11,9 +11,9 @@ _RESULT_AFTER = 4
 _KEPT_AFTER = 3
 """Clocks from keeping until what is kept can be written."""
 
-_MAKE = {Op.SCALE, Op.BYTE, Op.LOOK_UP}
+_MAKE = {Op.SCALE, Op.BYTE}
 _KEEP = {Op.KEEP, Op.KEEP_LARGER}
-_CARRY = {Op.LOW: Op.LOW, Op.LOW_AGAIN: Op.LOW_AGAIN}
+_CARRY = {Op.LOW: Op.LOW_STORE, Op.LOW_AGAIN: Op.LOW_AGAIN_STORE}
 """Operations that use no memory and no address: they can write beside."""
 
 
@@ -46,7 +46,7 @@ class Stream:
             first = self._pending[0]
             if first.earliest <= at and first.instruction.op == Op.STORE:
                 self._pending.pop(0)
-                instruction = replace(instruction, address=first.instruction.address, value=1)
+                instruction = Instruction(_CARRY[Op(instruction.op)], first.instruction.address)
         if instruction.op in _MAKE:
             self._limit(lambda op: op != Op.STORE_KEPT, at + _RESULT_AFTER - 1)
         if instruction.op in _KEEP:

@@ -1,0 +1,101 @@
+"""One lane: its operand, its multiplier, what it keeps and its result."""
+
+from __future__ import annotations
+
+from amaranth import Cat, Elaboratable, Module, Mux, Signal, signed
+
+from boltmod.rtl.turns.blocks import Mac
+from boltmod.rtl.turns.code import FACTOR_SHIFT, LEVEL_SHIFT
+
+
+class Control(Elaboratable):  # type: ignore[misc]
+    """What all lanes are told in their `do` clock, and a clock later (`late_…`)."""
+
+    def __init__(self) -> None:
+        self.by_sum = Signal()
+        """The factor is the sum itself,"""
+        self.by_aside = Signal()
+        """or what was set aside; otherwise what was read."""
+        self.by_kept = Signal()
+        self.inverted = Signal()
+        self.factor = Signal(signed(16))
+        """What it is multiplied by, unless that is what is kept."""
+        self.adds_sum = Signal()
+        self.adds_high = Signal()
+        self.addend = Signal(signed(32))
+        """What is added beside."""
+        self.sets_aside = Signal()
+        self.keeps = Signal()
+        self.keeps_larger = Signal()
+        self.late_look = Signal()
+        self.level = Signal(8)
+        self.late_result = Signal()
+        self.late_byte = Signal(2)
+        """0 for a level, or a byte's number + 1."""
+        self.mask = Signal(8)
+        """Bits beyond a level's range."""
+        self.unsigned = Signal()
+
+
+class Lane(Elaboratable):  # type: ignore[misc]
+    """A lane.
+
+    Args:
+        control: What all are told.
+        is_apart: Whether its multiplier is a module of its own.
+    """
+
+    def __init__(self, control: Control, is_apart: bool) -> None:
+        self.control, self.mac = control, Mac(is_apart)
+        self.read = Signal(8)
+        """What was read, moved and held for `do`."""
+        self.sign = Signal()
+        """What its bits from 8 on are."""
+        self.kept = Signal(signed(8))
+        self.result = Signal(8)
+
+    def elaborate(self, _: object) -> Module:
+        """Return the circuit."""
+        m, c, mac = Module(), self.control, self.mac
+        m.submodules.mac = mac
+        aside = Signal(signed(16))
+        operand = Cat(self.read, self.sign.replicate(8))
+        total = mac.total
+        base = (
+            Mux(c.adds_sum, total, 0)
+            | Mux(c.adds_high, total >> FACTOR_SHIFT, 0)
+            | c.addend
+        )
+        m.d.comb += [
+            mac.a.eq(Mux(c.by_sum, total[:16], Mux(c.by_aside, aside, operand))),
+            mac.b.eq(
+                Mux(c.by_kept, self.kept ^ c.inverted.replicate(9).as_signed(), c.factor)
+            ),
+            mac.base.eq(base),
+        ]
+        with m.If(c.sets_aside):
+            m.d.sync += aside.eq(total[:16])
+        larger = Signal()
+        m.d.comb += larger.eq(self.read.as_signed() > self.kept)
+        with m.If(c.keeps | (c.keeps_larger & larger) | c.late_look):
+            m.d.sync += self.kept.eq(Mux(c.late_look, c.level, self.read))
+        self._result(m, total)
+        return m
+
+    def _result(self, m: Module, total: Signal) -> None:
+        """Cut the sum to a level, or take one of its bytes."""
+        c = self.control
+        level = total[LEVEL_SHIFT:]
+        sign = total[-1]
+        beyond = Signal()
+        low = (level[:7] ^ sign.replicate(7)) & c.mask[:7]
+        m.d.comb += beyond.eq((level[7:-1] ^ sign.replicate(len(level) - 8)).any() | low.any())
+        cut = Mux(beyond, ~(c.mask ^ sign.replicate(8)), level[:8])
+        cut = Mux(sign & c.unsigned, 0, cut)
+        with m.If(c.late_result):
+            with m.Switch(c.late_byte):
+                for number in range(3):
+                    with m.Case(number + 1):
+                        m.d.sync += self.result.eq(total.word_select(number, 8))
+                with m.Default():
+                    m.d.sync += self.result.eq(cut)
