@@ -9,14 +9,13 @@ from functools import cache
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
-from boltmod.rtl.turns.code import LANES, Group, Instruction, Op
-from boltmod.rtl.turns.layout import Layout, words
+from boltmod.rtl.turns.code import FIRST, LANES, Group, Instruction, Op
+from boltmod.rtl.turns.layout import Layout, Place, words
 from boltmod.rtl.turns.rescale import Rescale, needed, rescale
 from boltmod.rtl.turns.scalar import Scalars
 from boltmod.rtl.turns.stream import Stream
 from boltmod.rtl.turns.sums import Sums
-from boltmod.rtl.turns.terms import STORED, Term, Terms
-
+from boltmod.rtl.turns.terms import Term, Terms
 
 @dataclass(frozen=True, eq=False)
 class Machine:
@@ -71,6 +70,8 @@ class _Assembler:
         self.level_step: form.Level | None = None
         self.inside = cache(self.terms.inside)
         self.done: set[tuple[str, int]] = set()
+        self.opened: tuple[int, int] | None = None
+        self.written: set[str] = set()
         self.needed = self._needed()
 
     def machine(self) -> Machine:
@@ -112,45 +113,79 @@ class _Assembler:
         if isinstance(step, form.Level):
             power = self.scalars.terms_of(step.sources[1])
             return power + self.terms.of(step.sources[0], channel, step.shape[1])
-        assert isinstance(step, form.Maximum)
+        assert isinstance(step, (form.Maximum, form.Total))
         return self.terms.of(step.sources[0], channel, step.shape[1], step.stride)
 
     # Steps ------------------------------------------------------------------------------------
 
     def quantise(self, step: form.Quantise) -> None:
         """Give both halves of the received samples their place."""
-        place = self.layout.add(step)
-        size = 1 << (self.layout.used - 1).bit_length()
-        self.layout.used = 2 * size
+        place = self.layout.add(step, range(step.shape[0]))
+        self.layout.used = 2 << (place.end - 1).bit_length()
         if place.first or step.name != self.program.steps[0].name:
             raise UnsupportedOperatorError(f"{step.name} must come first to be done in turns")
 
+    def _place(self, step: Step) -> Place:
+        """Give the channels that are needed their place; returns it."""
+        if step.name not in self.layout.places:
+            channels = [c for c in range(step.shape[0]) if (step.name, c) in self.needed]
+            self.layout.add(step, channels)
+        return self.layout.places[step.name]
+
+    def _open(self, n: int, stride: int, reads: set[str]) -> None:
+        """Begin a section unless the one that is open is like it and writes nothing it reads."""
+        if self.opened != (n, stride) or reads & self.written:
+            self._close()
+            self.stream.begin(n, stride, stride * n)
+            self.opened = (n, stride)
+
+    def _close(self) -> None:
+        if self.opened is not None:
+            self.stream.end(self.opened[0])
+        self.opened, self.written = None, set()
+
     def requantise(self, step: form.Requantise) -> None:
         """Sum up and requantise, the channels of one stride in one section."""
-        if step.name not in self.layout.places:
-            self.layout.add(step)
-        length = step.shape[1]
-        todo: dict[int, list[tuple[int, list[Term]]]] = {}
+        n, is_once = words(step.shape[1]), step.shape[1] == 1
+        todo: dict[int, list[int]] = {}
         for channel in range(step.shape[0]):
-            if (step.name, channel) in self.needed - self.done and (
-                step.low[channel] or step.high[channel]
-            ):
+            if (step.name, channel) in self.needed - self.done:
                 terms = self.inside(step.name, channel)
-                stride = self.sums.stride(step.name, terms, words(length)) if length > 1 else 1
-                todo.setdefault(stride, []).append((channel, terms))
+                stride = 1 if is_once else self.sums.stride(step.name, terms, n)
+                todo.setdefault(stride, []).append(channel)
+        self._place(step)
         for stride, channels in todo.items():
-            n = words(length)
-            self.stream.begin(n, stride, stride * n)
-            for channel, terms in channels:
-                self._channel(step, channel, terms)
-            self.stream.end(n)
+            terms = [term for channel in channels for term in self.inside(step.name, channel)]
+            self._open(n, stride, {name for name, _ in self._reads(terms)})
+            for channel in channels:
+                if (step.name, channel) not in self.done:
+                    self._channel(step, channel, self.inside(step.name, channel))
+
+    def total(self, step: form.Total) -> None:
+        """Sum up whole rows, where such sums are kept, one row after the other."""
+        if step.name not in self.terms.stored:
+            return
+        source = self.layout.places[step.sources[0]]
+        place = self.layout.add(step, source.channels)
+        self._close()
+        self.stream.begin(len(source.channels), source.n_words, None)
+        for k in range(source.n_words * LANES):
+            lane, word = divmod(k, source.n_words)
+            op = Op.MULTIPLY if k else Op.MULTIPLY | FIRST
+            self.stream.emit(Instruction(op, source.first + word, 1, lane))
+        for plane in range(place.n_planes):
+            self.stream.emit(Instruction(Op.BYTE, 0, plane))
+            self.stream.store(Instruction(Op.STORE, place.row(place.channels[0], plane)))
+        self.stream.groups.append(Group())
+        self.stream.end(len(source.channels))
+        self.scalars.pass_group()
 
     def _channel(self, step: form.Requantise, channel: int, terms: list[Term]) -> None:
         ends = _ends(step, self.steps, channel)
         made = needed(step, channel, rescale(step, channel, ends))
         constant = self.sums.emit([] if made.is_constant else _doubled(terms, made.doublings))
         group = replace(made.group, bias=made.group.bias + constant)
-        self._rescale(step, channel, replace(made, group=group), Op.LOW)
+        self._finish(step, channel, replace(made, group=group), Op.LOW)
         if made.is_constant:
             return
         for other in self.program.steps:
@@ -173,33 +208,33 @@ class _Assembler:
             return
         made = rescale(step, channel, _ends(step, self.steps, channel), first.group.bias, sign)
         if made is not None and made.doublings == first.doublings:
-            if step.name not in self.layout.places:
-                self.layout.add(step)
-            self._rescale(step, channel, made, Op.LOW_AGAIN)
+            self._finish(step, channel, made, Op.LOW_AGAIN)
 
     def _is_there(self, name: str) -> bool:
         return name in self.layout.places
 
-    def _rescale(self, step: form.Requantise, channel: int, made: Rescale, low: Op) -> None:
+    def _finish(self, step: form.Requantise, channel: int, made: Rescale, low: Op) -> None:
         self.done.add((step.name, channel))
+        self.written.add(step.name)
+        self._rescale(made, self._place(step).row(channel), low)
+
+    def _rescale(self, made: Rescale, address: int, low: Op) -> None:
         self.stream.groups.append(made.group)
         self.stream.emit(Instruction(low))
         self.stream.emit(Instruction(Op.SCALE, made.high, made.saturation))
-        address = self.layout.places[step.name].row(channel)
         self.stream.store(Instruction(Op.STORE, address))
 
     def maximum(self, step: form.Maximum) -> None:
         """Keep the largest; of a whole frame first in each lane, then of all lanes."""
-        place, length = self.layout.add(step), step.shape[1]
+        self._close()
+        place, length = self._place(step), step.shape[1]
         source = self.steps[step.sources[0]]
         n_words = words(source.shape[1])
         is_whole = length == 1 and step.kernel == source.shape[1] > LANES
-        kept = self.layout.rows(step.shape[0], 1) if is_whole else place
+        kept = self.layout.rows(place.channels, 1) if is_whole else place
         n = words(length)
         self.stream.begin(n, step.stride if length > 1 else 1, n_words if length > 1 else 1)
-        for channel in range(step.shape[0]):
-            if (step.name, channel) not in self.needed:
-                continue
+        for channel in place.channels:
             n_read = n_words if is_whole else step.kernel
             reads = [self._single(step, channel, k) for k in range(n_read)]
             self._larger(reads, kept.row(channel))
@@ -223,6 +258,7 @@ class _Assembler:
 
     def instant(self, step: form.Instant) -> None:
         """Compare every score with every other one."""
+        self._close()
         self.scalars.instant(step)
 
     def level(self, step: form.Level) -> None:
@@ -230,25 +266,23 @@ class _Assembler:
         if self.level_step is not None:
             raise UnsupportedOperatorError("one gain control at most can be done in turns")
         self.level_step = step
-        place, n = self.layout.add(step), words(step.shape[1])
+        self._close()
+        place, n = self._place(step), words(step.shape[1])
         self.scalars.power(step)
         self.stream.begin(n, 1, n)
-        slots: dict[int, Instruction] = {}
-        channels = [c for c in range(step.shape[0]) if (step.name, c) in self.needed]
-        for number in range(len(channels) * LANES):
-            channel, lane = channels[number // LANES], number % LANES
+        for channel in place.channels:
             (term,) = self.terms.of(step.sources[0], channel, step.shape[1])
             sample = self.sums.single(step.name, term)
             where, _ = self.layout.places[sample.tensor].at(sample)
-            slots[2 * number] = Instruction(Op.LOOK_UP, where, 0, lane)
-            slots[2 * number + 5] = Instruction(Op.STORE_LANE, place.row(channel), lane)
-        for slot in range(max(slots) + 1):
-            self.stream.code.append(slots.get(slot, Instruction(Op.NOTHING)))
+            for lane in range(LANES):
+                self.stream.emit(Instruction(Op.LOOK_UP, where, 0, lane))
+            self.stream.store(Instruction(Op.STORE_KEPT, place.row(channel)))
         self.stream.end(n)
 
     def _scores(self, last: Step) -> None:
         if last.shape[1] != 1:
             raise UnsupportedOperatorError(f"{last.name} must give its scores once a frame")
+        self._close()
         self.stream.begin(1, 1, 1)
         for channel in range(last.shape[0]):
             bias = self.sums.emit(self.terms.of(last.name, channel, 1))
@@ -272,10 +306,9 @@ def _ends(step: form.Requantise, steps: dict[str, Step], channel: int) -> tuple[
 _MAKE: dict[type[Step], Callable[..., None]] = {
     form.Quantise: _Assembler.quantise,
     form.Requantise: _Assembler.requantise,
+    form.Total: _Assembler.total,
     form.Maximum: _Assembler.maximum,
     form.Instant: _Assembler.instant,
     form.Level: _Assembler.level,
 }
 """Who makes what is stored, and the choice of an instant."""
-
-assert set(STORED) <= set(_MAKE)

@@ -65,15 +65,13 @@ class Op(IntEnum):
     END = 19
     SCALE = 32
     """Sum = (sum >> 16) + set aside · high factor; the result is that >> 12, saturated."""
-    STORE_LANE = 33
-    """Write what is kept in one lane."""
-    KEEP = 34
+    KEEP = 33
     """Keep what is read."""
-    KEEP_LARGER = 35
+    KEEP_LARGER = 34
     """Keep what is read where it is larger than what is kept."""
-    LOOK_UP = 36
-    """Keep the level of lane 0 in all lanes."""
-    SECTION = 37
+    LOOK_UP = 35
+    """Keep the level of what a lane reads; the other lanes keep what they have."""
+    SECTION = 36
     """What follows is repeated; the address says how often."""
     MULTIPLY = 64
     """Sum += what is read times a factor."""
@@ -84,13 +82,14 @@ FIRST, HIGH, UNSIGNED = 1, 2, 4
 
 
 class By(IntEnum):
-    """The factor of `MULTIPLY`, bits 3 and 4 of the operation."""
+    """The factor of `MULTIPLY`, bits 3 to 5 of the operation."""
 
     WEIGHT = 0
     KEPT = 1
     INVERTED = 2
     """−1 less what is kept."""
-    INSTANT = 3
+    ITSELF = 3
+    INSTANT = 4
     """1 where `value` is the instant, 0 elsewhere."""
 
 
@@ -101,17 +100,16 @@ class Form(IntEnum):
     """argument: the operation."""
     SCALE = 1
     """argument: the code of the range; address: the high factor."""
-    STORE_LANE = 2
-    """argument: the lane."""
-    KEEP = 3
+    KEEP = 2
     """argument: bits 0–3 the lane, signed."""
-    KEEP_LARGER = 4
-    LOOK_UP = 5
-    SECTION = 6
+    KEEP_LARGER = 3
+    LOOK_UP = 4
+    SECTION = 5
     """argument and bits 9–12: 3 bits of shift, 4 of the row's length; bits 0–8: repeats."""
-    BY_KEPT = 7
+    BY_KEPT = 6
     """argument: bits 0–3 the lane, bit 4 first."""
-    BY_INVERTED = 8
+    BY_INVERTED = 7
+    BY_ITSELF = 8
     BY_INSTANT = 9
     """argument: bits 0–2 the instant, bits 3 and 4 the lane, bit 5 first."""
     UNSIGNED = 10
@@ -122,7 +120,7 @@ class Form(IntEnum):
 
 
 READING = frozenset({Op.KEEP, Op.KEEP_LARGER, Op.LOOK_UP})
-STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.STORE_LANE, Op.LOW_STORE, Op.LOW_AGAIN_STORE})
+STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE})
 WHOLE = 8
 """Code of a row's length that is never passed."""
 
@@ -161,9 +159,9 @@ class Instruction:
         return _form(form, self.value | self.lane & 15, self.address)
 
     def _multiply(self) -> int:
-        by, first = By(self.op >> 3 & 3), self.op & FIRST
+        by, first = By(self.op >> 3 & 7), self.op & FIRST
         address, lane, weight = self.address, self.lane, self.value
-        if by in (By.KEPT, By.INVERTED):
+        if by in (By.KEPT, By.INVERTED, By.ITSELF):
             return _form(Form(by - By.KEPT + Form.BY_KEPT), lane & 15 | first << 4, address)
         short = (lane & 3) << 3 | first << 5
         if by == By.INSTANT:

@@ -31,7 +31,7 @@ class Core(Elaboratable):  # type: ignore[misc]
         self.fetch = Fetch(machine.code)
         self.words = Words(is_apart)
         self.control = Control()
-        self.lanes = [Lane(self.control, is_apart) for _ in range(LANES)]
+        self.lanes = [Lane(self.control, number, is_apart) for number in range(LANES)]
         self.scalars = Scalars()
         n_classes = len(machine.program.classes)
         self.best = Best(n_classes, n_score_bits, with_scores)
@@ -69,33 +69,20 @@ class Core(Elaboratable):  # type: ignore[misc]
         fetch, words = self.fetch, self.words
         now = fetch.now
         uses, stores, place = Signal(), Signal(), Signal.like(words.address)
-        size = 1 << (self._samples_end - 1).bit_length()
-        half = size.bit_length() - 1
+        samples = self.machine.layout.places[self.machine.program.steps[0].name]
+        half = (samples.end - 1).bit_length()
         in_samples = fetch.address[half + 1 :] == 0
         kept = now.stores_kept
-        one = Cat(now.argument[:3] == lane for lane in range(LANES))
         m.d.comb += [
             stores.eq(now.stores), uses.eq(now.reads | stores), self.is_free.eq(~uses),
             place.eq(fetch.address ^ ((self.bank & in_samples) << half)),
             words.address.eq(Mux(uses, place, self.outside)),
-            words.writes.eq(
-                Mux(
-                    uses,
-                    Mux(stores, Mux(now.has(Form.STORE_LANE), one, -1), 0),
-                    self.outside_writes,
-                )
-            ),
+            words.writes.eq(Mux(uses, stores.replicate(LANES), self.outside_writes)),
         ]  # fmt: skip
         for number, lane in enumerate(self.lanes):
             m.d.comb += words.write.word_select(number, 8).eq(
                 Mux(uses, Mux(kept, lane.kept, lane.result), self.outside_word)
             )
-
-    @property
-    def _samples_end(self) -> int:
-        """Words of one half of the received samples."""
-        place = self.machine.layout.places[self.machine.program.steps[0].name]
-        return place.n_words * place.n_channels * place.n_planes
 
     # turn -------------------------------------------------------------------------------------
 
@@ -142,6 +129,7 @@ class Core(Elaboratable):  # type: ignore[misc]
             c.by_sum.eq(low & ~again), c.by_aside.eq(scales | again), c.sets_aside.eq(low & ~again),
             c.by_kept.eq(later("by_kept", turning.has(Form.BY_KEPT, Form.BY_INVERTED))),
             c.inverted.eq(later("inverted", turning.has(Form.BY_INVERTED))),
+            c.by_itself.eq(later("by_itself", turning.has(Form.BY_ITSELF))),
             c.factor.eq(Mux(low, low_factor, factor)),
             c.adds_sum.eq(~(first | low | scales)), c.adds_high.eq(scales),
             c.addend.eq(Mux(first, bias, Mux(low, addend, 0))),
@@ -149,7 +137,7 @@ class Core(Elaboratable):  # type: ignore[misc]
             c.keeps_larger.eq(later("keeps_larger", turning.has(Form.KEEP_LARGER))),
         ]  # fmt: skip
         m.d.sync += [
-            c.late_look.eq(looks), c.late_result.eq(scales | byte),
+            c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(scales | byte),
             c.late_byte.eq(Mux(byte, number + 1, 0)), c.unsigned.eq(code[3]),
             c.mask.eq(-1 << code[:3]),
         ]  # fmt: skip
@@ -165,7 +153,8 @@ class Core(Elaboratable):  # type: ignore[misc]
 
     def _is_first(self, turning: Decoded) -> Value:
         bit = turning.has(Form.BY_INSTANT, Form.UNSIGNED, Form.HIGH) & turning.argument[5]
-        other = turning.has(Form.BY_KEPT, Form.BY_INVERTED, Form.ONCE) & turning.argument[4]
+        other = turning.has(Form.BY_KEPT, Form.BY_INVERTED, Form.BY_ITSELF, Form.ONCE)
+        other &= turning.argument[4]
         weight = turning.is_weight & turning.word[21]
         return weight | bit | other | turning.does(Op.CONSTANT)
 
@@ -192,11 +181,9 @@ class Core(Elaboratable):  # type: ignore[misc]
             begins.eq(turning.has(Form.SECTION)), scored.eq(turning.does(Op.SCORE)),
             compared.eq(turning.does(Op.COMPARE_SCALAR)), at.eq(read.addr),
         ]  # fmt: skip
-        keeps_on = Signal()
-        m.d.sync += keeps_on.eq(turning.address[0])
         following = at + (scales | scored | compared)
         m.d.comb += read.addr.eq(
-            Mux(self.fetch.running, Mux(goes_back & ~keeps_on, base, following), 0)
+            Mux(self.fetch.running, Mux(goes_back, base, following), 0)
         )
         with m.If(begins):
             m.d.sync += base.eq(at)

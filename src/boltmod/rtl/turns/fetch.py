@@ -47,13 +47,12 @@ class Decoded:
     @property
     def stores(self) -> Value:
         """Whether it writes."""
-        plain = self.does(Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE)
-        return plain | self.has(Form.STORE_LANE)
+        return self.does(Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE)
 
     @property
     def stores_kept(self) -> Value:
         """Whether it writes what is kept."""
-        return self.does(Op.STORE_KEPT) | self.has(Form.STORE_LANE)
+        return self.does(Op.STORE_KEPT)
 
     @property
     def lane(self) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, signed
 
 from boltmod.rtl.turns.blocks import Mac
-from boltmod.rtl.turns.code import FACTOR_SHIFT, LEVEL_SHIFT
+from boltmod.rtl.turns.code import FACTOR_SHIFT, LANES, LEVEL_SHIFT
 
 
 class Control(Elaboratable):  # type: ignore[misc]
@@ -13,13 +13,16 @@ class Control(Elaboratable):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.by_sum = Signal()
-        """The factor is the sum itself,"""
+        """One factor is the sum,"""
         self.by_aside = Signal()
         """or what was set aside; otherwise what was read."""
         self.by_kept = Signal()
+        """The other one is what is kept,"""
         self.inverted = Signal()
+        """or −1 less that,"""
+        self.by_itself = Signal()
+        """or what was read; otherwise `factor`, which is 0 in the other cases."""
         self.factor = Signal(signed(16))
-        """What it is multiplied by, unless that is what is kept."""
         self.adds_sum = Signal()
         self.adds_high = Signal()
         self.addend = Signal(signed(32))
@@ -27,7 +30,8 @@ class Control(Elaboratable):  # type: ignore[misc]
         self.sets_aside = Signal()
         self.keeps = Signal()
         self.keeps_larger = Signal()
-        self.late_look = Signal()
+        self.late_look = Signal(LANES)
+        """Which lane keeps the level."""
         self.level = Signal(8)
         self.late_result = Signal()
         self.late_byte = Signal(2)
@@ -42,11 +46,12 @@ class Lane(Elaboratable):  # type: ignore[misc]
 
     Args:
         control: What all are told.
+        number: Which lane it is.
         is_apart: Whether its multiplier is a module of its own.
     """
 
-    def __init__(self, control: Control, is_apart: bool) -> None:
-        self.control, self.mac = control, Mac(is_apart)
+    def __init__(self, control: Control, number: int, is_apart: bool) -> None:
+        self.control, self.number, self.mac = control, number, Mac(is_apart)
         self.read = Signal(8)
         """What was read, moved and held for `do`."""
         self.sign = Signal()
@@ -69,7 +74,11 @@ class Lane(Elaboratable):  # type: ignore[misc]
         m.d.comb += [
             mac.a.eq(Mux(c.by_sum, total[:16], Mux(c.by_aside, aside, operand))),
             mac.b.eq(
-                Mux(c.by_kept, self.kept ^ c.inverted.replicate(9).as_signed(), c.factor)
+                Mux(
+                    c.by_kept,
+                    self.kept ^ c.inverted.replicate(9).as_signed(),
+                    Mux(c.by_itself, self.read.as_signed(), 0) | c.factor,
+                )
             ),
             mac.base.eq(base),
         ]
@@ -77,8 +86,9 @@ class Lane(Elaboratable):  # type: ignore[misc]
             m.d.sync += aside.eq(total[:16])
         larger = Signal()
         m.d.comb += larger.eq(self.read.as_signed() > self.kept)
-        with m.If(c.keeps | (c.keeps_larger & larger) | c.late_look):
-            m.d.sync += self.kept.eq(Mux(c.late_look, c.level, self.read))
+        looked = c.late_look[self.number]
+        with m.If(c.keeps | (c.keeps_larger & larger) | looked):
+            m.d.sync += self.kept.eq(Mux(looked, c.level, self.read))
         self._result(m, total)
         return m
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from boltmod.errors import UnsupportedOperatorError
@@ -29,17 +30,23 @@ class Place:
         first: Its first word.
         n_words: Words of a row.
         n_planes: Bytes of a value; each plane has all channels.
-        n_channels: Channels.
+        channels: Whose row is the first, the second, ….
     """
 
     first: int
     n_words: int
     n_planes: int
-    n_channels: int
+    channels: tuple[int, ...]
 
     def row(self, channel: int, plane: int = 0) -> int:
         """Return the first word of a channel."""
-        return self.first + (plane * self.n_channels + channel) * self.n_words
+        number = plane * len(self.channels) + self.channels.index(channel)
+        return self.first + number * self.n_words
+
+    @property
+    def end(self) -> int:
+        """Return the first word behind it."""
+        return self.first + self.n_words * self.n_planes * len(self.channels)
 
     def at(self, sample: Sample, plane: int = 0) -> tuple[int, int]:
         """Return address and lane of a sample for t = 0.
@@ -63,23 +70,24 @@ class Layout:
         self.places: dict[str, Place] = {}
         self.used = 0
 
-    def add(self, step: Step) -> Place:
-        """Give a tensor its place."""
+    def add(self, step: Step, channels: Sequence[int]) -> Place:
+        """Give some channels of a tensor their place, in that order."""
         low, high = step.range
         n_planes = 1 if -128 <= low and high < 128 else 2
         if low < -(2**15) or high >= 2**15:
             raise UnsupportedOperatorError(f"{step.name} must have 16 bits to be done in turns")
-        place = self.rows(step.shape[0], words(step.shape[1]), n_planes)
+        place = self.rows(channels, words(step.shape[1]), n_planes)
         self.places[step.name] = place
         return place
 
-    def rows(self, n_channels: int, n_words: int, n_planes: int = 1) -> Place:
+    def rows(self, channels: Sequence[int], n_words: int, n_planes: int = 1) -> Place:
         """Give some rows away."""
         first = -(-self.used // n_words) * n_words
-        self.used = first + n_channels * n_words * n_planes
+        place = Place(first, n_words, n_planes, tuple(channels))
+        self.used = place.end
         if self.used > 1 << ADDRESS_BITS:
             raise UnsupportedOperatorError(
                 f"a program's tensors must have at most {1 << ADDRESS_BITS} words to be done in "
                 f"turns, not {self.used}"
             )
-        return Place(first, n_words, n_planes, n_channels)
+        return place

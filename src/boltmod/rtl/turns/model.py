@@ -99,9 +99,7 @@ class Model:
         """Do the memory's part; returns the lanes as they are moved."""
         if now.op in STORING:
             where = now.address + self.place
-            what = self.kept if now.op in (Op.STORE_KEPT, Op.STORE_LANE) else self.result
-            lanes = slice(now.value, now.value + 1) if now.op == Op.STORE_LANE else slice(None)
-            self.memory[where, lanes] = what[lanes]
+            self.memory[where] = self.kept if now.op == Op.STORE_KEPT else self.result
         if not (now.is_multiply or now.op in READING):
             return _zeros()
         word = now.address % self.row + self.place * self.scale
@@ -117,7 +115,8 @@ class Model:
         """Return the result, and what is to be kept, of an instruction behind `do`."""
         by, read, _ = stage
         if by.op == Op.LOOK_UP:
-            return self.result, np.full(LANES, self._level(int(read[0])))
+            levels = np.full(LANES, self._level(int(read[0])))
+            return self.result, np.where(np.arange(LANES) == by.lane, levels, self.kept)
         if by.op == Op.BYTE:
             return _wrapped(self.total >> 8 * by.value, 8), None
         if by.op == Op.SCALE:
@@ -128,7 +127,7 @@ class Model:
         op, group = now.op, self._group
         if now.is_multiply:
             x = read & 255 if op & UNSIGNED else read
-            self.total = (group.bias if op & FIRST else self.total) + x * self._factor(now)
+            self.total = (group.bias if op & FIRST else self.total) + x * self._factor(now, read)
         elif Op.LOW <= op <= Op.LOW_AGAIN_STORE:
             if op < Op.LOW_AGAIN:
                 self.aside = _wrapped(self.total, 16)
@@ -159,12 +158,14 @@ class Model:
         groups = self.machine.groups
         return groups[self.group] if self.group < len(groups) else Group()
 
-    def _factor(self, now: Instruction) -> Integers | int:
-        by = By(now.op >> 3 & 3)
+    def _factor(self, now: Instruction, read: Integers) -> Integers | int:
+        by = By(now.op >> 3 & 7)
         if by == By.WEIGHT:
             return now.value << 8 if now.op & HIGH else now.value
         if by == By.INSTANT:
             return self.instants[now.value]
+        if by == By.ITSELF:
+            return read
         return self.kept if by == By.KEPT else -1 - self.kept
 
     def _scalar(self, now: Instruction, place: int) -> None:

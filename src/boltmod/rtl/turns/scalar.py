@@ -89,7 +89,7 @@ class Scalars:
             raise UnsupportedOperatorError(f"{name} must be a sum over lanes to be done in turns")
         if not 0 <= step.range[0] <= step.range[1] < _MOST:
             raise UnsupportedOperatorError(f"{name} must have 23 bits to be done in turns")
-        planes = self.sums.layout.rows(1, 1 << (n - 1).bit_length(), _PLANES)
+        planes = self.sums.layout.rows((0,), 1 << (n - 1).bit_length(), _PLANES)
         self.stream.begin(n, 1, n_words)
         op = 0
         for k in range(n_words // step.spacing):
@@ -121,7 +121,7 @@ class Scalars:
             self.stream.emit(Instruction(Op.WRITE_SCALAR, 0, len(places)))
             self.stream.wait(2)
             self.stream.end(leaf.shape[1])
-            self._pass_group()
+            self.pass_group()
             for t in range(leaf.shape[1]):
                 places[name, t] = len(places)
         first = len(places)
@@ -155,7 +155,7 @@ class Scalars:
             raise UnsupportedOperatorError(f"{step.name} must have the power of a whole frame")
         self._leaf(power.name)
         self.stream.emit(Instruction(Op.LEVELS))
-        self._pass_group()
+        self.pass_group()
         signal = self.steps[step.sources[0]]
         most = max(-signal.range[0], signal.range[1])
         n_clocks = most + step.most + power.range[1].bit_length() + MAKING
@@ -163,6 +163,6 @@ class Scalars:
         self.stream.wait(_WAIT - 2)
         self.stream.end(repeats)
 
-    def _pass_group(self) -> None:
+    def pass_group(self) -> None:
         """Go on to the next group."""
         self.stream.emit(Instruction(Op.COMPARE_SCALAR, 0, LANES))

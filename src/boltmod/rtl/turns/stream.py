@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from boltmod.rtl.turns.code import STORING, Group, Instruction, Op
+from boltmod.rtl.turns.code import STORING, WHOLE, Group, Instruction, Op
 
 _RESULT_AFTER = 4
 """Clocks from what makes a result until it can be written."""
-_KEPT_AFTER = 3
-"""Clocks from keeping until what is kept can be written."""
 
 _MAKE = {Op.SCALE, Op.BYTE}
-_KEEP = {Op.KEEP, Op.KEEP_LARGER}
+_KEEP = {Op.KEEP: 3, Op.KEEP_LARGER: 3, Op.LOOK_UP: 4}
+"""Clocks until what is kept can be written."""
 _CARRY = {Op.LOW: Op.LOW_STORE, Op.LOW_AGAIN: Op.LOW_AGAIN_STORE}
 """Operations that use no memory and no address: they can write beside."""
 
@@ -40,7 +39,7 @@ class Stream:
     def emit(self, instruction: Instruction) -> None:
         """Append an instruction, and before it what must be written by now."""
         while self._pending and self._is_due(instruction):
-            self.code.append(self._pending.pop(0).instruction)
+            self._write()
         at = len(self.code)
         if instruction.op in _CARRY and self._pending:
             first = self._pending[0]
@@ -50,7 +49,7 @@ class Stream:
         if instruction.op in _MAKE:
             self._limit(lambda op: op != Op.STORE_KEPT, at + _RESULT_AFTER - 1)
         if instruction.op in _KEEP:
-            self._limit(lambda op: op == Op.STORE_KEPT, at + _KEPT_AFTER - 1)
+            self._limit(lambda op: op == Op.STORE_KEPT, at + _KEEP[Op(instruction.op)] - 1)
         self.code.append(instruction)
 
     def _is_due(self, instruction: Instruction) -> bool:
@@ -58,9 +57,7 @@ class Stream:
         if first.earliest > at:
             return False
         carried = instruction.op in _CARRY and first.instruction.op == Op.STORE
-        if first.latest is not None and first.latest <= at:
-            return not carried
-        return len(self._pending) > 1 and not carried
+        return first.latest is not None and first.latest <= at and not carried
 
     def _limit(self, concerns: object, latest: int) -> None:
         assert callable(concerns)
@@ -71,22 +68,30 @@ class Stream:
     def store(self, instruction: Instruction) -> None:
         """Write the last instruction's result as soon as it is there."""
         assert instruction.op in STORING
-        after = _KEPT_AFTER if instruction.op == Op.STORE_KEPT else _RESULT_AFTER
+        after = _KEEP.get(Op(self.code[-1].op), _RESULT_AFTER)
         self._pending.append(_Store(instruction, len(self.code) - 1 + after))
 
     def flush(self) -> None:
         """Wait until everything is written."""
         while self._pending:
-            ready = self._pending[0].earliest <= len(self.code)
-            self.code.append(self._pending.pop(0).instruction if ready else Instruction(Op.NOTHING))
+            if self._pending[0].earliest <= len(self.code):
+                self._write()
+            else:
+                self.code.append(Instruction(Op.NOTHING))
+
+    def _write(self) -> None:
+        first = self._pending.pop(0)
+        assert first.latest is None or len(self.code) <= first.latest, "written too late"
+        self.code.append(first.instruction)
 
     def wait(self, clocks: int) -> None:
         """Do nothing for some clocks."""
         self.code += [Instruction(Op.NOTHING)] * clocks
 
-    def begin(self, repeats: int, stride: int, n_words: int) -> None:
-        """Begin a section: address + stride · m within rows of so many words, for every m."""
-        scale, row = stride.bit_length() - 1, n_words.bit_length() - 1
+    def begin(self, repeats: int, stride: int, n_words: int | None) -> None:
+        """Begin a section: address + stride · m for every m, within rows of words, if any."""
+        scale = stride.bit_length() - 1
+        row = WHOLE if n_words is None else n_words.bit_length() - 1
         self.code.append(Instruction(Op.SECTION, repeats, scale | row << 3))
 
     def end(self, repeats: int) -> None:

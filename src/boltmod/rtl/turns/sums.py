@@ -106,9 +106,11 @@ class Sums:
         if term.instant is not None:
             return [Instruction(Op.MULTIPLY | By.INSTANT << 3, address, term.instant, lane)]
         ((other, moved),) = others
+        if (other, moved) == (address, lane) and term.weight > 0:
+            return [Instruction(Op.MULTIPLY | By.ITSELF << 3, address, 0, lane)]
         keep = Instruction(Op.KEEP, other, 0, moved)
         by = By.KEPT if term.weight > 0 else By.INVERTED
         product = Instruction(Op.MULTIPLY | by << 3, address, 0, lane)
+        # −x · k = x · (−1 − k) + x
         once = [Instruction(Op.MULTIPLY, address, 1, lane)] if term.weight < 0 else []
-        # x · (−1 − k) + x is −x · k... less one x: −x·k − x + x.
         return [keep, product, *once]

@@ -17,8 +17,9 @@ from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
 
-STORED = (form.Quantise, form.Requantise, form.Level, form.Maximum)
-"""Steps whose integers are kept."""
+_STORED = (form.Quantise, form.Requantise, form.Level, form.Maximum)
+_FEWEST_TOTALS = 4
+"""Channels from which on sums of whole rows are kept: all of them are one section."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,15 @@ class Terms:
 
     def __init__(self, program: Program) -> None:
         self.steps = {step.name: step for step in program.steps}
+        self.stored = {step.name for step in program.steps if self._is_stored(step)}
+
+    def _is_stored(self, step: Step) -> bool:
+        """Whether a step's integers are kept."""
+        if not isinstance(step, form.Total):
+            return isinstance(step, _STORED)
+        source = self.steps[step.sources[0]]
+        is_row = step.shape[1] == 1 and step.kernel == source.shape[1] and step.spacing == 1
+        return is_row and isinstance(source, _STORED) and step.shape[0] >= _FEWEST_TOTALS
 
     def of(self, name: str, channel: int, length: int, stride: int = 1,
            offset: int = 0) -> list[Term]:  # fmt: skip
@@ -95,7 +105,7 @@ class Terms:
         return found
 
     def _of(self, step: Step, channel: int, at: _At) -> Iterator[Term]:
-        if isinstance(step, STORED):
+        if step.name in self.stored:
             if step.low[channel] or step.high[channel]:
                 yield Term(1, Sample(step.name, channel, at.stride, at.offset))
             return

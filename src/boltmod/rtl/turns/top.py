@@ -66,7 +66,7 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         core = self.core
         place = core.machine.layout.places[core.machine.program.steps[0].name]
         n_planes, n_words = place.n_planes, place.n_words
-        size = 1 << (place.n_words * place.n_channels * n_planes - 1).bit_length()
+        size = 1 << (place.end - 1).bit_length()
         n_bytes = 2 * n_planes
         self.half_in, self.is_full = Signal(), Signal(2)
         at, of = Signal(range(self.length)), Signal(range(self.length))
