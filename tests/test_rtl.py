@@ -290,9 +290,11 @@ def test_frames_for_golden_vectors_hold_the_extremes() -> None:
 
 def test_cells_are_counted_as_what_they_take() -> None:
     cells = {"LUT4": 5, "CCU2C": 3, "TRELLIS_FF": 7, "DP16KD": 2, "MULT18X18D": 1, "PFUMX": 9}
-    assert counted("ecp5", cells) == {"lut": 11, "ff": 7, "dsp": 1, "bram": 2}
+    assert counted("ecp5", cells) == {
+        "lut": 11, "ff": 7, "dsp": 1, "bram": 2, "spram": 0,
+    }  # fmt: skip
     assert counted("ice40", {"SB_LUT4": 4, "SB_DFFE": 2, "SB_DFF": 1}) == {
-        "lut": 4, "ff": 3, "dsp": 0, "bram": 0,
+        "lut": 4, "ff": 3, "dsp": 0, "bram": 0, "spram": 0,
     }  # fmt: skip
 
 

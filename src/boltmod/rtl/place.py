@@ -14,13 +14,14 @@ GOAL_MHZ = 100
 """What nextpnr tries to reach."""
 
 
-def synthesis_script(device: Device) -> str:
-    """Return what Yosys is told."""
+def synthesis_script(device: Device, has_blocks: bool = False) -> str:
+    """Return what Yosys is told, of a circuit with blocks of its own or without."""
     options = " -dsp" if device.family == "ice40" else ""
+    blocks = "read_verilog blocks.v\n" if has_blocks else ""
     return (
         # The same circuit as top.v, which takes Yosys a minute to read.
         "read_rtlil top.il\n"
-        "read_verilog chip.v\n"
+        f"read_verilog chip.v\n{blocks}"
         f"synth_{device.family} -top chip{options} -json chip.json\n"
         "tee -q -o cells.json stat -json\n"
     )
@@ -54,24 +55,24 @@ def synthesise(folder: Path, device: Device) -> dict[str, Any]:
     return counted(device.family, by_type) | {"device": device.name}
 
 
-def check_fit(taken: dict[str, Any], device: Device, steps: dict[str, int], lanes: int) -> None:
+def check_fit(taken: dict[str, Any], device: Device, steps: dict[str, int], lanes: float) -> None:
     """Refuse a netlist that the device has no room for.
 
     Args:
         taken: What it takes.
         device: The part.
-        steps: Register bits of each step.
+        steps: Register bits of each step, or instructions.
         lanes: Samples a clock.
 
     Raises:
         ConfigError: It does not fit; says by how much, why, and what to try.
     """
-    short = {kind: n for kind, n in device.capacity.items() if taken[kind] > n}
+    short = {kind: n for kind, n in device.capacity.items() if taken.get(kind, 0) > n}
     if not short:
         return
     over = ", ".join(f"{taken[kind]:,} of {n:,} {kind.upper()}" for kind, n in short.items())
     largest = max(steps, key=lambda name: steps[name])
-    way_out = f"try --samples-per-clock {lanes // 2}" if lanes > 1 else "take a larger --device"
+    way_out = f"try --samples-per-clock {lanes // 2:g}" if lanes > 1 else "take a larger --device"
     raise ConfigError(
         f"the network must fit {device.name}, and takes {over}; most of it is {largest}: {way_out}"
     )

@@ -38,6 +38,16 @@ class Machine:
     sections: dict[str, int]
 
     @property
+    def instructions_by_step(self) -> dict[str, int]:
+        """How many instructions each step has that has any."""
+        ends = [*list(self.sections.values())[1:], len(self.code)]
+        found = {
+            name: end - begin
+            for (name, begin), end in zip(self.sections.items(), ends, strict=True)
+        }
+        return {name: n for name, n in found.items() if n}
+
+    @property
     def n_clocks(self) -> int:
         """Clocks from a frame's first instruction to its last."""
         clocks, at, repeats = 0, 0, 1

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """One lane: its operand, its multiplier, what it keeps and its result."""
 
 from __future__ import annotations

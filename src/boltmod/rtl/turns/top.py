@@ -14,6 +14,11 @@ _ENDING = 5
 """Clocks from a program's end until its last score has been compared."""
 
 
+def interval(machine: Machine) -> int:
+    """Return the clocks from one frame's label to the next one's."""
+    return machine.n_clocks + _ENDING + 2
+
+
 class TurnsTop(Elaboratable):  # type: ignore[misc]
     """A network's circuit that takes turns.
 
@@ -29,17 +34,20 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
     def __init__(self, machine: Machine, with_scores: bool = False, is_apart: bool = False) -> None:
         self.machine, self.with_scores = machine, with_scores
         first, last = machine.program.steps[0], machine.program.steps[-1]
-        self.length = first.shape[1]
+        self.n_beats, self.n_classes, self.lanes = first.shape[1], last.shape[0], 1
         self.score_shape = shape_of(*last.range)
         self.core = Core(machine, self.score_shape.width, with_scores, is_apart)
         n_bits = shape_of(*first.range).width
-        n_classes = last.shape[0]
-        self.in_valid, self.in_ready, self.in_first = Signal(), Signal(), Signal()
-        self.in_i, self.in_q = Signal(n_bits), Signal(n_bits)
-        self.out_valid, self.out_ready = Signal(), Signal()
-        self.out_label = Signal(range(max(n_classes, 2)))
+        self.in_valid = Signal()
+        self.in_ready = Signal()
+        self.in_first = Signal()
+        self.in_i = Signal(n_bits)
+        self.in_q = Signal(n_bits)
+        self.out_valid = Signal()
+        self.out_ready = Signal()
+        self.out_label = Signal(range(max(self.n_classes, 2)))
         self.out_score = Signal(self.score_shape)
-        self.out_scores = Signal(n_classes * self.score_shape.width)
+        self.out_scores = Signal(self.n_classes * self.score_shape.width)
 
     @property
     def ports(self) -> list[Signal]:
@@ -47,6 +55,21 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         result = [self.out_valid, self.out_ready, self.out_label, self.out_score]
         scores = [self.out_scores] if self.with_scores else []
         return [self.in_valid, self.in_ready, self.in_first, self.in_i, self.in_q, *result, *scores]
+
+    @property
+    def interval(self) -> int:
+        """Clocks from one frame's label to the next one's, where samples come without a pause."""
+        return interval(self.machine)
+
+    @property
+    def middle(self) -> int:
+        """A clock within a frame, some frames after the first."""
+        return 2 * self.interval + self.interval // 2
+
+    @property
+    def flush(self) -> int:
+        """Clocks behind a reset until nothing is left of the frames before it."""
+        return 0
 
     @property
     def latency(self) -> int:
@@ -69,7 +92,7 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         size = 1 << (place.end - 1).bit_length()
         n_bytes = 2 * n_planes
         self.half_in, self.is_full = Signal(), Signal(2)
-        at, of = Signal(range(self.length)), Signal(range(self.length))
+        at, of = Signal(range(self.n_beats)), Signal(range(self.n_beats))
         held, number = Signal(8 * n_bytes), Signal(range(n_bytes + 1))
         word_bits = n_words.bit_length() - 1
         row, filled, writes = Signal(range(n_bytes)), Signal(), Signal()
@@ -82,7 +105,7 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
                 | Mux(self.half_in, size, 0)
             ),
             core.outside_word.eq(held[:8]),
-            filled.eq(writes & (number == 1) & (of == self.length - 1)),
+            filled.eq(writes & (number == 1) & (of == self.n_beats - 1)),
         ]  # fmt: skip
         lane = of[word_bits:]
         with m.If(writes):
@@ -99,7 +122,7 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
             m.d.comb += [one.eq(part) for one, part in zip(whole, planes, strict=True)]
             m.d.sync += [
                 held.eq(Cat(whole)), number.eq(n_bytes), of.eq(now),
-                at.eq(Mux(now == self.length - 1, 0, now + 1)),
+                at.eq(Mux(now == self.n_beats - 1, 0, now + 1)),
             ]  # fmt: skip
         return filled
 
