@@ -16,8 +16,15 @@ GOAL_MHZ = 100
 
 def synthesis_script(device: Device, has_blocks: bool = False) -> str:
     """Return what Yosys is told, of a circuit with blocks of its own or without."""
-    options = " -dsp" if device.family == "ice40" else ""
-    blocks = "read_verilog blocks.v\n" if has_blocks else ""
+    # Yosys' search for multipliers would undo what blocks.v says of its own, and without that it
+    # takes the part's cells in chip.v's own language for modules to be read anew.
+    options = " -dsp" if device.family == "ice40" and not has_blocks else ""
+    blocks = (
+        "read_verilog blocks.v\nhierarchy -top chip\nproc\nflatten\nwrite_rtlil flat.il\n"
+        "design -reset\nread_rtlil flat.il\n"
+        if has_blocks
+        else ""
+    )
     return (
         # The same circuit as top.v, which takes Yosys a minute to read.
         "read_rtlil top.il\n"

@@ -54,13 +54,13 @@ class Core(Elaboratable):  # type: ignore[misc]
             m.submodules.walk = self.walk
         self._memory(m)
         turning = Decoded(Signal(24))
-        lane, goes_back = Signal(signed(4)), Signal(2)
+        lane, goes_back = Signal(signed(4)), Signal()
         m.d.sync += [
             turning.word.eq(self.fetch.word), lane.eq(self.fetch.lane),
-            goes_back.eq(Cat(self.fetch.goes_back, goes_back[0])),
+            goes_back.eq(self.fetch.goes_back),
         ]  # fmt: skip
         self._turn(m, turning, lane)
-        self._do(m, turning, goes_back[1])
+        self._do(m, turning, goes_back)
         return m
 
     # read -------------------------------------------------------------------------------------
@@ -106,50 +106,45 @@ class Core(Elaboratable):  # type: ignore[misc]
     # do ---------------------------------------------------------------------------------------
 
     def _do(self, m: Module, turning: Decoded, goes_back: Value) -> None:
-        c = self.control
-        flags: dict[str, Signal] = {}
-
-        def later(name: str, value: Value) -> Signal:
-            flags[name] = signal = Signal(len(value), name=name)
-            m.d.sync += signal.eq(value)
-            return signal
-
-        low = later("low", turning.does(Op.LOW, Op.LOW_STORE, Op.LOW_AGAIN, Op.LOW_AGAIN_STORE))
-        again = later("again", turning.does(Op.LOW_AGAIN, Op.LOW_AGAIN_STORE))
-        scales = later("scales", turning.has(Form.SCALE))
-        first = later("first", self._is_first(turning))
-        byte = later("byte", turning.does(Op.BYTE))
-        number = later("number", turning.address[:5])
-        looks = later("looks", turning.has(Form.LOOK_UP))
-        code = later("code", turning.argument[:4])
-        factor = Signal(signed(16))
-        m.d.sync += factor.eq(self._factor(turning))
-        bias, low_factor, addend, scored, compared = self._groups(m, turning, goes_back, scales)
-        m.d.comb += [
-            c.by_sum.eq(low & ~again), c.by_aside.eq(scales | again), c.sets_aside.eq(low & ~again),
-            c.by_kept.eq(later("by_kept", turning.has(Form.BY_KEPT, Form.BY_INVERTED))),
-            c.inverted.eq(later("inverted", turning.has(Form.BY_INVERTED))),
-            c.by_itself.eq(later("by_itself", turning.has(Form.BY_ITSELF))),
-            c.factor.eq(Mux(low, low_factor, factor)),
+        """Say a clock later what the lanes do, and another clock later what becomes of it."""
+        c, total = self.control, self.lanes[0].mac.total
+        bias, low_factor, addend = self._groups(m, turning, goes_back)
+        low = turning.does(Op.LOW, Op.LOW_STORE, Op.LOW_AGAIN, Op.LOW_AGAIN_STORE)
+        again = turning.does(Op.LOW_AGAIN, Op.LOW_AGAIN_STORE)
+        scales, first = turning.has(Form.SCALE), self._is_first(turning)
+        compares = turning.does(Op.COMPARE_SCALAR)
+        byte, looks, code = Signal(), Signal(), Signal(4)
+        m.d.sync += [
+            c.by_sum.eq(low & ~again), c.sets_aside.eq(low & ~again), c.by_aside.eq(scales | again),
+            c.by_kept.eq(turning.has(Form.BY_KEPT, Form.BY_INVERTED)),
+            c.inverted.eq(turning.has(Form.BY_INVERTED)),
+            c.by_itself.eq(turning.has(Form.BY_ITSELF)),
+            c.factor.eq(Mux(low, low_factor, self._factor(turning))),
             c.adds_sum.eq(~(first | low | scales)), c.adds_high.eq(scales),
             c.addend.eq(Mux(first, bias, Mux(low, addend, 0))),
-            c.keeps.eq(later("keeps", turning.has(Form.KEEP))),
-            c.keeps_larger.eq(later("keeps_larger", turning.has(Form.KEEP_LARGER))),
+            c.keeps.eq(turning.has(Form.KEEP)), c.keeps_larger.eq(turning.has(Form.KEEP_LARGER)),
+            byte.eq(turning.does(Op.BYTE)), looks.eq(turning.has(Form.LOOK_UP)),
+            code.eq(turning.argument[:4]),
         ]  # fmt: skip
+        number = Signal(5)
         m.d.sync += [
-            c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(scales | byte),
-            c.late_byte.eq(Mux(byte, number + 1, 0)), c.unsigned.eq(code[3]),
+            number.eq(turning.address),
+            c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(c.adds_high | byte),
+            c.late_byte.eq(Mux(byte, number[:2] + 1, 0)), c.unsigned.eq(code[3]),
             c.mask.eq(-1 << code[:3]),
         ]  # fmt: skip
-        self._numbers(m, turning, number, addend, compared)
-        total = self.lanes[0].mac.total
-        m.d.comb += [self.best.comes.eq(scored), self.best.score.eq(total)]
+        self._numbers(m, turning, number)
+        m.d.sync += [
+            self.scalars.bound.eq(addend), self.scalars.compares.eq(compares),
+            self.best.comes.eq(turning.does(Op.SCORE)),
+        ]  # fmt: skip
+        m.d.comb += self.best.score.eq(total)
         if self.walk is not None:
             walk = self.walk
+            m.d.sync += walk.begins.eq(turning.does(Op.LEVELS))
             m.d.comb += [
-                walk.begins.eq(later("levels", turning.does(Op.LEVELS))), walk.power.eq(total),
-                walk.sample.eq(self.lanes[0].read), c.level.eq(walk.level),
-            ]  # fmt: skip
+                walk.power.eq(total), walk.sample.eq(self.lanes[0].read), c.level.eq(walk.level)
+            ]
 
     def _is_first(self, turning: Decoded) -> Value:
         bit = turning.has(Form.BY_INSTANT, Form.UNSIGNED, Form.HIGH) & turning.argument[5]
@@ -168,40 +163,33 @@ class Core(Elaboratable):  # type: ignore[misc]
         factor = Mux(turning.has(Form.BY_INSTANT), instant, factor)
         return Mux(turning.is_weight, turning.word[13:21].as_signed(), factor)
 
-    def _groups(self, m: Module, turning: Decoded, goes_back: Value,
-                scales: Value) -> tuple[Value, ...]:  # fmt: skip
+    def _groups(self, m: Module, turning: Decoded, goes_back: Value) -> tuple[Value, ...]:
         """Add the constants, and what goes on to the next ones."""
         groups = [group.word for group in self.machine.groups]
         rom = Memory(shape=64, depth=len(groups) + 1, init=groups)
         m.submodules.groups = rom
         read = rom.read_port()
         at, base = Signal(range(len(groups) + 1)), Signal(range(len(groups) + 1))
-        begins, scored, compared = Signal(), Signal(), Signal()
-        m.d.sync += [
-            begins.eq(turning.has(Form.SECTION)), scored.eq(turning.does(Op.SCORE)),
-            compared.eq(turning.does(Op.COMPARE_SCALAR)), at.eq(read.addr),
-        ]  # fmt: skip
-        following = at + (scales | scored | compared)
+        goes_on = turning.has(Form.SCALE) | turning.does(Op.SCORE, Op.COMPARE_SCALAR)
         m.d.comb += read.addr.eq(
-            Mux(self.fetch.running, Mux(goes_back, base, following), 0)
+            Mux(self.fetch.running, Mux(goes_back, base, at + goes_on), 0)
         )
-        with m.If(begins):
+        m.d.sync += at.eq(read.addr)
+        with m.If(turning.has(Form.SECTION)):
             m.d.sync += base.eq(at)
         data = read.data
-        return data[:16].as_signed(), data[16:32].as_signed(), data[32:].as_signed(), scored, compared
+        return data[:16].as_signed(), data[16:32].as_signed(), data[32:].as_signed()
 
-    def _numbers(self, m: Module, turning: Decoded, number: Value, bound: Value,
-                 compared: Value) -> None:  # fmt: skip
+    def _numbers(self, m: Module, turning: Decoded, number: Value) -> None:
         s = self.scalars
-        writes = Signal()
         m.d.sync += [
-            writes.eq(turning.does(Op.WRITE_SCALAR)), s.loads.eq(turning.does(Op.LOAD_SCALAR)),
+            s.writes.eq(turning.does(Op.WRITE_SCALAR)), s.loads.eq(turning.does(Op.LOAD_SCALAR)),
             s.adds.eq(turning.does(Op.ADD_SCALAR)),
             s.subtracts.eq(turning.does(Op.SUBTRACT_SCALAR)),
             s.stores.eq(turning.does(Op.STORE_SCALAR)), s.allows.eq(turning.does(Op.INSTANTS)),
         ]  # fmt: skip
         m.d.comb += [
-            s.read_address.eq(turning.address), s.writes.eq(writes), s.compares.eq(compared),
-            s.address.eq(number + Mux(writes, self.fetch.place, 0)),
-            s.total.eq(self.lanes[0].mac.total), s.bound.eq(bound), s.number.eq(number),
+            s.read_address.eq(turning.address),
+            s.address.eq(number + Mux(s.writes, self.fetch.place, 0)),
+            s.total.eq(self.lanes[0].mac.total), s.number.eq(number),
         ]  # fmt: skip

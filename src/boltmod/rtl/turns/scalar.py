@@ -12,9 +12,11 @@ from boltmod.rtl.turns.terms import Term, Terms
 
 _PLANES = 3
 """Bytes of a lane's sum."""
+MAGNITUDES = 129
+"""Magnitudes of 8 bits, for each of which there is a level."""
 _MOST = 2**23
 """Bound of a sum over all lanes."""
-MAKING = 8
+_MAKING = 8
 """Clocks of the table of levels beside its walk and the power's bits."""
 _WAIT = 16
 """Clocks of one turn of waiting for it."""
@@ -156,9 +158,7 @@ class Scalars:
         self._leaf(power.name)
         self.stream.emit(Instruction(Op.LEVELS))
         self.pass_group()
-        signal = self.steps[step.sources[0]]
-        most = max(-signal.range[0], signal.range[1])
-        n_clocks = most + step.most + power.range[1].bit_length() + MAKING
+        n_clocks = 2 * (MAGNITUDES + step.most + 2) + power.range[1].bit_length() + _MAKING
         self.stream.begin(repeats := n_clocks // _WAIT + 1, 1, 1)
         self.stream.wait(_WAIT - 2)
         self.stream.end(repeats)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth import Elaboratable, Module, Mux, Signal, signed
+from amaranth import Cat, Const, Elaboratable, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import Memory
 
 from boltmod.integer import form
 from boltmod.rtl.fabric import shape_of
-
-MAGNITUDES = 129
-"""From 0 to that of the smallest integer of 8 bits."""
+from boltmod.rtl.turns.scalar import MAGNITUDES
 
 
 class Walk(Elaboratable):  # type: ignore[misc]
@@ -17,7 +15,7 @@ class Walk(Elaboratable):  # type: ignore[misc]
 
     Level k belongs to magnitude n if n² · 2^shift >= (2 k − 1)² · (factor · power + addend). Both
     sides grow, so a walk that raises k where the difference of the two is not negative, and n where
-    it is, meets every edge once.
+    it is, meets every edge once. A step takes two clocks.
 
     Args:
         step: The gain control.
@@ -37,35 +35,38 @@ class Walk(Elaboratable):  # type: ignore[misc]
         m, step = Module(), self.step
         largest, most = step.most + 1, step.factor * self.strongest + step.addend
         reach = max((2 * largest + 1) ** 2 * most, MAGNITUDES**2 << step.shift)
-        bound, part = Signal(shape_of(0, most)), Signal(shape_of(0, step.factor << len(self.power)))
-        left, walking = Signal.like(self.power), Signal()
-        difference = Signal(shape_of(-reach, reach))
-        rise = Signal(shape_of(0, 8 * (largest + 1) * most))
+        bound = Signal(shape_of(0, most), reset_less=True)
+        part = Signal(shape_of(0, step.factor << len(self.power)), reset_less=True)
+        left, walking, waiting = Signal.like(self.power), Signal(), Signal()
+        difference = _Halves(m, shape_of(-reach, reach).width)
+        rise = _Halves(m, len(difference.value))
         number, k = Signal(range(MAGNITUDES)), Signal(range(largest + 1))
-        raises, waiting = Signal(), Signal()
-        m.d.comb += raises.eq((difference >= 0) & (k != largest))
+        starts, raises, is_high = Signal(), Signal(), Signal()
+        m.d.comb += raises.eq(~starts & ~difference.value[-1] & (k != largest))
+        with m.If(self.begins | (waiting & left[0])):
+            m.d.sync += bound.eq(Mux(self.begins, step.addend, bound) + Mux(waiting, part, 0))
         with m.If(self.begins):
-            m.d.sync += [
-                left.eq(self.power), part.eq(step.factor), bound.eq(step.addend), waiting.eq(1)
-            ]
+            m.d.sync += [left.eq(self.power), part.eq(step.factor), waiting.eq(1)]
         with m.Elif(waiting):
             m.d.sync += [left.eq(left >> 1), part.eq(part << 1)]
-            with m.If(left[0]):
-                m.d.sync += bound.eq(bound + part)
             with m.If(left == 0):
                 m.d.sync += [
-                    waiting.eq(0), walking.eq(1), number.eq(0), k.eq(0),
-                    difference.eq(-bound), rise.eq(bound << 3),
-                ]  # fmt: skip
+                    waiting.eq(0), walking.eq(1), starts.eq(1), number.eq(0), k.eq(0), is_high.eq(0)
+                ]
         with m.Elif(walking):
-            odd = (number << 1 | 1) << step.shift
-            m.d.sync += difference.eq(difference + Mux(raises, -rise, odd))
-            with m.If(raises):
-                m.d.sync += [k.eq(k + 1), rise.eq(rise + (bound << 3))]
-            with m.Else():
-                m.d.sync += number.eq(number + 1)
-                m.d.sync += walking.eq(number != MAGNITUDES - 1)
-        self._table(m, walking & ~raises, number, k)
+            m.d.sync += is_high.eq(~is_high)
+            with m.If(is_high):
+                m.d.sync += starts.eq(0)
+                with m.If(raises):
+                    m.d.sync += k.eq(k + 1)
+                with m.Elif(~starts):
+                    m.d.sync += [number.eq(number + 1), walking.eq(number != MAGNITUDES - 1)]
+        odd = (number << 1 | 1) << step.shift
+        first, later = Signal.like(difference.value), Signal.like(difference.value)
+        m.d.comb += [first.eq(~Cat(bound, Const(0, len(difference.value) - len(bound)))), later.eq(Mux(raises, ~rise.value, odd))]
+        difference.add(walking, is_high, starts, Mux(starts, first, later), starts | raises)
+        rise.add(walking & (starts | raises), is_high, starts, bound << 3, 0)
+        self._table(m, walking & is_high & ~raises & ~starts, number, k)
         return m
 
     def _table(self, m: Module, writes: object, number: Signal, k: Signal) -> None:
@@ -82,3 +83,30 @@ class Walk(Elaboratable):  # type: ignore[misc]
                 Mux(negative, -read.data, Mux(read.data > step.most, step.most, read.data))
             ),
         ]  # fmt: skip
+
+
+class _Halves:
+    """A wide number whose halves are added to in two clocks, the lower one first.
+
+    Args:
+        m: Where it is.
+        n_bits: How wide it is.
+    """
+
+    def __init__(self, m: Module, n_bits: int) -> None:
+        self.m, self.half = m, n_bits // 2
+        self.value, self.carry = Signal(n_bits, reset_less=True), Signal(reset_less=True)
+
+    def add(self, when: Value, is_high: Value, starts: Value, addend: Value,
+            one: Value | int) -> None:  # fmt: skip
+        """Add to one of the halves, and one more to the lower one; to nothing if it starts.
+
+        What is loaded is added too: registers that are cleared apart would break the carry's chain.
+        """
+        m, half, value = self.m, self.half, self.value
+        base, wide = Signal(len(value)), Signal(len(value))
+        m.d.comb += [base.eq(Mux(starts, 0, value)), wide.eq(addend)]
+        with m.If(when & is_high):
+            m.d.sync += value[half:].eq(base[half:] + wide[half:] + self.carry)
+        with m.If(when & ~is_high):
+            m.d.sync += Cat(value[:half], self.carry).eq(base[:half] + wide[:half] + one)
