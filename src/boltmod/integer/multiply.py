@@ -134,9 +134,7 @@ def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
     )
 
 
-def find_at(
-    thresholds: Integers, lowest: int, ends: tuple[int, int], shift: int
-) -> Found | None:
+def find_at(thresholds: Integers, lowest: int, ends: tuple[int, int], shift: int) -> Found | None:
     """Return a multiplication whose sum is shifted by so many bits; None where there is none.
 
     Args:

@@ -224,5 +224,5 @@ A frame is {n // lanes} transfers (`in_valid` and `in_ready`), the first marked 
 always begins a new frame. `out_valid`, `out_ready`: `out_label`, its `out_score`; `out_scores` are
 those of all classes, class 0 lowest. One frame every {report["clocks_per_frame"]} clocks.
 `make simulate` (or `make icarus`) streams golden frames; `make` places for {report["device"]}.
-`chip.v` leaves `out_scores` out. {_BLOCKS if report["samples_per_clock"] < 1 else ""}Made by `boltmod compile --target verilog`.
-"""
+`chip.v` leaves `out_scores` out. Made by `boltmod compile --target verilog`.
+{_BLOCKS if report["samples_per_clock"] < 1 else ""}"""

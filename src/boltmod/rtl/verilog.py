@@ -15,7 +15,7 @@ from boltmod.rtl.turns import blocks
 from boltmod.rtl.turns.top import TurnsTop
 
 
-def write_verilog(top: Circuit, folder: Path, device: Device) -> None:
+def write_verilog(top: Circuit, folder: Path, device: Device | None = None) -> None:
     """Write a circuit as `top.il` and `top.v`, and `chip.v`, which has no ports for tests.
 
     A circuit that takes turns has its part's blocks as modules: `blocks.v` makes them of the part's
@@ -24,7 +24,7 @@ def write_verilog(top: Circuit, folder: Path, device: Device) -> None:
     Args:
         top: The circuit; it can be written once.
         folder: Where the files go.
-        device: The part.
+        device: The part; one of pins enough if None.
 
     Raises:
         ToolNotFoundError: Yosys is not there.
@@ -37,13 +37,13 @@ def write_verilog(top: Circuit, folder: Path, device: Device) -> None:
         f"write_verilog -norename -noattr {written.name}",
     )  # fmt: skip
     if isinstance(top, TurnsTop):
-        own = blocks.ICE40 if device.family == "ice40" else blocks.BEHAVIOUR
+        own = blocks.ICE40 if device and device.family == "ice40" else blocks.BEHAVIOUR
         write_text(folder / "blocks.v", own)
         with written.open("a", encoding="utf-8") as file:
             file.write(blocks.BEHAVIOUR)
     os.replace(written, folder / "top.v")
     (folder / "yosys.log").unlink()
-    write_text(folder / "chip.v", chip(top, device.pins))
+    write_text(folder / "chip.v", chip(top, device.pins if device else None))
 
 
 def chip(top: Circuit, n_pins: int | None = None) -> str:

@@ -17,6 +17,7 @@ from boltmod.rtl.turns.stream import Stream
 from boltmod.rtl.turns.sums import Sums
 from boltmod.rtl.turns.terms import Term, Terms
 
+
 @dataclass(frozen=True, eq=False)
 class Machine:
     """A program in instructions.

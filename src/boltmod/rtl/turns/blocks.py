@@ -136,4 +136,4 @@ module words (
     endgenerate
 endmodule
 """
-"""Source: Lattice, iCE40 UltraPlus family data sheet FPGA-DS-02008; DSP function usage guide TN1295."""
+"""Source: Lattice, iCE40 UltraPlus data sheet FPGA-DS-02008; DSP function usage guide TN1295."""

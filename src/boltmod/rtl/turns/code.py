@@ -154,7 +154,8 @@ class Instruction:
             return _form(Form.PLAIN, self.op, self.address | self.value)
         if self.op == Op.SECTION:
             row = self.value >> 3
-            return _form(Form.SECTION, self.value & 7 | (row & 7) << 3, self.address | row >> 3 << 9)
+            argument = self.value & 7 | (row & 7) << 3
+            return _form(Form.SECTION, argument, self.address | row >> 3 << 9)
         form = Form(self.op - Op.SCALE + Form.SCALE)
         return _form(form, self.value | self.lane & 15, self.address)
 

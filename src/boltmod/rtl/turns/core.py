@@ -100,7 +100,8 @@ class Core(Elaboratable):  # type: ignore[misc]
             inside = turning.reads & (number + by >= 0) & (number + by < LANES)
             byte = turned.word_select(number, 8)
             m.d.sync += [
-                lane.read.eq(Mux(inside, byte, 0)), lane.sign.eq(inside & byte[7] & ~signless)
+                lane.read.eq(Mux(inside, byte, 0)),
+                lane.sign.eq(inside & byte[7] & ~signless),
             ]
 
     # do ---------------------------------------------------------------------------------------
@@ -143,7 +144,9 @@ class Core(Elaboratable):  # type: ignore[misc]
             walk = self.walk
             m.d.sync += walk.begins.eq(turning.does(Op.LEVELS))
             m.d.comb += [
-                walk.power.eq(total), walk.sample.eq(self.lanes[0].read), c.level.eq(walk.level)
+                walk.power.eq(total),
+                walk.sample.eq(self.lanes[0].read),
+                c.level.eq(walk.level),
             ]
 
     def _is_first(self, turning: Decoded) -> Value:
@@ -171,9 +174,7 @@ class Core(Elaboratable):  # type: ignore[misc]
         read = rom.read_port()
         at, base = Signal(range(len(groups) + 1)), Signal(range(len(groups) + 1))
         goes_on = turning.has(Form.SCALE) | turning.does(Op.SCORE, Op.COMPARE_SCALAR)
-        m.d.comb += read.addr.eq(
-            Mux(self.fetch.running, Mux(goes_back, base, at + goes_on), 0)
-        )
+        m.d.comb += read.addr.eq(Mux(self.fetch.running, Mux(goes_back, base, at + goes_on), 0))
         m.d.sync += at.eq(read.addr)
         with m.If(turning.has(Form.SECTION)):
             m.d.sync += base.eq(at)

@@ -67,11 +67,7 @@ class Lane(Elaboratable):  # type: ignore[misc]
         aside = Signal(signed(16))
         operand = Cat(self.read, self.sign.replicate(8))
         total = mac.total
-        base = (
-            Mux(c.adds_sum, total, 0)
-            | Mux(c.adds_high, total >> FACTOR_SHIFT, 0)
-            | c.addend
-        )
+        base = Mux(c.adds_sum, total, 0) | Mux(c.adds_high, total >> FACTOR_SHIFT, 0) | c.addend
         m.d.comb += [
             mac.a.eq(Mux(c.by_sum, total[:16], Mux(c.by_aside, aside, operand))),
             mac.b.eq(
@@ -103,10 +99,9 @@ class Lane(Elaboratable):  # type: ignore[misc]
         m.d.comb += beyond.eq((level[7:-1] ^ sign.replicate(len(level) - 8)).any() | low.any())
         cut = Mux(beyond, ~(c.mask ^ sign.replicate(8)), level[:8])
         cut = Mux(sign & c.unsigned, 0, cut)
-        with m.If(c.late_result):
-            with m.Switch(c.late_byte):
-                for number in range(3):
-                    with m.Case(number + 1):
-                        m.d.sync += self.result.eq(total.word_select(number, 8))
-                with m.Default():
-                    m.d.sync += self.result.eq(cut)
+        with m.If(c.late_result), m.Switch(c.late_byte):
+            for number in range(3):
+                with m.Case(number + 1):
+                    m.d.sync += self.result.eq(total.word_select(number, 8))
+            with m.Default():
+                m.d.sync += self.result.eq(cut)

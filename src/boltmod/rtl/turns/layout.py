@@ -73,7 +73,7 @@ class Layout:
     def add(self, step: Step, channels: Sequence[int]) -> Place:
         """Give some channels of a tensor their place, in that order."""
         low, high = step.range
-        n_planes = 1 if -128 <= low and high < 128 else 2
+        n_planes = 1 if low >= -128 and high < 128 else 2
         if low < -(2**15) or high >= 2**15:
             raise UnsupportedOperatorError(f"{step.name} must have 16 bits to be done in turns")
         place = self.rows(channels, words(step.shape[1]), n_planes)

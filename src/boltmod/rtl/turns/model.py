@@ -181,8 +181,9 @@ class Model:
             self.scalars[now.value] = self.scalar
         elif now.op == Op.INSTANTS:
             self.instants = [1] * LANES
-        elif now.op == Op.COMPARE_SCALAR and self.scalar > self._group.addend:
-            if now.value < LANES:
+        elif now.op == Op.COMPARE_SCALAR:
+            is_above = self.scalar > self._group.addend and now.value < LANES
+            if is_above:
                 self.instants[now.value] = 0
 
     def _levels(self, power: int) -> None:

@@ -69,7 +69,8 @@ class Scalars(Elaboratable):  # type: ignore[misc]
         scalar = Signal(signed(32))
         m.d.comb += [
             read.addr.eq(self.read_address), write.addr.eq(self.address),
-            write.en.eq(self.writes | self.stores), write.data.eq(Mux(self.writes, self.total, scalar)),
+            write.en.eq(self.writes | self.stores),
+            write.data.eq(Mux(self.writes, self.total, scalar)),
         ]  # fmt: skip
         with m.If(self.loads):
             m.d.sync += scalar.eq(read.data)

@@ -99,7 +99,8 @@ class Terms:
         length = step.shape[1]
         assert isinstance(step, form.Requantise)
         found = []
-        for source, factor in zip(step.sources, step.coefficients[:, channel].tolist(), strict=True):
+        factors = step.coefficients[:, channel].tolist()
+        for source, factor in zip(step.sources, factors, strict=True):
             terms = self.of(source, channel, length)
             found += [replace(term, weight=factor * term.weight) for term in terms]
         return found
@@ -120,7 +121,8 @@ class Terms:
         beyond = (at.samples < 0) | (at.samples >= step.shape[1])
         if (beyond & (into.samples >= 0) & (into.samples < of.shape[1])).any():
             raise UnsupportedOperatorError(
-                f"{step.name} must have zeros beyond its ends where {source} has, to be done in turns"
+                f"{step.name} must have zeros beyond its ends where {source} has, to be done in "
+                "turns"
             )
         for term in self._of(of, channel, into):
             if term.sample == ONE and beyond.any():
@@ -168,7 +170,9 @@ class Terms:
         """The sample that has the same place, of a tensor that is looked at once a frame."""
         source = self.steps[step.sources[0]]
         if len(at.samples) != 1:
-            raise UnsupportedOperatorError(f"{step.name} must come once a frame to be done in turns")
+            raise UnsupportedOperatorError(
+                f"{step.name} must come once a frame to be done in turns"
+            )
         number = channel * step.shape[1] + at.offset
         channel, sample = divmod(number, source.shape[1])
         yield from self._of(source, channel, _At(np.array([sample]), 1, sample))

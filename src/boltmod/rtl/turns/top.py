@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The machine with its surroundings: frames in by valid and ready, labels out by valid and ready."""
+"""The machine with its surroundings: frames in and labels out by valid and ready."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         ending, starts = Signal(_ENDING), Signal()
         idle = ~fetch.running & (ending == 0) & ~self.out_valid
         m.d.comb += [
-            starts.eq(idle & self.is_full.bit_select(core.bank, 1)), core.best.begins.eq(starts)
+            starts.eq(idle & self.is_full.bit_select(core.bank, 1)),
+            core.best.begins.eq(starts),
         ]
         m.d.sync += [
             ending.eq(Cat(fetch.ends, ending)), core.bank.eq(core.bank ^ fetch.ends),

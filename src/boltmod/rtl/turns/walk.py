@@ -51,7 +51,12 @@ class Walk(Elaboratable):  # type: ignore[misc]
             m.d.sync += [left.eq(left >> 1), part.eq(part << 1)]
             with m.If(left == 0):
                 m.d.sync += [
-                    waiting.eq(0), walking.eq(1), starts.eq(1), number.eq(0), k.eq(0), is_high.eq(0)
+                    waiting.eq(0),
+                    walking.eq(1),
+                    starts.eq(1),
+                    number.eq(0),
+                    k.eq(0),
+                    is_high.eq(0),
                 ]
         with m.Elif(walking):
             m.d.sync += is_high.eq(~is_high)
@@ -63,7 +68,8 @@ class Walk(Elaboratable):  # type: ignore[misc]
                     m.d.sync += [number.eq(number + 1), walking.eq(number != MAGNITUDES - 1)]
         odd = (number << 1 | 1) << step.shift
         first, later = Signal.like(difference.value), Signal.like(difference.value)
-        m.d.comb += [first.eq(~Cat(bound, Const(0, len(difference.value) - len(bound)))), later.eq(Mux(raises, ~rise.value, odd))]
+        minus = ~Cat(bound, Const(0, len(first) - len(bound)))
+        m.d.comb += [first.eq(minus), later.eq(Mux(raises, ~rise.value, odd))]
         difference.add(walking, is_high, starts, Mux(starts, first, later), starts | raises)
         rise.add(walking & (starts | raises), is_high, starts, bound << 3, 0)
         self._table(m, walking & is_high & ~raises & ~starts, number, k)
