@@ -28,7 +28,8 @@ class Core(Elaboratable):  # type: ignore[misc]
     def __init__(self, machine: Machine, n_score_bits: int, with_scores: bool,
                  is_apart: bool) -> None:  # fmt: skip
         self.machine = machine
-        self.fetch = Fetch(machine.code)
+        samples = machine.layout.places[machine.program.steps[0].name]
+        self.fetch = Fetch(machine.code, (samples.end - 1).bit_length())
         self.words = Words(is_apart)
         self.control = Control()
         self.lanes = [Lane(self.control, number, is_apart) for number in range(LANES)]
@@ -38,8 +39,6 @@ class Core(Elaboratable):  # type: ignore[misc]
         level = machine.level
         strongest = 0 if level is None else machine.program[level.sources[1]].range[1]
         self.walk = None if level is None else Walk(level, strongest)
-        self.bank = Signal()
-        """Which half of the received samples is read."""
         self.outside = Signal(len(self.words.address))
         """Where samples are written in clocks in which no instruction uses the memory."""
         self.outside_writes = Signal(LANES)
@@ -67,17 +66,12 @@ class Core(Elaboratable):  # type: ignore[misc]
 
     def _memory(self, m: Module) -> None:
         fetch, words = self.fetch, self.words
-        now = fetch.now
-        uses, stores, place = Signal(), Signal(), Signal.like(words.address)
-        samples = self.machine.layout.places[self.machine.program.steps[0].name]
-        half = (samples.end - 1).bit_length()
-        in_samples = fetch.address[half + 1 :] == 0
-        kept = now.stores_kept
+        uses, kept = Signal(), Signal()
         m.d.comb += [
-            stores.eq(now.stores), uses.eq(now.reads | stores), self.is_free.eq(~uses),
-            place.eq(fetch.address ^ ((self.bank & in_samples) << half)),
-            words.address.eq(Mux(uses, place, self.outside)),
-            words.writes.eq(Mux(uses, stores.replicate(LANES), self.outside_writes)),
+            uses.eq(fetch.reads | fetch.stores), self.is_free.eq(~uses),
+            kept.eq(fetch.now.stores_kept),
+            words.address.eq(Mux(uses, fetch.address, self.outside)),
+            words.writes.eq(Mux(uses, fetch.stores.replicate(LANES), self.outside_writes)),
         ]  # fmt: skip
         for number, lane in enumerate(self.lanes):
             m.d.comb += words.write.word_select(number, 8).eq(

@@ -65,24 +65,31 @@ class Decoded:
 
 
 class Fetch(Elaboratable):  # type: ignore[misc]
-    """The instruction in its `read` clock.
+    """The instruction in its `read` clock; which one follows is found the clock before.
 
     Args:
         code: All instructions.
+        samples_bits: Bits of an address within one half of the received samples.
     """
 
-    def __init__(self, code: Sequence[Instruction]) -> None:
+    def __init__(self, code: Sequence[Instruction], samples_bits: int) -> None:
+        self.samples_bits = samples_bits
+        self.half = Signal()
+        """Which half of the received samples is read."""
         self.code = [instruction.word for instruction in code]
         self.running = Signal()
         self.word = Signal(24)
         """The instruction; nothing while the machine does not run."""
         self.now = Decoded(self.word)
+        self.reads = Signal()
+        self.stores = Signal()
         self.address = Signal(ADDRESS_BITS)
         self.lane = Signal(signed(4))
         self.place = Signal(_REPEATS_BITS)
         """How often the section was repeated."""
         self.goes_back = Signal()
         self.ends = Signal()
+        """Whether the instruction that follows is the last one."""
 
     def elaborate(self, _: object) -> Module:
         """Return the circuit."""
@@ -91,41 +98,48 @@ class Fetch(Elaboratable):  # type: ignore[misc]
         m.submodules.rom = rom
         read = rom.read_port()
         at, following, begin = (Signal(range(len(self.code))) for _ in range(3))
-        repeats, again = Signal(_REPEATS_BITS), Signal(_REPEATS_BITS)
-        now = self.now
+        repeats, place, again = (Signal(_REPEATS_BITS) for _ in range(3))
+        coming = Decoded(Signal(24))
+        goes_back = Signal()
         m.d.comb += [
-            self.word.eq(Mux(self.running, read.data, 0)),
-            again.eq(self.place + 1),
-            self.goes_back.eq(now.does(Op.AGAIN) & (again != repeats)),
-            self.ends.eq(now.does(Op.END)),
-            following.eq(Mux(self.goes_back, begin, at + 1)),
+            coming.word.eq(Mux(self.running, read.data, 0)),
+            again.eq(place + 1),
+            goes_back.eq(coming.does(Op.AGAIN) & (again != repeats)),
+            self.ends.eq(coming.does(Op.END)),
+            following.eq(Mux(goes_back, begin, at + 1)),
             read.addr.eq(Mux(self.running & ~self.ends, following, 0)),
         ]
-        m.d.sync += at.eq(read.addr)
-        begins = now.has(Form.SECTION)
-        scale, row = Signal(3), Signal(ADDRESS_BITS)
-        moved = Signal(ADDRESS_BITS)
-        with m.If(begins):
-            code = Cat(now.argument[3:6], now.address[9])
+        m.d.sync += [at.eq(read.addr), self.word.eq(coming.word), self.goes_back.eq(goes_back)]
+        scale, row, moved = Signal(3), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        with m.If(coming.has(Form.SECTION)):
+            code = Cat(coming.argument[3:6], coming.address[9])
             m.d.sync += [
-                begin.eq(following), repeats.eq(now.address[:9]), self.place.eq(0), moved.eq(0),
-                scale.eq(now.argument[:3]),
+                begin.eq(following), repeats.eq(coming.address[:9]), place.eq(0), moved.eq(0),
+                scale.eq(coming.argument[:3]),
                 row.eq(Mux(code[3], -1, ~(-1 << code[:3]))),
             ]  # fmt: skip
-        with m.Elif(self.goes_back):
-            m.d.sync += [self.place.eq(again), moved.eq(moved + (1 << scale))]
-        self._where(m, moved, row)
+        with m.Elif(goes_back):
+            m.d.sync += [place.eq(again), moved.eq(moved + (1 << scale))]
+        m.d.sync += self.place.eq(place)
+        self._where(m, coming, Mux(coming.stores, place, moved), Mux(coming.stores, -1, row))
         return m
 
-    def _where(self, m: Module, moved: Signal, row: Signal) -> None:
+    def _where(self, m: Module, coming: Decoded, moved: Value, row: Value) -> None:
         """Add the address, and the lane one further where a row's end is passed."""
-        now, stores = self.now, self.now.stores
-        within, total = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS + 1)
+        within, by = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        inner, outer = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        lane, total = Signal(signed(4)), Signal(ADDRESS_BITS + 1)
+        n_bits = self.samples_bits
+        half = (self.half & (coming.address[n_bits + 1 :] == 0)) << n_bits
+        m.d.sync += [
+            within.eq(row), by.eq(moved), inner.eq(coming.address & row),
+            outer.eq((coming.address & ~row) ^ half), lane.eq(coming.lane),
+            self.reads.eq(coming.reads), self.stores.eq(coming.stores),
+        ]  # fmt: skip
         m.d.comb += [
-            within.eq(Mux(stores, -1, row)),
-            total.eq((now.address & within) + Mux(stores, self.place, moved)),
-            self.address.eq((now.address & ~within) | (total & within)),
-            self.lane.eq(now.lane + (~stores & (total & ~within)[:ADDRESS_BITS].any())),
+            total.eq(inner + by),
+            self.address.eq(outer | (total & within)),
+            self.lane.eq(lane + (total & ~within)[:ADDRESS_BITS].any()),
         ]
 
 

@@ -10,7 +10,7 @@ from boltmod.rtl.turns.assemble import Machine
 from boltmod.rtl.turns.code import LANES
 from boltmod.rtl.turns.core import Core
 
-_ENDING = 5
+_ENDING = 6
 """Clocks from a program's end until its last score has been compared."""
 
 
@@ -132,11 +132,11 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         ending, starts = Signal(_ENDING), Signal()
         idle = ~fetch.running & (ending == 0) & ~self.out_valid
         m.d.comb += [
-            starts.eq(idle & self.is_full.bit_select(core.bank, 1)),
+            starts.eq(idle & self.is_full.bit_select(fetch.half, 1)),
             core.best.begins.eq(starts),
         ]
         m.d.sync += [
-            ending.eq(Cat(fetch.ends, ending)), core.bank.eq(core.bank ^ fetch.ends),
+            ending.eq(Cat(fetch.ends, ending)), fetch.half.eq(fetch.half ^ fetch.ends),
             self.half_in.eq(self.half_in ^ filled),
         ]  # fmt: skip
         with m.If(starts):
@@ -146,7 +146,7 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
         for half in range(2):
             with m.If(filled & (self.half_in == half)):
                 m.d.sync += self.is_full[half].eq(1)
-            with m.Elif(fetch.ends & (core.bank == half)):
+            with m.Elif(fetch.ends & (fetch.half == half)):
                 m.d.sync += self.is_full[half].eq(0)
         with m.If(ending[-1]):
             m.d.sync += [
