@@ -57,7 +57,7 @@ class Machine:
             if instruction.op == Op.SECTION:
                 at, repeats = number + 1, instruction.address
             if instruction.op == Op.AGAIN:
-                clocks += (repeats - 1) * (number + 1 - at)
+                clocks += (repeats - 1) * (number + 1 - at + 1)
         return clocks
 
 

@@ -92,10 +92,9 @@ class Core(Elaboratable):  # type: ignore[misc]
         signless = turning.has(Form.UNSIGNED) | (turning.has(Form.ONCE) & turning.argument[5])
         for number, lane in enumerate(self.lanes):
             inside = turning.reads & (number + by >= 0) & (number + by < LANES)
-            byte = turned.word_select(number, 8)
-            m.d.sync += [
-                lane.read.eq(Mux(inside, byte, 0)),
-                lane.sign.eq(inside & byte[7] & ~signless),
+            m.d.comb += [
+                lane.reads.eq(Mux(inside, turned.word_select(number, 8), 0)),
+                lane.has_sign.eq(~signless),
             ]
 
     # do ---------------------------------------------------------------------------------------
@@ -110,17 +109,19 @@ class Core(Elaboratable):  # type: ignore[misc]
         compares = turning.does(Op.COMPARE_SCALAR)
         byte, looks, code = Signal(), Signal(), Signal(4)
         m.d.sync += [
-            c.by_sum.eq(low & ~again), c.sets_aside.eq(low & ~again), c.by_aside.eq(scales | again),
+            c.by_sum.eq(low & ~again),
             c.by_kept.eq(turning.has(Form.BY_KEPT, Form.BY_INVERTED)),
             c.inverted.eq(turning.has(Form.BY_INVERTED)),
-            c.by_itself.eq(turning.has(Form.BY_ITSELF)),
-            c.factor.eq(Mux(low, low_factor, self._factor(turning))),
             c.adds_sum.eq(~(first | low | scales)), c.adds_high.eq(scales),
             c.addend.eq(Mux(first, bias, Mux(low, addend, 0))),
             c.keeps.eq(turning.has(Form.KEEP)), c.keeps_larger.eq(turning.has(Form.KEEP_LARGER)),
             byte.eq(turning.does(Op.BYTE)), looks.eq(turning.has(Form.LOOK_UP)),
             code.eq(turning.argument[:4]),
         ]  # fmt: skip
+        m.d.comb += [
+            c.by_itself.eq(turning.has(Form.BY_ITSELF)), c.by_aside.eq(scales | again),
+            c.factor.eq(Mux(low, low_factor, self._factor(turning))),
+        ]
         number = Signal(5)
         m.d.sync += [
             number.eq(turning.address),
@@ -139,7 +140,7 @@ class Core(Elaboratable):  # type: ignore[misc]
             m.d.sync += walk.begins.eq(turning.does(Op.LEVELS))
             m.d.comb += [
                 walk.power.eq(total),
-                walk.sample.eq(self.lanes[0].read),
+                walk.sample.eq(self.lanes[0].operand),
                 c.level.eq(walk.level),
             ]
 

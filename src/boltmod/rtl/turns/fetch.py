@@ -67,6 +67,8 @@ class Decoded:
 class Fetch(Elaboratable):  # type: ignore[misc]
     """The instruction in its `read` clock; which one follows is found the clock before.
 
+    Going back takes a clock in which nothing is done.
+
     Args:
         code: All instructions.
         samples_bits: Bits of an address within one half of the received samples.
@@ -102,19 +104,22 @@ class Fetch(Elaboratable):  # type: ignore[misc]
         coming = Decoded(Signal(24))
         goes_back = Signal()
         m.d.comb += [
-            coming.word.eq(Mux(self.running, read.data, 0)),
             again.eq(place + 1),
             goes_back.eq(coming.does(Op.AGAIN) & (again != repeats)),
             self.ends.eq(coming.does(Op.END)),
             following.eq(Mux(goes_back, begin, at + 1)),
             read.addr.eq(Mux(self.running & ~self.ends, following, 0)),
         ]
-        m.d.sync += [at.eq(read.addr), self.word.eq(coming.word), self.goes_back.eq(goes_back)]
+        passes = self.running & ~self.ends & ~goes_back
+        m.d.sync += [
+            at.eq(read.addr), coming.word.eq(Mux(passes, read.data, 0)),
+            self.word.eq(coming.word), self.goes_back.eq(goes_back),
+        ]  # fmt: skip
         scale, row, moved = Signal(3), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
         with m.If(coming.has(Form.SECTION)):
             code = Cat(coming.argument[3:6], coming.address[9])
             m.d.sync += [
-                begin.eq(following), repeats.eq(coming.address[:9]), place.eq(0), moved.eq(0),
+                begin.eq(at), repeats.eq(coming.address[:9]), place.eq(0), moved.eq(0),
                 scale.eq(coming.argument[:3]),
                 row.eq(Mux(code[3], -1, ~(-1 << code[:3]))),
             ]  # fmt: skip

@@ -14,21 +14,21 @@ class Control(Elaboratable):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.by_sum = Signal()
-        """One factor is the sum,"""
+        """One factor is the sum, which is set aside."""
         self.by_aside = Signal()
-        """or what was set aside; otherwise what was read."""
+        """A clock before: one factor is what was set aside; otherwise what is read."""
         self.by_kept = Signal()
         """The other one is what is kept,"""
         self.inverted = Signal()
         """or −1 less that,"""
         self.by_itself = Signal()
-        """or what was read; otherwise `factor`, which is 0 in the other cases."""
+        """A clock before: or what is read; otherwise `factor`."""
         self.factor = Signal(signed(16))
+        """A clock before."""
         self.adds_sum = Signal()
         self.adds_high = Signal()
         self.addend = Signal(signed(32))
         """What is added beside."""
-        self.sets_aside = Signal()
         self.keeps = Signal()
         self.keeps_larger = Signal()
         self.late_look = Signal(LANES)
@@ -53,10 +53,12 @@ class Lane(Elaboratable):  # type: ignore[misc]
 
     def __init__(self, control: Control, number: int, is_apart: bool) -> None:
         self.control, self.number, self.mac = control, number, Mac(is_apart)
-        self.read = Signal(8)
-        """What was read, moved and held for `do`."""
-        self.sign = Signal()
-        """What its bits from 8 on are."""
+        self.reads = Signal(8)
+        """What is read and moved, a clock before `do`."""
+        self.has_sign = Signal()
+        """Whether that is signed."""
+        self.operand = Signal(16)
+        """That with its sign, or what was set aside."""
         self.kept = Signal(signed(8))
         self.result = Signal(8)
 
@@ -64,28 +66,27 @@ class Lane(Elaboratable):  # type: ignore[misc]
         """Return the circuit."""
         m, c, mac = Module(), self.control, self.mac
         m.submodules.mac = mac
-        aside = Signal(signed(16))
-        operand = Cat(self.read, self.sign.replicate(8))
         total = mac.total
+        aside, factor = Signal(signed(16)), Signal(signed(16))
+        latest = Signal(signed(16))
+        m.d.comb += latest.eq(Mux(c.by_sum, total[:16], aside))
+        sign = self.reads[7] & self.has_sign
+        m.d.sync += [
+            aside.eq(latest),
+            self.operand.eq(Mux(c.by_aside, latest, Cat(self.reads, sign.replicate(8)))),
+            factor.eq(Mux(c.by_itself, self.reads.as_signed(), c.factor)),
+        ]
         base = Mux(c.adds_sum, total, 0) | Mux(c.adds_high, total >> FACTOR_SHIFT, 0) | c.addend
         m.d.comb += [
-            mac.a.eq(Mux(c.by_sum, total[:16], Mux(c.by_aside, aside, operand))),
-            mac.b.eq(
-                Mux(
-                    c.by_kept,
-                    self.kept ^ c.inverted.replicate(9).as_signed(),
-                    Mux(c.by_itself, self.read.as_signed(), 0) | c.factor,
-                )
-            ),
+            mac.a.eq(Mux(c.by_sum, total[:16], self.operand)),
+            mac.b.eq(Mux(c.by_kept, self.kept ^ c.inverted.replicate(9).as_signed(), factor)),
             mac.base.eq(base),
         ]
-        with m.If(c.sets_aside):
-            m.d.sync += aside.eq(total[:16])
-        larger = Signal()
-        m.d.comb += larger.eq(self.read.as_signed() > self.kept)
+        read, larger = self.operand[:8].as_signed(), Signal()
+        m.d.comb += larger.eq(read > self.kept)
         looked = c.late_look[self.number]
         with m.If(c.keeps | (c.keeps_larger & larger) | looked):
-            m.d.sync += self.kept.eq(Mux(looked, c.level, self.read))
+            m.d.sync += self.kept.eq(Mux(looked, c.level, read))
         self._result(m, total)
         return m
 

@@ -64,8 +64,10 @@ class Model:
         late = nothing
         at, begin, repeats, loops = 0, 0, 1, False
         while True:
-            now = self.machine.code[at] if at < len(self.machine.code) else nothing[0]
-            at += 1
+            is_there = not loops and at < len(self.machine.code)
+            now = self.machine.code[at] if is_there else nothing[0]
+            at += not loops
+            loops = False
             read = self._read(now)
             if now.op == Op.SECTION:
                 begin, repeats, self.place = at, now.address, 0

@@ -10,7 +10,7 @@ from boltmod.rtl.turns.assemble import Machine
 from boltmod.rtl.turns.code import LANES
 from boltmod.rtl.turns.core import Core
 
-_ENDING = 6
+_ENDING = 7
 """Clocks from a program's end until its last score has been compared."""
 
 
