@@ -330,6 +330,20 @@ def test_a_placement_is_read_with_what_limits_it(tmp_path: Path) -> None:
     assert found["slowest_net"] == {"net": "long", "delay_ns": 3.0}
 
 
+def test_an_ice40s_clock_has_its_multipliers_in_it(tmp_path: Path) -> None:
+    document = {
+        "fmax": {"clk": {"achieved": 40.0, "constraint": 100}},
+        "utilization": {},
+        "critical_paths": [],
+        "detailed_net_timings": [
+            {"endpoints": [{"cell": "a_LC", "delay": [30.0, 30.0]}]},
+            {"endpoints": [{"cell": "mac_DSP", "delay": [12.0, 24.1]}]},
+        ],
+    }
+    (tmp_path / "placed.json").write_text(json.dumps(document))
+    assert place.read_placement(tmp_path / "placed.json")["fmax_mhz"] == round(1e3 / 32, 2)
+
+
 def test_samples_a_clock_must_divide_the_frame() -> None:
     with pytest.raises(ConfigError, match="must divide a frame of 64 samples, not be 3"):
         compose(small_program(1), 3)
