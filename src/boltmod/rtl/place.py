@@ -49,7 +49,8 @@ def placement_options(device: Device) -> list[str]:
     name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
     each_net = ["--detailed-timing-report"] if device.family == "ice40" else []
     return [
-        *device.options, *each_net, "--json", "chip.json", constraints, name, loose, "--freq", str(GOAL_MHZ),
+        *device.options, *each_net, "--json", "chip.json", constraints, name, loose,
+        "--freq", str(GOAL_MHZ),
         "--report", "placed.json", result, "chip.config", "--timing-allow-fail",
         "--placer", "heap", "--router", "router2",
     ]  # fmt: skip

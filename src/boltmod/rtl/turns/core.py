@@ -119,7 +119,8 @@ class Core(Elaboratable):  # type: ignore[misc]
             code.eq(turning.argument[:4]),
         ]  # fmt: skip
         m.d.comb += [
-            c.by_itself.eq(turning.has(Form.BY_ITSELF)), c.by_aside.eq(scales | again),
+            c.by_itself.eq(turning.has(Form.BY_ITSELF)),
+            c.by_aside.eq(scales | again),
             c.factor.eq(Mux(low, low_factor, self._factor(turning))),
         ]
         number = Signal(5)
