@@ -8,10 +8,11 @@ from amaranth.lib.memory import Memory
 
 from boltmod.rtl.turns.assemble import Machine
 from boltmod.rtl.turns.blocks import Words
-from boltmod.rtl.turns.code import LANES, Form, Op
-from boltmod.rtl.turns.fetch import Decoded, Fetch
+from boltmod.rtl.turns.code import LANES
+from boltmod.rtl.turns.fetch import Fetch
 from boltmod.rtl.turns.lane import Control, Lane
 from boltmod.rtl.turns.scores import Best, Scalars
+from boltmod.rtl.turns.turning import Turning
 from boltmod.rtl.turns.walk import Walk
 
 
@@ -52,12 +53,9 @@ class Core(Elaboratable):  # type: ignore[misc]
         if self.walk is not None:
             m.submodules.walk = self.walk
         self._memory(m)
-        turning = Decoded(Signal(24))
+        turning = Turning(m, self.fetch.now)
         lane, goes_back = Signal(signed(4)), Signal()
-        m.d.sync += [
-            turning.word.eq(self.fetch.word), lane.eq(self.fetch.lane),
-            goes_back.eq(self.fetch.goes_back),
-        ]  # fmt: skip
+        m.d.sync += [lane.eq(self.fetch.lane), goes_back.eq(self.fetch.goes_back)]
         self._turn(m, turning, lane)
         self._do(m, turning, goes_back)
         return m
@@ -80,7 +78,7 @@ class Core(Elaboratable):  # type: ignore[misc]
 
     # turn -------------------------------------------------------------------------------------
 
-    def _turn(self, m: Module, turning: Decoded, by: Value) -> None:
+    def _turn(self, m: Module, turning: Turning, by: Value) -> None:
         """Move what was read by some lanes, zeros beyond the ends."""
         read = self.words.read
         moved = read
@@ -89,104 +87,79 @@ class Core(Elaboratable):  # type: ignore[misc]
             moved = Mux(by[stage], Cat(moved[bits:], moved[:bits]), moved)
         turned = Signal(8 * LANES)
         m.d.comb += turned.eq(moved)
-        signless = turning.has(Form.UNSIGNED) | (turning.has(Form.ONCE) & turning.argument[5])
         for number, lane in enumerate(self.lanes):
             inside = turning.reads & (number + by >= 0) & (number + by < LANES)
             m.d.comb += [
                 lane.reads.eq(Mux(inside, turned.word_select(number, 8), 0)),
-                lane.has_sign.eq(~signless),
+                lane.has_sign.eq(~turning.has_no_sign),
             ]
 
     # do ---------------------------------------------------------------------------------------
 
-    def _do(self, m: Module, turning: Decoded, goes_back: Value) -> None:
+    def _do(self, m: Module, turning: Turning, goes_back: Value) -> None:
         """Say a clock later what the lanes do, and another clock later what becomes of it."""
-        c, total = self.control, self.lanes[0].mac.total
-        bias, low_factor, addend = self._groups(m, turning, goes_back)
-        low = turning.does(Op.LOW, Op.LOW_STORE, Op.LOW_AGAIN, Op.LOW_AGAIN_STORE)
-        again = turning.does(Op.LOW_AGAIN, Op.LOW_AGAIN_STORE)
-        scales, first = turning.has(Form.SCALE), self._is_first(turning)
-        compares = turning.does(Op.COMPARE_SCALAR)
+        c, total, t = self.control, self.lanes[0].mac.total, turning
+        bias, low_factor, addend = self._groups(m, t, goes_back)
+        instant = self.scalars.instants.bit_select(t.code[:3], 1)
         byte, looks, code = Signal(), Signal(), Signal(4)
-        m.d.sync += [
-            c.by_sum.eq(low & ~again),
-            c.by_kept.eq(turning.has(Form.BY_KEPT, Form.BY_INVERTED)),
-            c.inverted.eq(turning.has(Form.BY_INVERTED)),
-            c.adds_sum.eq(~(first | low | scales)), c.adds_high.eq(scales),
-            c.addend.eq(Mux(first, bias, Mux(low, addend, 0))),
-            c.keeps.eq(turning.has(Form.KEEP)), c.keeps_larger.eq(turning.has(Form.KEEP_LARGER)),
-            byte.eq(turning.does(Op.BYTE)), looks.eq(turning.has(Form.LOOK_UP)),
-            code.eq(turning.argument[:4]),
-        ]  # fmt: skip
         m.d.comb += [
-            c.by_itself.eq(turning.has(Form.BY_ITSELF)),
-            c.by_aside.eq(scales | again),
-            c.factor.eq(Mux(low, low_factor, self._factor(turning))),
-        ]
+            c.by_itself.eq(t.by_itself), c.by_aside.eq(t.scales | t.again),
+            c.factor.eq(Mux(t.low, low_factor, Mux(t.by_instant, instant, t.factor))),
+        ]  # fmt: skip
+        m.d.sync += [
+            c.by_sum.eq(t.low & ~t.again), c.by_kept.eq(t.by_kept), c.inverted.eq(t.inverted),
+            c.adds_sum.eq(~(t.first | t.low | t.scales)), c.adds_high.eq(t.scales),
+            c.addend.eq(Mux(t.first, bias, Mux(t.low, addend, 0))),
+            c.keeps.eq(t.keeps), c.keeps_larger.eq(t.keeps_larger),
+            byte.eq(t.byte), looks.eq(t.looks), code.eq(t.code),
+        ]  # fmt: skip
         number = Signal(5)
         m.d.sync += [
-            number.eq(turning.address),
+            number.eq(t.number),
             c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(c.adds_high | byte),
             c.late_byte.eq(Mux(byte, number[:2] + 1, 0)), c.unsigned.eq(code[3]),
             c.mask.eq(-1 << code[:3]),
         ]  # fmt: skip
-        self._numbers(m, turning, number)
+        self._numbers(m, t, number)
         m.d.sync += [
-            self.scalars.bound.eq(addend), self.scalars.compares.eq(compares),
-            self.best.comes.eq(turning.does(Op.SCORE)),
+            self.scalars.bound.eq(addend), self.scalars.compares.eq(t.compares),
+            self.best.comes.eq(t.scores),
         ]  # fmt: skip
         m.d.comb += self.best.score.eq(total)
         if self.walk is not None:
             walk = self.walk
-            m.d.sync += walk.begins.eq(turning.does(Op.LEVELS))
+            m.d.sync += walk.begins.eq(t.levels)
             m.d.comb += [
                 walk.power.eq(total),
                 walk.sample.eq(self.lanes[0].operand),
                 c.level.eq(walk.level),
             ]
 
-    def _is_first(self, turning: Decoded) -> Value:
-        bit = turning.has(Form.BY_INSTANT, Form.UNSIGNED, Form.HIGH) & turning.argument[5]
-        other = turning.has(Form.BY_KEPT, Form.BY_INVERTED, Form.BY_ITSELF, Form.ONCE)
-        other &= turning.argument[4]
-        weight = turning.is_weight & turning.word[21]
-        return weight | bit | other | turning.does(Op.CONSTANT)
-
-    def _factor(self, turning: Decoded) -> Value:
-        short = turning.argument[:3].as_signed()
-        instant = self.scalars.instants.bit_select(turning.argument[:3], 1)
-        factor = Mux(turning.has(Form.SCALE), turning.address.as_signed(), 0)
-        factor = Mux(turning.has(Form.ONCE), 1, factor)
-        factor = Mux(turning.has(Form.HIGH), short << 8, factor)
-        factor = Mux(turning.has(Form.UNSIGNED), short, factor)
-        factor = Mux(turning.has(Form.BY_INSTANT), instant, factor)
-        return Mux(turning.is_weight, turning.word[13:21].as_signed(), factor)
-
-    def _groups(self, m: Module, turning: Decoded, goes_back: Value) -> tuple[Value, ...]:
+    def _groups(self, m: Module, turning: Turning, goes_back: Value) -> tuple[Value, ...]:
         """Add the constants, and what goes on to the next ones."""
         groups = [group.word for group in self.machine.groups]
         rom = Memory(shape=64, depth=len(groups) + 1, init=groups)
         m.submodules.groups = rom
         read = rom.read_port()
         at, base = Signal(range(len(groups) + 1)), Signal(range(len(groups) + 1))
-        goes_on = turning.has(Form.SCALE) | turning.does(Op.SCORE, Op.COMPARE_SCALAR)
-        m.d.comb += read.addr.eq(Mux(self.fetch.running, Mux(goes_back, base, at + goes_on), 0))
-        m.d.sync += at.eq(read.addr)
-        with m.If(turning.has(Form.SECTION)):
+        next_at = Signal.like(at)
+        following = Mux(turning.passes_group, next_at, at)
+        m.d.comb += read.addr.eq(Mux(self.fetch.running, Mux(goes_back, base, following), 0))
+        m.d.sync += [at.eq(read.addr), next_at.eq(read.addr + 1)]
+        with m.If(turning.begins):
             m.d.sync += base.eq(at)
         data = read.data
         return data[:16].as_signed(), data[16:32].as_signed(), data[32:].as_signed()
 
-    def _numbers(self, m: Module, turning: Decoded, number: Value) -> None:
+    def _numbers(self, m: Module, turning: Turning, number: Value) -> None:
         s = self.scalars
         m.d.sync += [
-            s.writes.eq(turning.does(Op.WRITE_SCALAR)), s.loads.eq(turning.does(Op.LOAD_SCALAR)),
-            s.adds.eq(turning.does(Op.ADD_SCALAR)),
-            s.subtracts.eq(turning.does(Op.SUBTRACT_SCALAR)),
-            s.stores.eq(turning.does(Op.STORE_SCALAR)), s.allows.eq(turning.does(Op.INSTANTS)),
+            s.writes.eq(turning.writes), s.loads.eq(turning.loads), s.adds.eq(turning.adds),
+            s.subtracts.eq(turning.subtracts), s.stores.eq(turning.stores),
+            s.allows.eq(turning.allows),
         ]  # fmt: skip
         m.d.comb += [
-            s.read_address.eq(turning.address),
+            s.read_address.eq(turning.number),
             s.address.eq(number + Mux(s.writes, self.fetch.place, 0)),
             s.total.eq(self.lanes[0].mac.total), s.number.eq(number),
         ]  # fmt: skip

@@ -99,22 +99,26 @@ class Fetch(Elaboratable):  # type: ignore[misc]
         rom = Memory(shape=24, depth=len(self.code), init=self.code)
         m.submodules.rom = rom
         read = rom.read_port()
-        at, following, begin = (Signal(range(len(self.code))) for _ in range(3))
+        at, next_at, begin = (Signal(range(len(self.code))) for _ in range(3))
         repeats, place, again = (Signal(_REPEATS_BITS) for _ in range(3))
-        coming = Decoded(Signal(24))
-        goes_back = Signal()
+        raw, coming = Decoded(read.data), Decoded(Signal(24))
+        goes_back, is_again, is_last = Signal(), Signal(), Signal()
+        passes = self.running & ~self.ends & ~goes_back
         m.d.comb += [
             again.eq(place + 1),
-            goes_back.eq(coming.does(Op.AGAIN) & (again != repeats)),
-            self.ends.eq(coming.does(Op.END)),
-            following.eq(Mux(goes_back, begin, at + 1)),
-            read.addr.eq(Mux(self.running & ~self.ends, following, 0)),
+            goes_back.eq(is_again & ~is_last),
+            read.addr.eq(Mux(self.running, Mux(goes_back, begin, next_at), 0)),
         ]
-        passes = self.running & ~self.ends & ~goes_back
         m.d.sync += [
-            at.eq(read.addr), coming.word.eq(Mux(passes, read.data, 0)),
-            self.word.eq(coming.word), self.goes_back.eq(goes_back),
-        ]  # fmt: skip
+            at.eq(read.addr),
+            next_at.eq(read.addr + 1),
+            coming.word.eq(Mux(passes, read.data, 0)),
+            is_again.eq(passes & raw.does(Op.AGAIN)),
+            self.ends.eq(passes & raw.does(Op.END)),
+            is_last.eq(again == repeats),
+            self.word.eq(coming.word),
+            self.goes_back.eq(goes_back),
+        ]
         scale, row, moved = Signal(3), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
         with m.If(coming.has(Form.SECTION)):
             code = Cat(coming.argument[3:6], coming.address[9])
