@@ -27,9 +27,11 @@ from boltmod.rtl import folder, simulate
 from boltmod.rtl.design import designed
 from boltmod.rtl.device import DEVICES
 from boltmod.rtl.turns.assemble import assemble
-from boltmod.rtl.turns.code import FIRST, HIGH, UNSIGNED, By, Form, Instruction, Op
+from boltmod.rtl.turns.code import FIRST, HIGH, UNSIGNED, By, Form, Group, Instruction, Op
+from boltmod.rtl.turns.layout import words
 from boltmod.rtl.turns.model import Model
 from boltmod.rtl.turns.rescale import rescale, saturated
+from boltmod.rtl.turns.stream import Stream
 from boltmod.rtl.turns.top import TurnsTop
 from small_program import small_program, turns_frames, turns_program
 
@@ -144,6 +146,34 @@ def test_instructions_are_put_into_their_fields() -> None:
 def test_what_cannot_be_done_in_turns_is_refused() -> None:
     with pytest.raises(UnsupportedOperatorError, match="to be done in turns"):
         assemble(small_program(1))
+
+
+@pytest.mark.parametrize("length", [4, 24, 2048])
+def test_a_row_that_lanes_do_not_share_is_refused(length: int) -> None:
+    with pytest.raises(UnsupportedOperatorError, match=f"to be done in turns, not {length}$"):
+        words(length)
+
+
+def test_what_a_section_has_no_bits_for_is_refused() -> None:
+    with pytest.raises(UnsupportedOperatorError, match="not 600 times with 1"):
+        Stream().begin(600, 1, 8)
+    with pytest.raises(UnsupportedOperatorError, match="not 2 times with 3"):
+        Stream().begin(2, 3, 8)
+    with pytest.raises(UnsupportedOperatorError, match="must have 16 bits .* not 40000"):
+        Stream().add_group(Group(40000))
+
+
+def test_a_result_is_written_when_it_is_there_and_before_the_next_one() -> None:
+    stream = Stream()
+    for address in (1, 2):
+        stream.emit(Instruction(Op.LOW))
+        stream.emit(Instruction(Op.SCALE))
+        stream.store(Instruction(Op.STORE, address))
+    stream.flush()
+    ops = [Op(instruction.op) for instruction in stream.code]
+    assert ops == [
+        Op.LOW, Op.SCALE, Op.LOW, Op.SCALE, Op.NOTHING, Op.STORE, Op.NOTHING, Op.STORE,
+    ]  # fmt: skip
 
 
 def test_a_pace_that_turns_cannot_keep_is_refused() -> None:

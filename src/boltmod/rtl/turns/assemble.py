@@ -230,7 +230,7 @@ class _Assembler:
         self._rescale(made, self._place(step).row(channel), low)
 
     def _rescale(self, made: Rescale, address: int, low: Op) -> None:
-        self.stream.groups.append(made.group)
+        self.stream.add_group(made.group)
         self.stream.emit(Instruction(low))
         self.stream.emit(Instruction(Op.SCALE, made.high, made.saturation))
         self.stream.store(Instruction(Op.STORE, address))
@@ -243,8 +243,11 @@ class _Assembler:
         n_words = words(source.shape[1])
         is_whole = length == 1 and step.kernel == source.shape[1] > LANES
         kept = self.layout.rows(place.channels, 1) if is_whole else place
-        n = words(length)
-        self.stream.begin(n, step.stride if length > 1 else 1, n_words if length > 1 else 1)
+        n, stride = words(length), step.stride if length > 1 else 1
+        if length > 1 and n_words != stride * n:
+            raise UnsupportedOperatorError(f"{step.name} must be as long as what it is made of")
+        self._bytes_alone(step)
+        self.stream.begin(n, stride, n_words if length > 1 else 1)
         for channel in place.channels:
             n_read = n_words if is_whole else step.kernel
             reads = [self._single(step, channel, k) for k in range(n_read)]
@@ -254,6 +257,16 @@ class _Assembler:
                 reads = [(kept.row(channel), lane) for lane in range(LANES)]
                 self._larger(reads, place.row(channel))
         self.stream.end(n)
+
+    def _bytes_alone(self, step: Step) -> None:
+        """Refuse a step whose result, or what it is made of, is wider than a byte."""
+        wide = [
+            name
+            for name in (step.name, step.sources[0])
+            if name in self.layout.places and self.layout.places[name].n_planes > 1
+        ]
+        if wide:
+            raise UnsupportedOperatorError(f"{wide[0]} must have 8 bits for {step.name} in turns")
 
     def _single(self, step: Step, channel: int, offset: int) -> tuple[int, int]:
         assert isinstance(step, form.Maximum)
@@ -279,6 +292,7 @@ class _Assembler:
         self.level_step = step
         self._close()
         place, n = self._place(step), words(step.shape[1])
+        self._bytes_alone(step)
         self.scalars.power(step)
         self.stream.begin(n, 1, n)
         for channel in place.channels:
@@ -297,7 +311,7 @@ class _Assembler:
         self.stream.begin(1, 1, 1)
         for channel in range(last.shape[0]):
             bias = self.sums.emit(self.terms.of(last.name, channel, 1))
-            self.stream.groups.append(Group(bias))
+            self.stream.add_group(Group(bias))
             self.stream.emit(Instruction(Op.SCORE))
 
 

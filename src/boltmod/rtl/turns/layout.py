@@ -10,14 +10,17 @@ from boltmod.integer.form import Step
 from boltmod.rtl.turns.code import ADDRESS_BITS, LANES
 from boltmod.rtl.turns.terms import Sample
 
+_MOST_WORDS = 128
+"""Words of the longest row."""
+
 
 def words(length: int) -> int:
     """Return how many words a row of so many samples has."""
     n = max(length // LANES, 1)
-    if length != 1 and (length % LANES or n & (n - 1)):
+    if length != 1 and (length % LANES or n & (n - 1) or n > _MOST_WORDS):
         raise UnsupportedOperatorError(
-            f"a tensor must have 1 sample or {LANES} times a power of two to be done in turns, "
-            f"not {length}"
+            f"a tensor must have 1 sample or {LANES} times a power of two, {LANES * _MOST_WORDS} "
+            f"at most, to be done in turns, not {length}"
         )
     return n
 

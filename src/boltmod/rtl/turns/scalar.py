@@ -10,6 +10,8 @@ from boltmod.rtl.turns.layout import words
 from boltmod.rtl.turns.sums import Sums
 from boltmod.rtl.turns.terms import Term, Terms
 
+SCALARS = 32
+"""Numbers that are kept."""
 _PLANES = 3
 """Bytes of a lane's sum."""
 MAGNITUDES = 129
@@ -117,6 +119,12 @@ class Scalars:
     def instant(self, step: form.Instant) -> None:
         """Write scores, and which is the largest."""
         source, n = self.steps[step.sources[0]], step.shape[1]
+        n_scalars = n + sum(self.steps[name].shape[1] for name in self._leaves(source.name))
+        if n > LANES or n_scalars > SCALARS:
+            raise UnsupportedOperatorError(
+                f"{step.name} must choose among {LANES} instants at most, with {SCALARS} sums, to "
+                f"be done in turns, not {n} with {n_scalars}"
+            )
         places: dict[tuple[str, int], int] = {}
         for name in self._leaves(source.name):
             leaf = self._leaf(name)

@@ -6,8 +6,7 @@ from amaranth import Cat, Elaboratable, Module, Mux, Signal, signed
 from amaranth.lib.memory import Memory
 
 from boltmod.rtl.turns.code import LANES
-
-_PLACES = 32
+from boltmod.rtl.turns.scalar import SCALARS
 
 
 class Best(Elaboratable):  # type: ignore[misc]
@@ -48,9 +47,9 @@ class Scalars(Elaboratable):  # type: ignore[misc]
     """A few numbers of 32 bits with their adder, and the instants that they choose."""
 
     def __init__(self) -> None:
-        self.read_address = Signal(range(_PLACES))
+        self.read_address = Signal(range(SCALARS))
         """A clock before `do`."""
-        self.address = Signal(range(_PLACES))
+        self.address = Signal(range(SCALARS))
         self.total = Signal(signed(32))
         self.writes, self.stores = Signal(), Signal()
         self.loads, self.adds, self.subtracts = Signal(), Signal(), Signal()
@@ -63,7 +62,7 @@ class Scalars(Elaboratable):  # type: ignore[misc]
     def elaborate(self, _: object) -> Module:
         """Return the circuit."""
         m = Module()
-        memory = Memory(shape=signed(32), depth=_PLACES, init=[])
+        memory = Memory(shape=signed(32), depth=SCALARS, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         scalar = Signal(signed(32))

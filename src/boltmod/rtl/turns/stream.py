@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from boltmod.errors import UnsupportedOperatorError
 from boltmod.rtl.turns.code import STORING, WHOLE, Group, Instruction, Op
 
 _RESULT_AFTER = 4
 """Clocks from what makes a result until it can be written."""
+
+_MOST_REPEATS = 511
 
 _MAKE = {Op.SCALE, Op.BYTE}
 _KEEP = {Op.KEEP: 3, Op.KEEP_LARGER: 3, Op.LOOK_UP: 4}
@@ -65,6 +68,14 @@ class Stream:
             if concerns(store.instruction.op) and store.latest is None:
                 store.latest = latest
 
+    def add_group(self, group: Group) -> None:
+        """Append the constants of a sum, which must have 16 bits where it begins."""
+        if not -(2**15) <= group.bias < 2**15:
+            raise UnsupportedOperatorError(
+                f"what a sum begins with must have 16 bits to be done in turns, not {group.bias}"
+            )
+        self.groups.append(group)
+
     def store(self, instruction: Instruction) -> None:
         """Write the last instruction's result as soon as it is there."""
         assert instruction.op in STORING
@@ -90,6 +101,11 @@ class Stream:
 
     def begin(self, repeats: int, stride: int, n_words: int | None) -> None:
         """Begin a section: address + stride · m for every m, within rows of words, if any."""
+        if repeats > _MOST_REPEATS or stride & (stride - 1):
+            raise UnsupportedOperatorError(
+                f"a section must be repeated {_MOST_REPEATS} times at most, with a stride that is "
+                f"a power of two, to be done in turns, not {repeats} times with {stride}"
+            )
         scale = stride.bit_length() - 1
         row = WHOLE if n_words is None else n_words.bit_length() - 1
         self.code.append(Instruction(Op.SECTION, repeats, scale | row << 3))
