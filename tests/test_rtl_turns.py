@@ -159,7 +159,7 @@ def test_what_a_section_has_no_bits_for_is_refused() -> None:
         Stream().begin(600, 1, 8)
     with pytest.raises(UnsupportedOperatorError, match="not 2 times with 3"):
         Stream().begin(2, 3, 8)
-    with pytest.raises(UnsupportedOperatorError, match="not 40000$"):
+    with pytest.raises(UnsupportedOperatorError, match="not 40000"):
         Stream().add_group(Group(40000))
 
 
