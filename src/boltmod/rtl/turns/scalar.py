@@ -166,7 +166,7 @@ class Scalars:
         self._leaf(power.name)
         self.stream.emit(Instruction(Op.LEVELS))
         self.pass_group()
-        n_clocks = 2 * (MAGNITUDES + step.most + 2) + power.range[1].bit_length() + _MAKING
+        n_clocks = 3 * (MAGNITUDES + step.most + 2) + power.range[1].bit_length() + _MAKING
         self.stream.begin(repeats := n_clocks // _WAIT + 1, 1, 1)
         self.stream.wait(_WAIT - 2)
         self.stream.end(repeats)

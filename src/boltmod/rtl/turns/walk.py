@@ -15,7 +15,8 @@ class Walk(Elaboratable):  # type: ignore[misc]
 
     Level k belongs to magnitude n if n² · 2^shift >= (2 k − 1)² · (factor · power + addend). Both
     sides grow, so a walk that raises k where the difference of the two is not negative, and n where
-    it is, meets every edge once. A step takes two clocks.
+    it is, meets every edge once. A step takes three clocks:
+    what is added, the lower half, the upper one.
 
     Args:
         step: The gain control.
@@ -41,7 +42,8 @@ class Walk(Elaboratable):  # type: ignore[misc]
         difference = _Halves(m, shape_of(-reach, reach).width)
         rise = _Halves(m, len(difference.value))
         number, k = Signal(range(MAGNITUDES)), Signal(range(largest + 1))
-        starts, raises, is_high = Signal(), Signal(), Signal()
+        starts, raises, phase = Signal(), Signal(), Signal(2)
+        is_low, is_high = phase == 1, phase == 2
         m.d.comb += raises.eq(~starts & ~difference.value[-1] & (k != largest))
         with m.If(self.begins | (waiting & left[0])):
             m.d.sync += bound.eq(Mux(self.begins, step.addend, bound) + Mux(waiting, part, 0))
@@ -56,10 +58,10 @@ class Walk(Elaboratable):  # type: ignore[misc]
                     starts.eq(1),
                     number.eq(0),
                     k.eq(0),
-                    is_high.eq(0),
+                    phase.eq(0),
                 ]
         with m.Elif(walking):
-            m.d.sync += is_high.eq(~is_high)
+            m.d.sync += phase.eq(Mux(is_high, 0, phase + 1))
             with m.If(is_high):
                 m.d.sync += starts.eq(0)
                 with m.If(raises):
@@ -70,8 +72,12 @@ class Walk(Elaboratable):  # type: ignore[misc]
         first, later = Signal.like(difference.value), Signal.like(difference.value)
         minus = ~Cat(bound, Const(0, len(first) - len(bound)))
         m.d.comb += [first.eq(minus), later.eq(Mux(raises, ~rise.value, odd))]
-        difference.add(walking, is_high, starts, Mux(starts, first, later), starts | raises)
-        rise.add(walking & (starts | raises), is_high, starts, bound << 3, 0)
+        addend, one = Signal.like(difference.value), Signal(reset_less=True)
+        with m.If(phase == 0):
+            m.d.sync += [addend.eq(Mux(starts, first, later)), one.eq(starts | raises)]
+        difference.add(walking & is_low, walking & is_high, starts, addend, one)
+        rises = walking & (starts | raises)
+        rise.add(rises & is_low, rises & is_high, starts, bound << 3, 0)
         self._table(m, walking & is_high & ~raises & ~starts, number, k)
         return m
 
@@ -103,7 +109,7 @@ class _Halves:
         self.m, self.half = m, n_bits // 2
         self.value, self.carry = Signal(n_bits, reset_less=True), Signal(reset_less=True)
 
-    def add(self, when: Value, is_high: Value, starts: Value, addend: Value,
+    def add(self, is_low: Value, is_high: Value, starts: Value, addend: Value,
             one: Value | int) -> None:  # fmt: skip
         """Add to one of the halves, and one more to the lower one; to nothing if it starts.
 
@@ -112,7 +118,7 @@ class _Halves:
         m, half, value = self.m, self.half, self.value
         base, wide = Signal(len(value)), Signal(len(value))
         m.d.comb += [base.eq(Mux(starts, 0, value)), wide.eq(addend)]
-        with m.If(when & is_high):
+        with m.If(is_high):
             m.d.sync += value[half:].eq(base[half:] + wide[half:] + self.carry)
-        with m.If(when & ~is_high):
+        with m.If(is_low):
             m.d.sync += Cat(value[:half], self.carry).eq(base[:half] + wide[:half] + one)
