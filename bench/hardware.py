@@ -25,9 +25,8 @@ from boltmod.errors import BoltmodError
 from boltmod.integer.build import build
 from boltmod.model import onnx_file
 from boltmod.rtl import folder
-from boltmod.rtl.compose import compose
+from boltmod.rtl.design import designed
 from boltmod.rtl.device import DEVICES
-from boltmod.rtl.top import Top
 
 COLUMNS = (
     "network", "samples a clock", "part", "bit-exact", "clocks a frame", "latency, clocks",
@@ -67,15 +66,14 @@ def measure(design: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.read:
         return folder.read_report(out)
     wanted = folder.Wanted(
-        DEVICES[part], int(samples), arguments.frames, is_synthesised=True,
+        DEVICES[part], float(samples), arguments.frames, is_synthesised=True,
         is_placed=arguments.place,
     )  # fmt: skip
     begun = time.perf_counter()
     try:
         program = build(onnx_file.load(Path(model)))
         if arguments.describe:
-            composition = compose(program, int(samples), DEVICES[part].dsps)
-            return folder.describe(Top(composition))
+            return designed(program, float(samples), DEVICES[part]).facts
         report = folder.write(program, out, wanted)
     except BoltmodError as error:
         report = folder.read_report(out) | {"reason": str(error)}

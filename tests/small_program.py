@@ -17,15 +17,15 @@ LENGTH = 64
 class _Net:
     """Steps with random numbers in them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, length: int = LENGTH) -> None:
         self.rng = np.random.default_rng(seed)
-        self.growing = Growing(LENGTH)
+        self.growing, self.length = Growing(length), length
 
     def quantised(self, most: int) -> str:
         bounds = (np.full(2, -most - 1), np.full(2, most))
         thresholds = (np.arange(-most, most + 1) - 0.5).astype(np.float32) / 4
         return self.growing.add(
-            form.Quantise, (FRAMES,), (2, LENGTH), bounds,
+            form.Quantise, (FRAMES,), (2, self.length), bounds,
             thresholds=thresholds, lowest=-most - 1, scale=0.25,
         )  # fmt: skip
 
@@ -175,6 +175,61 @@ def small_program(seed: int) -> Program:
     x = g.join((g.maximum(x, 4, 1, 1), g.total(x, 4, 4, 1, 1)))
     x = net.requantised((x,), -8, 7, False)
     return net.finished(g.reshape(x, (1, 6)), "small")
+
+
+TURNS_LENGTH = 256
+"""Samples of a frame of `turns_program`."""
+
+
+def turns_program(seed: int) -> Program:
+    """As the small one, of frames that fill eight lanes and of multiplications alone."""
+    net, length = _Net(seed, TURNS_LENGTH), TURNS_LENGTH
+    g = net.growing
+    received = net.quantised(300)
+    ahead = g.move(received, (0, 2), -1, length)
+    sizes = [
+        net.requantised((g.sum((received, ahead), signs),), 0, 63, True)
+        for signs in ((1, -1), (-1, 1))
+    ]
+    size = g.total(g.sum(tuple(sizes), (1, 1)), 4, 4, 1, length // 4)
+    x = g.total(g.move(received, (0, 2), -1, length + 3), 4, 1, 1, length)
+    x = net.requantised((x,), -32, 31, True)
+    sums = g.total(net.power(x), length // 4, 1, 4, 4)
+    twice = g.sum((g.move(sums, (0, 1), 0, 6), g.move(sums, (0, 1), -2, 6)), (1, 1))
+    around = g.total(twice, 2, 1, 1, 5)
+    at = net.instant(g.move(around, (0, 1), 0, 4))
+    later = g.move(x, (0, 2), 2, length)
+    x = g.join((net.choose(x, at), net.choose(later, at)))
+    length //= 4
+    x = net.requantised((x,), -16, 15, True)
+    x = net.level(x, g.total(net.power(x), length, length, 1, 1), 15)
+    past = g.move(x, (0, 1), -1, length)
+    lag = g.sum((g.product(g.move(x, (0, 1), 0, length), past), net.power(x)), (-1, 1))
+    x = net.requantised((g.join((x, lag, size)),), -8, 7, True)
+    how = {"stride": 1, "pad": 2, "groups": 1}
+    x = net.requantised((g.convolve(x, net.weights(4, 7, 5), how, length),), 0, 7, True)
+    length //= 2
+    x = g.maximum(x, 2, 2, length)
+    same = g.convolve(x, net.weights(4, 1, 3), {"stride": 1, "pad": 1, "groups": 4}, length)
+    other = g.convolve(x, net.weights(4, 4, 1), {"stride": 1, "pad": 0, "groups": 1}, length)
+    both = net.requantised((same, other), 0, 7, True)
+    x = g.sum((both, x), (1, 1))
+    length //= 2
+    last = {"stride": 2, "pad": 1, "groups": 1}
+    x = net.requantised((g.convolve(x, net.weights(5, 4, 3), last, length),), 0, 7, True)
+    x = g.join((g.maximum(x, length, 1, 1), g.total(x, length, length, 1, 1)))
+    x = net.requantised((x,), -8, 7, True)
+    return net.finished(g.reshape(x, (1, 10)), "turns")
+
+
+def turns_frames(n_frames: int, seed: int) -> Integers:
+    """Quantised frames of several levels, one silent and one saturated."""
+    rng = np.random.default_rng(seed)
+    size = rng.uniform(20, 200, (n_frames, 1, 1))
+    levels = np.rint(rng.normal(0, 1, (n_frames, 2, TURNS_LENGTH)) * size)
+    levels = np.clip(levels, -301, 300).astype(np.int64)
+    levels[1::5], levels[2::5] = 0, 300
+    return levels
 
 
 def small_frames(n_frames: int, seed: int) -> Integers:

@@ -290,9 +290,11 @@ def test_frames_for_golden_vectors_hold_the_extremes() -> None:
 
 def test_cells_are_counted_as_what_they_take() -> None:
     cells = {"LUT4": 5, "CCU2C": 3, "TRELLIS_FF": 7, "DP16KD": 2, "MULT18X18D": 1, "PFUMX": 9}
-    assert counted("ecp5", cells) == {"lut": 11, "ff": 7, "dsp": 1, "bram": 2}
+    assert counted("ecp5", cells) == {
+        "lut": 11, "ff": 7, "dsp": 1, "bram": 2, "spram": 0,
+    }  # fmt: skip
     assert counted("ice40", {"SB_LUT4": 4, "SB_DFFE": 2, "SB_DFF": 1}) == {
-        "lut": 4, "ff": 3, "dsp": 0, "bram": 0,
+        "lut": 4, "ff": 3, "dsp": 0, "bram": 0, "spram": 0,
     }  # fmt: skip
 
 
@@ -326,6 +328,20 @@ def test_a_placement_is_read_with_what_limits_it(tmp_path: Path) -> None:
     assert found["fmax_mhz"] == 123.46
     assert found["critical_path_ns"] == {"logic": 0.75, "routing": 4.0}
     assert found["slowest_net"] == {"net": "long", "delay_ns": 3.0}
+
+
+def test_an_ice40s_clock_has_its_multipliers_in_it(tmp_path: Path) -> None:
+    document = {
+        "fmax": {"clk": {"achieved": 40.0, "constraint": 100}},
+        "utilization": {},
+        "critical_paths": [],
+        "detailed_net_timings": [
+            {"endpoints": [{"cell": "a_LC", "delay": [30.0, 30.0]}]},
+            {"endpoints": [{"cell": "mac_DSP", "delay": [12.0, 24.1]}]},
+        ],
+    }
+    (tmp_path / "placed.json").write_text(json.dumps(document))
+    assert place.read_placement(tmp_path / "placed.json")["fmax_mhz"] == round(1e3 / 32, 2)
 
 
 def test_samples_a_clock_must_divide_the_frame() -> None:

@@ -45,7 +45,11 @@ def compile_model(  # noqa: PLR0913
         bool, typer.Option("--steps", help="Print the integer program, step by step.")
     ] = False,
     samples_per_clock: Annotated[
-        int, typer.Option("--samples-per-clock", help="Hardware: received samples at once.")
+        float,
+        typer.Option(
+            "--samples-per-clock",
+            help="Hardware: received samples at once; below one, a small circuit that takes turns.",
+        ),
     ] = 1,
     device: Annotated[Part, typer.Option("--device", help="Hardware: part.")] = Part.ECP5_85K,
     verify: Annotated[
@@ -115,7 +119,9 @@ def _say_verilog(report: dict[str, Any]) -> str:
     taken = report.get("synthesis")
     if taken:
         cells = ", ".join(
-            f"{taken[kind]:,} {kind.upper()}" for kind in ("lut", "ff", "dsp", "bram")
+            f"{taken[kind]:,} {kind.upper()}"
+            for kind in ("lut", "ff", "dsp", "bram", "spram")
+            if taken[kind] or kind != "spram"
         )
         lines.append(f"{taken['device']}: {cells}")
     placed = report.get("placement")

@@ -134,6 +134,25 @@ def find_one(step: Requantise, channel: int, reach: Integers) -> Found | None:
     )
 
 
+def find_at(thresholds: Integers, lowest: int, ends: tuple[int, int], shift: int) -> Found | None:
+    """Return a multiplication whose sum is shifted by so many bits; None where there is none.
+
+    Args:
+        thresholds: Ascending; level lowest + k from thresholds[k − 1] on.
+        lowest: Level below all.
+        ends: Smallest and largest sum.
+        shift: Bits dropped.
+    """
+    channel = _Channel(np.ones(1, np.int64), thresholds, lowest, np.array([ends], np.int64))
+    low, high = ends
+    if not ((thresholds > low) & (thresholds <= high)).any():
+        return Found((0,), (lowest + int((thresholds <= low).sum())) << shift, shift)
+    slopes = _slopes(channel)
+    tried = _factors(channel, slopes, shift, HARDWARE) if slopes else iter(())
+    found = (_with_addend(channel, factors, shift, [], HARDWARE) for factors in tried)
+    return next((each for each in found if each), None)
+
+
 def even_shift(thresholds: Integers, lowest: int, ends: tuple[int, int]) -> int | None:
     """Return by how much a sum is shifted if that, rounded to the nearest, gives its level.
 

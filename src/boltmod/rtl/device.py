@@ -17,6 +17,8 @@ class Device:
         flip_flops: Registers of a bit.
         dsps: Multipliers.
         brams: Blocks of memory.
+        large_rams: Blocks of large memory.
+        pins: Pins for signals, where they may be too few.
     """
 
     name: str
@@ -26,11 +28,14 @@ class Device:
     flip_flops: int
     dsps: int
     brams: int
+    large_rams: int = 0
+    pins: int | None = None
 
     @property
     def capacity(self) -> dict[str, int]:
         """What there is of each kind, by the names of a report."""
-        return {"lut": self.luts, "ff": self.flip_flops, "dsp": self.dsps, "bram": self.brams}
+        return {"lut": self.luts, "ff": self.flip_flops, "dsp": self.dsps, "bram": self.brams,
+                "spram": self.large_rams}  # fmt: skip
 
 
 DEVICES = {
@@ -40,7 +45,7 @@ DEVICES = {
                83640, 83640, 156, 208),
         Device("ecp5-25k", "ecp5", ("--25k", "--package", "CABGA381", "--speed", "6"),
                24288, 24288, 28, 56),
-        Device("up5k", "ice40", ("--up5k", "--package", "sg48"), 5280, 5280, 8, 30),
+        Device("up5k", "ice40", ("--up5k", "--package", "sg48"), 5280, 5280, 8, 30, 4, 39),
     )
 }  # fmt: skip
 """By name. Source: Lattice, ECP5 family data sheet FPGA-DS-02012, iCE40 UltraPlus FPGA-DS-02008."""
@@ -58,6 +63,7 @@ CELLS: dict[str, dict[str, tuple[str, int]]] = {
         "SB_LUT4": ("lut", 1),
         "SB_MAC16": ("dsp", 1),
         "SB_RAM40_4K": ("bram", 1),
+        "SB_SPRAM256KA": ("spram", 1),
     },
 }
 """What Yosys' cells are counted as, and how many times."""
@@ -70,7 +76,7 @@ def counted(family: str, cells: dict[str, int]) -> dict[str, int]:
         family: Of the device.
         cells: How many there are of each cell.
     """
-    found = {"lut": 0, "ff": 0, "dsp": 0, "bram": 0}
+    found = {"lut": 0, "ff": 0, "dsp": 0, "bram": 0, "spram": 0}
     for cell, n in cells.items():
         if family == "ice40" and cell.startswith("SB_DFF"):
             found["ff"] += n

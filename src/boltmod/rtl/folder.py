@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ from boltmod.integer.c.folder import keyed_frames
 from boltmod.integer.document import to_document
 from boltmod.integer.execute import run_from, trace
 from boltmod.integer.form import Integers, Program, Quantise
-from boltmod.rtl import place, simulate, watch
-from boltmod.rtl.compose import Composition, compose
+from boltmod.rtl import place, simulate
+from boltmod.rtl.design import Design, designed, first_difference
 from boltmod.rtl.device import Device
 from boltmod.rtl.testbench import write_testbench
-from boltmod.rtl.top import Top
+from boltmod.rtl.turns.top import TurnsTop
 from boltmod.rtl.verilog import write_verilog
 
 _N_GOLDEN = 16
@@ -34,14 +33,15 @@ class Wanted:
 
     Args:
         device: The part that constraints and commands are for.
-        samples_per_clock: Received samples that come at once.
+        samples_per_clock: Received samples that come at once; below one, how many come a clock at
+            least.
         n_verified: Frames to stream through the result in every way of `simulate.CASES`.
         is_synthesised: Whether Yosys says what it takes.
         is_placed: Whether nextpnr places and routes it as well.
     """
 
     device: Device
-    samples_per_clock: int = 1
+    samples_per_clock: float = 1
     n_verified: int = 0
     is_synthesised: bool = False
     is_placed: bool = False
@@ -69,41 +69,34 @@ def write(
         ToolNotFoundError: A tool is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    composition = _composed(program, wanted)
-    top = Top(composition, with_scores=True)
+    design = designed(program, wanted.samples_per_clock, wanted.device)
+    top = design.top
     if levels is None:
         levels = quantised_frames(program, max(_N_GOLDEN, wanted.n_verified))
     write_testbench(top, levels, run_from(program, levels), folder)
-    report = describe(top) | {"device": wanted.device.name}
-    write_verilog(top, folder)
-    _write_commands(folder, wanted.device)
+    report = design.facts | {"device": wanted.device.name}
+    write_verilog(top, folder, wanted.device)
+    _write_commands(folder, wanted.device, isinstance(top, TurnsTop))
     write_text(folder / "README.md", _readme(report))
-    write_json(folder / "program.json", to_document(composition.program))
+    write_json(folder / "program.json", to_document(design.program))
     write_json(folder / "report.json", report)
     if wanted.n_verified:
-        report = report | _verified(program, folder, top, wanted, levels)
+        report = report | _verified(design, folder, wanted, levels)
         write_json(folder / "report.json", report)
-    return _found(report, composition, folder, wanted)
+    return _found(report, design, folder, wanted)
 
 
-def _composed(program: Program, wanted: Wanted) -> Composition:
-    return compose(program, wanted.samples_per_clock, wanted.device.dsps)
-
-
-def _verified(program: Program, folder: Path, top: Top, wanted: Wanted,
-              levels: Integers) -> dict[str, Any]:  # fmt: skip
+def _verified(design: Design, folder: Path, wanted: Wanted, levels: Integers) -> dict[str, Any]:
     """Return what Verilator says of every way of streaming."""
-    fabric, n = top.composition.fabric, wanted.n_verified
+    n = wanted.n_verified
     built = simulate.build(folder)
-    middle = fabric.latency + fabric.n_clocks * 9 // 2
-    again = partial(_composed, program, wanted)
     outcomes = []
     for case in simulate.CASES:
-        outcome = simulate.run(built, case, simulate.told(case, n, middle))
+        outcome = simulate.run(built, case, simulate.told(case, n, design.top.middle))
         if not outcome.is_exact:
             where: object = outcome.line
             if outcome.wrong_frame is not None:
-                where = watch.first_difference(again, levels, outcome)
+                where = first_difference(design, wanted.device, levels, outcome)
             raise ExportMismatchError(
                 f"the hardware must say what the program says; {case}: {where or outcome.line}"
             )
@@ -115,14 +108,14 @@ def _verified(program: Program, folder: Path, top: Top, wanted: Wanted,
     }
 
 
-def _found(report: dict[str, Any], composition: Composition, folder: Path,
+def _found(report: dict[str, Any], design: Design, folder: Path,
            wanted: Wanted) -> dict[str, Any]:  # fmt: skip
     """Return the report with what synthesis and placement say; written each time."""
     if wanted.is_synthesised or wanted.is_placed:
         taken = place.synthesise(folder, wanted.device)
         report = report | {"synthesis": taken}
         write_json(folder / "report.json", report)
-        place.check_fit(taken, wanted.device, composition.register_bits, wanted.samples_per_clock)
+        place.check_fit(taken, wanted.device, design.by_step, wanted.samples_per_clock)
     if wanted.is_placed:
         report = report | {"placement": _timed(place.place(folder, wanted.device), report)}
         write_json(folder / "report.json", report)
@@ -146,22 +139,6 @@ def read_report(folder: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def describe(top: Top) -> dict[str, Any]:
-    """Return what is known of a circuit before any tool has seen it."""
-    composition = top.composition
-    fabric, program = composition.fabric, composition.program
-    return {
-        "model": program.name,
-        "classes": len(program.classes),
-        "samples_per_clock": len(composition.samples[0]),
-        "samples_per_frame": program.steps[0].shape[1],
-        "clocks_per_frame": fabric.slot,
-        "latency_clocks": top.latency,
-        "register_bits": sum(composition.register_bits.values()),
-        "register_bits_by_step": composition.register_bits,
-    }
-
-
 def quantised_frames(program: Program, n_frames: int) -> Integers:
     """Return frames for golden vectors, (n, 2, samples): keyed signals, and all that is extreme.
 
@@ -183,7 +160,7 @@ def quantised_frames(program: Program, n_frames: int) -> Integers:
     return levels
 
 
-def _write_commands(folder: Path, device: Device) -> None:
+def _write_commands(folder: Path, device: Device, has_blocks: bool) -> None:
     name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
     constraints = (
         f'FREQUENCY PORT "clk" {place.GOAL_MHZ} MHZ;\n'
@@ -191,7 +168,7 @@ def _write_commands(folder: Path, device: Device) -> None:
         else "# set_io clk 35\n"
     )
     write_text(folder / name, constraints)
-    write_text(folder / "chip.ys", place.synthesis_script(device))
+    write_text(folder / "chip.ys", place.synthesis_script(device, has_blocks))
     facts = {
         "$OPTIONS": " ".join(place.placement_options(device)),
         "$SIMULATION": shlex.join(simulate.OPTIONS),
@@ -233,15 +210,19 @@ icarus: top.v tb.v
 """
 
 
+_BLOCKS = "`blocks.v` makes the part's cells of what `top.v` describes as `mac` and `words`.\n"
+
+
 def _readme(report: dict[str, Any]) -> str:
-    n, lanes = report["samples_per_frame"], report["samples_per_clock"]
+    lanes = max(report["samples_per_clock"], 1)
+    n = report["samples_per_frame"]
     return f"""\
 # {report["model"]} as hardware
-`top.v` takes {lanes} samples a clock: `in_i` and `in_q` hold them side by side, the first lowest,
+`top.v` takes {lanes} samples at once: `in_i` and `in_q` hold them side by side, the first lowest,
 as the integers of the network's first quantiser (a frame of unit deviation divided by its step).
 A frame is {n // lanes} transfers (`in_valid` and `in_ready`), the first marked by `in_first`, which
 always begins a new frame. `out_valid`, `out_ready`: `out_label`, its `out_score`; `out_scores` are
 those of all classes, class 0 lowest. One frame every {report["clocks_per_frame"]} clocks.
 `make simulate` (or `make icarus`) streams golden frames; `make` places for {report["device"]}.
 `chip.v` leaves `out_scores` out. Made by `boltmod compile --target verilog`.
-"""
+{_BLOCKS if report["samples_per_clock"] < 1 else ""}"""

@@ -14,13 +14,28 @@ GOAL_MHZ = 100
 """What nextpnr tries to reach."""
 
 
-def synthesis_script(device: Device) -> str:
-    """Return what Yosys is told."""
-    options = " -dsp" if device.family == "ice40" else ""
+MAC16_NS = 7.9
+"""From a factor of an iCE40's multiplier to its sum, which nextpnr takes for nothing.
+
+Source: Project IceStorm, timings_up5k.txt, A[0] to O[31] of SB_MAC16 without registers.
+"""
+
+
+def synthesis_script(device: Device, has_blocks: bool = False) -> str:
+    """Return what Yosys is told, of a circuit with blocks of its own or without."""
+    # Yosys' search for multipliers would undo what blocks.v says of its own, and without that it
+    # takes the part's cells in chip.v's own language for modules to be read anew.
+    options = " -dsp" if device.family == "ice40" and not has_blocks else ""
+    blocks = (
+        "read_verilog blocks.v\nhierarchy -top chip\nproc\nflatten\nwrite_rtlil flat.il\n"
+        "design -reset\nread_rtlil flat.il\n"
+        if has_blocks
+        else ""
+    )
     return (
         # The same circuit as top.v, which takes Yosys a minute to read.
         "read_rtlil top.il\n"
-        "read_verilog chip.v\n"
+        f"read_verilog chip.v\n{blocks}"
         f"synth_{device.family} -top chip{options} -json chip.json\n"
         "tee -q -o cells.json stat -json\n"
     )
@@ -32,8 +47,10 @@ def placement_options(device: Device) -> list[str]:
     result = "--textcfg" if device.family == "ecp5" else "--asc"
     loose = "--lpf-allow-unconstrained" if device.family == "ecp5" else "--pcf-allow-unconstrained"
     name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
+    each_net = ["--detailed-timing-report"] if device.family == "ice40" else []
     return [
-        *device.options, "--json", "chip.json", constraints, name, loose, "--freq", str(GOAL_MHZ),
+        *device.options, *each_net, "--json", "chip.json", constraints, name, loose,
+        "--freq", str(GOAL_MHZ),
         "--report", "placed.json", result, "chip.config", "--timing-allow-fail",
         "--placer", "heap", "--router", "router2",
     ]  # fmt: skip
@@ -54,24 +71,24 @@ def synthesise(folder: Path, device: Device) -> dict[str, Any]:
     return counted(device.family, by_type) | {"device": device.name}
 
 
-def check_fit(taken: dict[str, Any], device: Device, steps: dict[str, int], lanes: int) -> None:
+def check_fit(taken: dict[str, Any], device: Device, steps: dict[str, int], lanes: float) -> None:
     """Refuse a netlist that the device has no room for.
 
     Args:
         taken: What it takes.
         device: The part.
-        steps: Register bits of each step.
+        steps: Register bits of each step, or instructions.
         lanes: Samples a clock.
 
     Raises:
         ConfigError: It does not fit; says by how much, why, and what to try.
     """
-    short = {kind: n for kind, n in device.capacity.items() if taken[kind] > n}
+    short = {kind: n for kind, n in device.capacity.items() if taken.get(kind, 0) > n}
     if not short:
         return
     over = ", ".join(f"{taken[kind]:,} of {n:,} {kind.upper()}" for kind, n in short.items())
     largest = max(steps, key=lambda name: steps[name])
-    way_out = f"try --samples-per-clock {lanes // 2}" if lanes > 1 else "take a larger --device"
+    way_out = f"try --samples-per-clock {lanes // 2:g}" if lanes > 1 else "take a larger --device"
     raise ConfigError(
         f"the network must fit {device.name}, and takes {over}; most of it is {largest}: {way_out}"
     )
@@ -97,6 +114,7 @@ def read_placement(path: Path) -> dict[str, Any]:
     if not clocks:
         raise ToolNotFoundError(f"nextpnr must report a clock's frequency, and {path} has none")
     name = min(clocks, key=lambda each: clocks[each]["achieved"])
+    period = max(1e3 / clocks[name]["achieved"], _through_multipliers(found))
     path_parts: list[dict[str, Any]] = next(
         (each["path"] for each in found["critical_paths"] if each["from"] == each["to"]
          and name in each["from"]), [],
@@ -107,7 +125,7 @@ def read_placement(path: Path) -> dict[str, Any]:
     nets = [part for part in path_parts if part["type"] == "routing"]
     slowest = max(nets, key=lambda part: part["delay"], default=None)
     return {
-        "fmax_mhz": round(clocks[name]["achieved"], 2),
+        "fmax_mhz": round(1e3 / period, 2),
         "utilisation": {cell: n for cell, n in found["utilization"].items() if n["used"]},
         "critical_path_ns": {kind: round(ns, 2) for kind, ns in delays.items()},
         "slowest_net": slowest
@@ -115,3 +133,14 @@ def read_placement(path: Path) -> dict[str, Any]:
         "from": path_parts[0]["from"]["cell"] if path_parts else "",
         "to": path_parts[-1]["to"]["cell"] if path_parts else "",
     }
+
+
+def _through_multipliers(found: dict[str, Any]) -> float:
+    """Return the nanoseconds of the slowest way through an iCE40's multiplier; 0 without one."""
+    ways = [
+        end["delay"][-1] + MAC16_NS
+        for net in found.get("detailed_net_timings", [])
+        for end in net["endpoints"]
+        if end["cell"].endswith("_DSP")
+    ]
+    return max(ways, default=0.0)

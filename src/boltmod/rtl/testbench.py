@@ -9,12 +9,16 @@ from boltmod.integer.form import Integers
 from boltmod.rtl.schedule import Schedule
 from boltmod.rtl.stepwise import packed
 from boltmod.rtl.top import Top
+from boltmod.rtl.turns.top import TurnsTop
+
+Circuit = Top | TurnsTop
+"""What can be written."""
 
 WATCHED = "steps.hex"
 """Every step's values, clock by clock from one frame's start on, if they are asked for."""
 
 
-def write_testbench(top: Top, levels: Integers, scores: Integers, folder: Path) -> None:
+def write_testbench(top: Circuit, levels: Integers, scores: Integers, folder: Path) -> None:
     """Write `tb.v`, the frames and what must come of them.
 
     Args:
@@ -23,7 +27,7 @@ def write_testbench(top: Top, levels: Integers, scores: Integers, folder: Path) 
         scores: What the program says of them, (n, classes).
         folder: Where the files go.
     """
-    lanes = len(top.composition.samples[0])
+    lanes = top.lanes
     n_bits = len(top.in_i) // lanes
     n, _, length = levels.shape
     beats = levels.reshape(n, 2, length // lanes, lanes).transpose(0, 2, 1, 3).reshape(-1, 2, lanes)
@@ -35,23 +39,22 @@ def write_testbench(top: Top, levels: Integers, scores: Integers, folder: Path) 
     write_text(folder / "tb.v", source(top, n))
 
 
-def source(top: Top, n_frames: int) -> str:
+def source(top: Circuit, n_frames: int) -> str:
     """Return the testbench."""
-    lanes = len(top.composition.samples[0])
     facts = {
-        "LANE": len(top.in_i) // lanes,
+        "LANE": len(top.in_i) // top.lanes,
         "WIDTH": len(top.in_i),
-        "BEATS": top.composition.fabric.n_clocks,
+        "BEATS": top.n_beats,
         "FRAMES": n_frames,
-        "CLASSES": len(top.composition.scores),
+        "CLASSES": top.n_classes,
         "SCORE": top.score_shape.width,
         "LABEL": len(top.out_label),
         "WARM": top.flush + 16,
-        "PATIENCE": 20 * (top.latency + top.composition.fabric.slot + 1000),
+        "PATIENCE": 20 * (top.latency + top.interval + 1000),
     }
     parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())
     text = _SOURCE.replace("    // facts\n", parameters)
-    if not top.with_steps:
+    if not isinstance(top, Top) or not top.with_steps:
         return text
     facts = {"STEPS": len(top.out_steps), "LAST": Schedule(top.composition).last}
     parameters = "".join(f"    localparam {name} = {value};\n" for name, value in facts.items())

@@ -80,6 +80,32 @@ class Top(Elaboratable):  # type: ignore[misc]
         return [*taken, *result, *scores, *steps]
 
     @property
+    def lanes(self) -> int:
+        """Samples that come at once."""
+        return len(self.composition.samples[0])
+
+    @property
+    def n_beats(self) -> int:
+        """Transfers of a frame."""
+        return self.composition.fabric.n_clocks
+
+    @property
+    def n_classes(self) -> int:
+        """Scores of a frame."""
+        return len(self.composition.scores)
+
+    @property
+    def interval(self) -> int:
+        """Clocks from one frame's start to the next one's."""
+        return self.composition.fabric.slot
+
+    @property
+    def middle(self) -> int:
+        """A clock within a frame, some frames after the first."""
+        fabric = self.composition.fabric
+        return fabric.latency + fabric.n_clocks * 9 // 2
+
+    @property
     def latency(self) -> int:
         """Most clocks from a frame's last samples to its label, nothing else being on the way."""
         start = self.composition.fabric.slot_unit + 3

@@ -8,16 +8,23 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from boltmod.files import write_text
+from boltmod.rtl.device import Device
+from boltmod.rtl.testbench import Circuit
 from boltmod.rtl.tools import yosys
-from boltmod.rtl.top import Top
+from boltmod.rtl.turns import blocks
+from boltmod.rtl.turns.top import TurnsTop
 
 
-def write_verilog(top: Top, folder: Path) -> None:
+def write_verilog(top: Circuit, folder: Path, device: Device | None = None) -> None:
     """Write a circuit as `top.il` and `top.v`, and `chip.v`, which has no ports for tests.
+
+    A circuit that takes turns has its part's blocks as modules: `blocks.v` makes them of the part's
+    cells, and `top.v` has them as they behave.
 
     Args:
         top: The circuit; it can be written once.
         folder: Where the files go.
+        device: The part; one of pins enough if None.
 
     Raises:
         ToolNotFoundError: Yosys is not there.
@@ -29,22 +36,35 @@ def write_verilog(top: Top, folder: Path) -> None:
         folder, "read_rtlil top.il", "proc", "opt_clean", "memory_collect",
         f"write_verilog -norename -noattr {written.name}",
     )  # fmt: skip
+    if isinstance(top, TurnsTop):
+        own = blocks.ICE40 if device and device.family == "ice40" else blocks.BEHAVIOUR
+        write_text(folder / "blocks.v", own)
+        with written.open("a", encoding="utf-8") as file:
+            file.write(blocks.BEHAVIOUR)
     os.replace(written, folder / "top.v")
     (folder / "yosys.log").unlink()
-    write_text(folder / "chip.v", chip(top))
+    write_text(folder / "chip.v", chip(top, device.pins if device else None))
 
 
-def chip(top: Top) -> str:
-    """Return the module whose ports are the chip's pins."""
+def chip(top: Circuit, n_pins: int | None = None) -> str:
+    """Return the module whose ports are the chip's pins.
+
+    Args:
+        top: The circuit.
+        n_pins: How many there are; where they are too few, the label's score has none.
+    """
     inputs = [top.in_valid, top.in_first, top.in_i, top.in_q, top.out_ready]
     outputs = [top.in_ready, top.out_valid, top.out_label, top.out_score]
+    absent = ["out_scores"]
+    if n_pins is not None and 2 + sum(len(each) for each in (*inputs, *outputs)) > n_pins:
+        absent.append(outputs.pop().name)
     ports = ["    input clk", "    input rst"]
     ports += [f"    input [{len(each) - 1}:0] {each.name}" for each in inputs]
     ports += [f"    output [{len(each) - 1}:0] {each.name}" for each in outputs]
     names = ["clk", "rst", *(each.name for each in (*inputs, *outputs))]
-    connected = ", ".join(f".{name}({name})" for name in names)
+    connected = ", ".join([f".{n}({n})" for n in names] + [f".{n}()" for n in absent])
     return (
-        "// The circuit as it is placed: without the scores of all classes.\n"
+        f"// The circuit as it is placed: without {' and '.join(absent)}.\n"
         "module chip (\n" + ",\n".join(ports) + "\n);\n"
-        f"    top top ({connected}, .out_scores());\nendmodule\n"
+        f"    top top ({connected});\nendmodule\n"
     )
