@@ -9,7 +9,7 @@ from scipy import signal as sp
 import boltmod
 from boltmod.runtime.cut.channel import prefix
 from boltmod.runtime.cut.listener import find_signals
-from test_channel import QPSK, Held, linear
+from hand_made_signals import QPSK, Held, linear
 
 N = 200_000
 
