@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError, ToolNotFoundError
 from boltmod.pipeline.recipe import read_recipe
-from boltmod.search import objective, worker
+from boltmod.search import objective, storage, worker
 from boltmod.search.folder import SearchFolder, is_free, locked
 from boltmod.search.results import write_results
 from boltmod.search.run import Settings, search
@@ -29,6 +29,7 @@ from boltmod.search.storage import (
     latest_attempts,
     open_study,
     sign,
+    take_up_again,
 )
 from boltmod.search.trials import trials_of
 from boltmod.search.worker import NOTHING_LEFT, Order, _Worker
@@ -302,6 +303,67 @@ def test_a_stop_changes_no_proposal(space_path: Path, monkeypatch: pytest.Monkey
     assert searched("whole") == searched("stopped once", {0: stopped[0]})
     with pytest.raises(AssertionError):  # a waiting trial is taken before a new one is proposed
         searched("stopped twice", stopped)
+
+
+@pytest.mark.filterwarnings("ignore:Heartbeat of storage")
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+def test_what_was_half_proposed_is_proposed_as_it_would_have_been(
+    space_path: Path, sampler: str
+) -> None:
+    """A worker is killed between a trial's first value and its second one."""
+    wide = "{ low = 1, high = 999 }"
+    space_path.write_text(
+        SPACE.replace("seed = 3", f'seed = 3\nsampler = "{sampler}"')
+        + f"[search]\nnetwork.stem_channels = {wide}\ndata.frames_per_epoch = {wide}\n"
+    )
+    opened = read_space(space_path)
+
+    def proposed(folder: str, n_before: int) -> dict[str, Any]:
+        study = open_study(opened, f"sqlite:///{space_path.parent / folder}.sqlite3")
+        killed, names = study.ask(), [each.name for each in opened.space.dimensions]
+        for name in names[:n_before]:
+            killed.suggest_int(name, 1, 999)
+        take_up_again(study, study.get_trials()[killed.number])
+        study.tell(killed, state=TrialState.FAIL)
+        again = open_study(opened, f"sqlite:///{space_path.parent / folder}.sqlite3").ask()
+        return {name: again.suggest_int(name, 1, 999) for name in names}
+
+    whole = proposed("whole", 0)
+    assert len(set(whole.values())) == 2
+    assert proposed("half", 1) == whole
+    assert proposed("both", 2) == whole
+
+
+def test_a_storage_is_there_whole_or_not_at_all(
+    space_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = space_path.parent / "out"
+    place.mkdir()
+    url = f"sqlite:///{place / 'search.sqlite3'}"
+
+    def killed(made: str, **_: Any) -> Any:
+        Path(made.removeprefix("sqlite:///")).write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "RDBStorage", killed)
+        with pytest.raises(KeyboardInterrupt):
+            open_study(read_space(space_path), url)
+    assert list(place.iterdir()) == []
+    open_study(read_space(space_path), url)
+    assert [each.name for each in place.iterdir()] == ["search.sqlite3"]
+
+
+def test_where_no_file_can_be_in_two_folders(
+    space_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: Any) -> None:
+        raise OSError("links are not known")
+
+    monkeypatch.setattr(os, "link", unknown)
+    path = space_path.parent / "search.sqlite3"
+    open_study(read_space(space_path), f"sqlite:///{path}")
+    assert path.stat().st_size
 
 
 def test_a_search_of_other_numbers_is_not_gone_on_with(space_path: Path) -> None:

@@ -56,7 +56,8 @@ def write_results(
         _figure(trials, best, strict=strict), "search", "Accuracy over score of the trials"
     )
     write_text(folder.page, _html(opened, trials, best, svg))
-    for path in folder.recipes.glob("trial-*.toml"):
+    unfinished = folder.recipes.glob(".trial-*.part")  # of one that was killed as it wrote
+    for path in (*folder.recipes.glob("trial-*.toml"), *unfinished):
         path.unlink()
     paths = []
     for trial in best:

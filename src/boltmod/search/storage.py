@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from boltmod.errors import ConfigError, ToolNotFoundError
@@ -197,11 +201,12 @@ def _again_unless_deadly(study: Study, trial: FrozenTrial) -> None:
 
 def _database(url: str, attempts: int = 3) -> RDBStorage:
     """Open a database; several processes may find it empty at once, and one of them fills it."""
-    patience = {"connect_args": {"timeout": _LOCK_SECONDS}} if url.startswith("sqlite") else {}
     try:
+        if url.startswith("sqlite"):
+            _make_file(make_url(url).database)
         return RDBStorage(
             url,
-            engine_kwargs=patience,
+            engine_kwargs=_patience(url),
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=3 * HEARTBEAT_SECONDS,
             heartbeat_stale_trial_callback=_again_unless_deadly,
@@ -219,6 +224,25 @@ def _database(url: str, attempts: int = 3) -> RDBStorage:
         raise ConfigError(
             f"storage must be a database that can be opened, not {_shown(url)} ({reason})"
         ) from None
+
+
+def _patience(url: str) -> dict[str, Any]:
+    return {"connect_args": {"timeout": _LOCK_SECONDS}} if url.startswith("sqlite") else {}
+
+
+def _make_file(name: str | None) -> None:
+    """Make a new file's tables beside it and put it there whole: whoever is killed leaves no half.
+
+    Where a file cannot be in two folders at once, the tables are made in place.
+    """
+    if not name or name == ":memory:" or Path(name).exists() or not Path(name).parent.is_dir():
+        return
+    with TemporaryDirectory(dir=Path(name).parent, prefix=".making-") as place:
+        made = Path(place) / "new.sqlite3"
+        url = f"sqlite:///{made}"
+        RDBStorage(url, engine_kwargs=_patience(url)).engine.dispose()
+        with suppress(OSError):  # it is there already, made by another, or links are not known
+            os.link(made, name)
 
 
 def _shown(url: str) -> str:
@@ -241,17 +265,21 @@ class _PerTrial(BaseSampler):
     def __init__(self, space: Space) -> None:
         self._space = space
         self._sampler: BaseSampler = RandomSampler(seed=space.seed)
+        self._drawn: set[str] = set()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         number = own_number(study, trial)
         seed = int(np.random.SeedSequence([self._space.seed, number]).generate_state(1)[0])
         self._sampler = self._made(seed)
         self._sampler.before_trial(study, trial)
+        self._drawn = set()
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._sampler.infer_relative_search_space(study, trial)
+        found = self._sampler.infer_relative_search_space(study, trial)
+        self._drawn.update(found)
+        return found
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -265,6 +293,13 @@ class _PerTrial(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
+        # What an attempt that was killed had drawn is drawn again, so that the rest is what it
+        # would have been.
+        before = {name: each for name, each in trial.distributions.items()
+                  if name not in self._drawn}  # fmt: skip
+        for name, distribution in before.items():
+            self._sampler.sample_independent(study, trial, name, distribution)
+        self._drawn.update(before, [param_name])
         return self._sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
