@@ -99,7 +99,7 @@ def test_one_json_document(run_folder):
         "boltnet60",
         "bacalhaunet_v1",
     ]
-    assert len(entries) == 14
+    assert len(entries) == 15
     assert json.loads(run("--json").stdout)[0]["name"] == "AaronNet32++"
 
 

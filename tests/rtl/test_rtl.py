@@ -254,7 +254,7 @@ def test_frames_are_as_near_to_each_other_as_the_report_says() -> None:
                 clocks.append(clock)
 
     simulated(top, bench)
-    assert set(np.diff(clocks)) == {folder.describe(top)["clocks_per_frame"]}
+    assert set(np.diff(clocks)) == {top.interval}
 
 
 def test_a_label_comes_as_late_as_the_report_says() -> None:
