@@ -337,11 +337,15 @@ def test_an_ice40s_clock_has_its_multipliers_in_it(tmp_path: Path) -> None:
         "critical_paths": [],
         "detailed_net_timings": [
             {"endpoints": [{"cell": "a_LC", "delay": [30.0, 30.0]}]},
-            {"endpoints": [{"cell": "mac_DSP", "delay": [12.0, 24.1]}]},
+            {"endpoints": [{"cell": "mac_DSP", "port": "B_1", "delay": [12.0, 23.18]}]},
+            {"endpoints": [{"cell": "mac_DSP", "port": "D_7", "delay": [12.0, 28.1]}]},
         ],
     }
     (tmp_path / "placed.json").write_text(json.dumps(document))
     assert place.read_placement(tmp_path / "placed.json")["fmax_mhz"] == round(1e3 / 32, 2)
+    document["detailed_net_timings"][2]["endpoints"][0]["port"] = "CE"
+    (tmp_path / "placed.json").write_text(json.dumps(document))
+    assert place.read_placement(tmp_path / "placed.json")["fmax_mhz"] == round(1e3 / 36.92, 2)
 
 
 def test_samples_a_clock_must_divide_the_frame() -> None:

@@ -27,7 +27,18 @@ from boltmod.rtl import folder, simulate
 from boltmod.rtl.design import designed
 from boltmod.rtl.device import DEVICES
 from boltmod.rtl.turns.assemble import assemble
-from boltmod.rtl.turns.code import FIRST, HIGH, UNSIGNED, By, Form, Group, Instruction, Op
+from boltmod.rtl.turns.code import (
+    AGAIN,
+    FAR,
+    FIRST,
+    HIGH,
+    UNSIGNED,
+    By,
+    Form,
+    Group,
+    Instruction,
+    Op,
+)
 from boltmod.rtl.turns.layout import words
 from boltmod.rtl.turns.model import Model
 from boltmod.rtl.turns.rescale import rescale, saturated
@@ -128,6 +139,20 @@ def test_a_requantisation_is_the_thresholds_for_every_sum() -> None:
     assert (made.of(x << made.doublings) == wanted).all()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_one_product_takes_the_place_of_two_where_it_says_the_same(sign: int) -> None:
+    program = turns_program(2)
+    step = next(s for s in program.steps if isinstance(s, form.Requantise))
+    edges = (np.arange(1, 5) << 12) - 100
+    step = replace(step, lowest=0, thresholds=np.tile(edges, (step.shape[0], 1)))
+    step = replace(step, low=np.zeros_like(step.low), high=np.full_like(step.high, 4))
+    made = rescale(step, 0, (-5000, 20000), sign=sign)
+    assert made is not None
+    assert made.shift == 16
+    x = np.arange(-5000, 20001)
+    assert (made.of(sign * x) == np.searchsorted(edges, x, side="right")).all()
+
+
 def test_an_instruction_that_has_not_enough_bits_is_refused() -> None:
     short = Instruction(Op.MULTIPLY | HIGH, 5, 100, 0)
     with pytest.raises(UnsupportedOperatorError, match="not 100 times a sample 0 lanes away"):
@@ -174,6 +199,19 @@ def test_a_result_is_written_when_it_is_there_and_before_the_next_one() -> None:
     assert ops == [
         Op.LOW, Op.SCALE, Op.LOW, Op.SCALE, Op.NOTHING, Op.STORE, Op.NOTHING, Op.STORE,
     ]  # fmt: skip
+
+
+def test_a_single_product_writes_the_result_before_it_and_keeps_its_own_range() -> None:
+    stream = Stream()
+    for address in (1, 2):
+        stream.emit(Instruction(Op.ONCE, 0, 7 | FAR))
+        stream.store(Instruction(Op.STORE, address))
+        for _ in range(3):
+            stream.emit(Instruction(Op.MULTIPLY, 9, 1))
+    stream.emit(Instruction(Op.ONCE, 0, 7 | AGAIN))
+    stored = [i for i in stream.code if i.op == Op.ONCE_STORE]
+    assert [(i.address, i.value) for i in stored] == [(1, 7 | FAR), (2, 7 | AGAIN)]
+    assert stored[0].word == Form.ONCE_STORE << 19 | (7 | FAR) << 13 | 1
 
 
 def test_a_pace_that_turns_cannot_keep_is_refused() -> None:

@@ -9,7 +9,7 @@ from functools import cache
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer import form
 from boltmod.integer.form import Program, Step
-from boltmod.rtl.turns.code import FIRST, LANES, Group, Instruction, Op
+from boltmod.rtl.turns.code import AGAIN, FAR, FAR_SHIFT, FIRST, LANES, Group, Instruction, Op
 from boltmod.rtl.turns.layout import Layout, Place, words
 from boltmod.rtl.turns.rescale import Rescale, needed, rescale
 from boltmod.rtl.turns.scalar import Scalars
@@ -196,7 +196,7 @@ class _Assembler:
         made = needed(step, channel, rescale(step, channel, ends))
         constant = self.sums.emit([] if made.is_constant else _doubled(terms, made.doublings))
         group = replace(made.group, bias=made.group.bias + constant)
-        self._finish(step, channel, replace(made, group=group), Op.LOW)
+        self._finish(step, channel, replace(made, group=group))
         if made.is_constant:
             return
         for other in self.program.steps:
@@ -219,20 +219,24 @@ class _Assembler:
             return
         made = rescale(step, channel, _ends(step, self.steps, channel), first.group.bias, sign)
         if made is not None and made.doublings == first.doublings:
-            self._finish(step, channel, made, Op.LOW_AGAIN)
+            self._finish(step, channel, made, AGAIN)
 
     def _is_there(self, name: str) -> bool:
         return name in self.layout.places
 
-    def _finish(self, step: form.Requantise, channel: int, made: Rescale, low: Op) -> None:
+    def _finish(self, step: form.Requantise, channel: int, made: Rescale, again: int = 0) -> None:
         self.done.add((step.name, channel))
         self.written.add(step.name)
-        self._rescale(made, self._place(step).row(channel), low)
+        self._rescale(made, self._place(step).row(channel), again)
 
-    def _rescale(self, made: Rescale, address: int, low: Op) -> None:
+    def _rescale(self, made: Rescale, address: int, again: int) -> None:
         self.stream.add_group(made.group)
-        self.stream.emit(Instruction(low))
-        self.stream.emit(Instruction(Op.SCALE, made.high, made.saturation))
+        if made.shift is None:
+            self.stream.emit(Instruction(Op.LOW_AGAIN if again else Op.LOW))
+            self.stream.emit(Instruction(Op.SCALE, made.high, made.saturation))
+        else:
+            far = FAR if made.shift == FAR_SHIFT else 0
+            self.stream.emit(Instruction(Op.ONCE, 0, made.saturation | far | again))
         self.stream.store(Instruction(Op.STORE, address))
 
     def maximum(self, step: form.Maximum) -> None:

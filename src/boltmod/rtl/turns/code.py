@@ -23,7 +23,9 @@ ADDRESS_BITS = 13
 FACTOR_SHIFT = 16
 """Bits dropped between the low and the high product of a requantisation."""
 LEVEL_SHIFT = 12
-"""Bits dropped behind the high product."""
+"""Bits dropped behind the high product, or behind the only one."""
+FAR_SHIFT = 16
+"""Bits dropped behind the only product where `FAR` says so."""
 
 
 class Op(IntEnum):
@@ -73,10 +75,16 @@ class Op(IntEnum):
     """Keep the level of what a lane reads; the other lanes keep what they have."""
     SECTION = 36
     """What follows is repeated; the address says how often."""
+    ONCE = 37
+    """Sum = sum · low factor + addend, and the result is that >> 12 or 16, saturated."""
+    ONCE_STORE = 38
+    """The same, and write the result of the lanes that was there."""
     MULTIPLY = 64
     """Sum += what is read times a factor."""
 
 
+FAR, AGAIN = 16, 32
+"""Flags of the value of `ONCE`: shifted by 16; of what was set aside instead of the sum."""
 FIRST, HIGH, UNSIGNED = 1, 2, 4
 """Flags of `MULTIPLY`: instead of the sum, the group's bias; the weight times 256; no sign."""
 
@@ -115,12 +123,15 @@ class Form(IntEnum):
     UNSIGNED = 10
     """argument: bits 0–2 the weight, signed, bits 3 and 4 the lane, bit 5 first."""
     HIGH = 11
-    ONCE = 12
+    UNIT = 12
     """weight 1; argument: bits 0–3 the lane, bit 4 first, bit 5 unsigned."""
+    ONCE = 13
+    """argument: bits 0–3 the code of the range, bits 4 and 5 `FAR` and `AGAIN`."""
+    ONCE_STORE = 14
 
 
 READING = frozenset({Op.KEEP, Op.KEEP_LARGER, Op.LOOK_UP})
-STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE})
+STORING = frozenset({Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE, Op.ONCE_STORE})
 WHOLE = 8
 """Code of a row's length that is never passed."""
 
@@ -156,6 +167,8 @@ class Instruction:
             row = self.value >> 3
             argument = self.value & 7 | (row & 7) << 3
             return _form(Form.SECTION, argument, self.address | row >> 3 << 9)
+        if self.op >= Op.ONCE:
+            return _form(Form(self.op - Op.ONCE + Form.ONCE), self.value, self.address)
         form = Form(self.op - Op.SCALE + Form.SCALE)
         return _form(form, self.value | self.lane & 15, self.address)
 
@@ -173,7 +186,7 @@ class Instruction:
             return 1 << 23 | (lane & 1) << 22 | first << 21 | (weight & 255) << 13 | address
         if weight == 1 and not self.op & HIGH:
             unsigned = bool(self.op & UNSIGNED) << 5
-            return _form(Form.ONCE, lane & 15 | first << 4 | unsigned, address)
+            return _form(Form.UNIT, lane & 15 | first << 4 | unsigned, address)
         self._check(-4 <= weight < 4 and -2 <= lane < 2 and special in (HIGH, UNSIGNED))
         form = Form.HIGH if special == HIGH else Form.UNSIGNED
         return _form(form, weight & 7 | short, address)

@@ -101,7 +101,7 @@ class Core(Elaboratable):  # type: ignore[misc]
         c, total, t = self.control, self.lanes[0].mac.total, turning
         bias, low_factor, addend = self._groups(m, t, goes_back)
         instant = self.scalars.instants.bit_select(t.code[:3], 1)
-        byte, looks, code = Signal(), Signal(), Signal(4)
+        byte, looks, makes, code = Signal(), Signal(), Signal(), Signal(5)
         m.d.comb += [
             c.by_itself.eq(t.by_itself), c.by_aside.eq(t.scales | t.again),
             c.factor.eq(Mux(t.low, low_factor, Mux(t.by_instant, instant, t.factor))),
@@ -111,14 +111,14 @@ class Core(Elaboratable):  # type: ignore[misc]
             c.adds_sum.eq(~(t.first | t.low | t.scales)), c.adds_high.eq(t.scales),
             c.addend.eq(Mux(t.first, bias, Mux(t.low, addend, 0))),
             c.keeps.eq(t.keeps), c.keeps_larger.eq(t.keeps_larger),
-            byte.eq(t.byte), looks.eq(t.looks), code.eq(t.code),
+            byte.eq(t.byte), looks.eq(t.looks), makes.eq(t.makes), code.eq(t.code),
         ]  # fmt: skip
         number = Signal(5)
         m.d.sync += [
             number.eq(t.number),
-            c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(c.adds_high | byte),
+            c.late_look.eq(Mux(looks, 1 << code[:3], 0)), c.late_result.eq(makes | byte),
             c.late_byte.eq(Mux(byte, number[:2] + 1, 0)), c.unsigned.eq(code[3]),
-            c.mask.eq(-1 << code[:3]),
+            c.mask.eq(-1 << code[:3]), c.late_far.eq(code[4]),
         ]  # fmt: skip
         self._numbers(m, t, number)
         m.d.sync += [

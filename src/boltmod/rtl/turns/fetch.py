@@ -37,7 +37,8 @@ class Decoded:
     @property
     def multiplies(self) -> Value:
         """Whether what is read is multiplied."""
-        return self.is_weight | (self.form >= Form.BY_KEPT)
+        beyond = (self.form >= Form.BY_KEPT) & (self.form < Form.ONCE)
+        return self.is_weight | beyond
 
     @property
     def reads(self) -> Value:
@@ -47,7 +48,8 @@ class Decoded:
     @property
     def stores(self) -> Value:
         """Whether it writes."""
-        return self.does(Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE)
+        plain = self.does(Op.STORE, Op.STORE_KEPT, Op.LOW_STORE, Op.LOW_AGAIN_STORE)
+        return plain | self.has(Form.ONCE_STORE)
 
     @property
     def stores_kept(self) -> Value:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from amaranth import Cat, Elaboratable, Module, Mux, Signal, signed
 
 from boltmod.rtl.turns.blocks import Mac
-from boltmod.rtl.turns.code import FACTOR_SHIFT, LANES, LEVEL_SHIFT
+from boltmod.rtl.turns.code import FACTOR_SHIFT, FAR_SHIFT, LANES, LEVEL_SHIFT
 
 
 class Control(Elaboratable):  # type: ignore[misc]
@@ -37,6 +37,8 @@ class Control(Elaboratable):  # type: ignore[misc]
         self.late_result = Signal()
         self.late_byte = Signal(2)
         """0 for a level, or a byte's number + 1."""
+        self.late_far = Signal()
+        """Whether a level is shifted by more bits."""
         self.mask = Signal(8)
         """Bits beyond a level's range."""
         self.unsigned = Signal()
@@ -93,7 +95,9 @@ class Lane(Elaboratable):  # type: ignore[misc]
     def _result(self, m: Module, total: Signal) -> None:
         """Cut the sum to a level, or take one of its bytes."""
         c = self.control
-        level = total[LEVEL_SHIFT:]
+        near, far = total[LEVEL_SHIFT:].as_signed(), total[FAR_SHIFT:].as_signed()
+        level = Signal(signed(len(near)))
+        m.d.comb += level.eq(Mux(c.late_far, far, near))
         sign = total[-1]
         beyond = Signal()
         low = (level[:7] ^ sign.replicate(7)) & c.mask[:7]

@@ -10,7 +10,10 @@ from boltmod.integer.form import Integers
 from boltmod.rtl.turns.assemble import Machine
 from boltmod.rtl.turns.code import (
     ADDRESS_BITS,
+    AGAIN,
     FACTOR_SHIFT,
+    FAR,
+    FAR_SHIFT,
     FIRST,
     HIGH,
     LANES,
@@ -25,6 +28,9 @@ from boltmod.rtl.turns.code import (
     Op,
 )
 from boltmod.rtl.turns.rescale import saturated
+
+_PASSING = frozenset({Op.SCALE, Op.ONCE, Op.ONCE_STORE, Op.SCORE, Op.COMPARE_SCALAR})
+"""Go on to the next group."""
 
 
 def _zeros() -> Integers:
@@ -123,6 +129,9 @@ class Model:
             return _wrapped(self.total >> 8 * by.value, 8), None
         if by.op == Op.SCALE:
             return saturated(self.total >> LEVEL_SHIFT, by.value), None
+        if by.op in (Op.ONCE, Op.ONCE_STORE):
+            shift = FAR_SHIFT if by.value & FAR else LEVEL_SHIFT
+            return saturated(self.total >> shift, by.value & 15), None
         return self.result, None
 
     def _do(self, now: Instruction, read: Integers, place: int) -> None:
@@ -132,6 +141,10 @@ class Model:
             self.total = (group.bias if op & FIRST else self.total) + x * self._factor(now, read)
         elif Op.LOW <= op <= Op.LOW_AGAIN_STORE:
             if op < Op.LOW_AGAIN:
+                self.aside = _wrapped(self.total, 16)
+            self.total = self.aside * group.factor + group.addend
+        elif op in (Op.ONCE, Op.ONCE_STORE):
+            if not now.value & AGAIN:
                 self.aside = _wrapped(self.total, 16)
             self.total = self.aside * group.factor + group.addend
         elif op == Op.SCALE:
@@ -153,7 +166,7 @@ class Model:
         else:
             self._scalar(now, place)
         self.total = _wrapped(self.total, 32)
-        self.group += op in (Op.SCALE, Op.SCORE, Op.COMPARE_SCALAR)
+        self.group += op in _PASSING
 
     @property
     def _group(self) -> Group:

@@ -1,10 +1,12 @@
-"""A requantisation as two products of 16 bits, checked for every sum that can come.
+"""A requantisation as one or two products of 16 bits, checked for every sum that can come.
 
 y = clip(f · x + a, shifted by 28 bits). f is low + 2^16 · high; with a = f · bias + addend, the
 sum starts with the bias, so that the addend stays small; where f were too large, x is doubled:
 
     low product   p = (x + bias) · low + addend
     high product  y = ((x + bias) · high + (p >> 16)) >> 12
+
+Where a factor of 16 bits says the same, there is the low product alone: y = p >> 12, or >> 16.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from boltmod.errors import UnsupportedOperatorError
 from boltmod.integer.form import Integers, Requantise
 from boltmod.integer.multiply import Found, find_at
-from boltmod.rtl.turns.code import FACTOR_SHIFT, LEVEL_SHIFT, Group
+from boltmod.rtl.turns.code import FACTOR_SHIFT, FAR_SHIFT, LEVEL_SHIFT, Group
 
 _SHIFT = FACTOR_SHIFT + LEVEL_SHIFT
 _HALF = 2**15
@@ -32,6 +34,7 @@ class Rescale:
     Args:
         group: Bias, low factor and addend.
         high: High factor, 13 bits.
+        shift: Bits dropped behind the low product where it is the only one.
         saturation: Bits of the largest result, plus 8 if none is negative.
         doublings: How often the sum is to be doubled.
         is_constant: Whether it is of the bias alone.
@@ -42,11 +45,15 @@ class Rescale:
     saturation: int
     doublings: int = 0
     is_constant: bool = False
+    shift: int | None = None
 
     def of(self, x: Integers) -> Integers:
         """Return what the machine makes of sums."""
         moved = x + self.group.bias
-        low = (moved * self.group.factor + self.group.addend) >> FACTOR_SHIFT
+        product = moved * self.group.factor + self.group.addend
+        if self.shift is not None:
+            return saturated(product >> self.shift, self.saturation)
+        low = product >> FACTOR_SHIFT
         return saturated((moved * self.high + low) >> LEVEL_SHIFT, self.saturation)
 
 
@@ -74,7 +81,14 @@ def rescale(step: Requantise, channel: int, ends: tuple[int, int],
         return None
     thresholds = step.thresholds[channel]
     if low == high:
-        return Rescale(Group(2 * low), 1 << LEVEL_SHIFT - 1, saturation, is_constant=True)
+        group = Group(addend=low << LEVEL_SHIFT)
+        return Rescale(group, 0, saturation, is_constant=True, shift=LEVEL_SHIFT)
+    for shift in (FAR_SHIFT, LEVEL_SHIFT):
+        found = find_at(thresholds, step.lowest, ends, shift)
+        if found is not None and 0 < abs(found.factors[0]) < _HALF:
+            made = _once(found, saturation, _Sum(ends, sign, bias))
+            if _fits(made, ends, sign) and _agrees(made, step, channel, ends, sign):
+                return made
     for doublings in range(_MOST_DOUBLINGS + 1):
         found = find_at(thresholds, step.lowest, ends, _SHIFT - doublings)
         if found is None or not found.factors[0]:
@@ -96,13 +110,25 @@ class _Sum:
 
 def _split(found: Found, saturation: int, doublings: int, total: _Sum) -> Rescale:
     factor, addend = total.sign * found.factors[0], found.addend << doublings
-    low, high = sorted(total.sign * end << doublings for end in total.ends)
-    bias = round(addend / factor) if total.bias is None else total.bias
-    if total.bias is None:
-        bias = min(max(bias, -_HALF - low), _HALF - 1 - high)
+    bias = _bias(factor, addend, total, doublings)
     least = (factor + _HALF) % (2 * _HALF) - _HALF
     group = Group(bias, least, addend - factor * bias)
     return Rescale(group, (factor - least) >> FACTOR_SHIFT, saturation, doublings)
+
+
+def _once(found: Found, saturation: int, total: _Sum) -> Rescale:
+    factor = total.sign * found.factors[0]
+    bias = _bias(factor, found.addend, total, 0)
+    group = Group(bias, factor, found.addend - factor * bias)
+    return Rescale(group, 0, saturation, shift=found.shift)
+
+
+def _bias(factor: int, addend: int, total: _Sum, doublings: int) -> int:
+    """Return what the sum begins with, so that the addend is small."""
+    if total.bias is not None:
+        return total.bias
+    low, high = sorted(total.sign * end << doublings for end in total.ends)
+    return min(max(round(addend / factor), -_HALF - low), _HALF - 1 - high)
 
 
 def _fits(made: Rescale, ends: tuple[int, int], sign: int) -> bool:

@@ -147,6 +147,7 @@ class Scalars:
                     self.stream.emit(Instruction(Op.SUBTRACT_SCALAR, 0, first + j))
                     self.stream.emit(Instruction(Op.COMPARE_SCALAR, 0, j))
                     self.stream.groups.append(Group(addend=int(step.limits[i - j + n - 1])))
+        self.stream.wait(1)
 
     def _score(self, parts: Combination, places: dict[tuple[str, int], int]) -> None:
         op = Op.LOAD_SCALAR

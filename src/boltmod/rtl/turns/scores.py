@@ -58,6 +58,7 @@ class Scalars(Elaboratable):  # type: ignore[misc]
         self.number = Signal(4)
         """Which instant is compared."""
         self.instants = Signal(LANES)
+        """A clock later than scalars."""
 
     def elaborate(self, _: object) -> Module:
         """Return the circuit."""
@@ -76,10 +77,14 @@ class Scalars(Elaboratable):  # type: ignore[misc]
         with m.Elif(self.adds | self.subtracts):
             minus = self.subtracts.replicate(32).as_signed()
             m.d.sync += scalar.eq(scalar + (read.data ^ minus) + self.subtracts)
+        is_above, compared = Signal(), Signal.like(self.number)
+        m.d.sync += [
+            is_above.eq(self.compares & (scalar > self.bound)), compared.eq(self.number),
+        ]  # fmt: skip
         with m.If(self.allows):
             m.d.sync += self.instants.eq(-1)
-        with m.Elif(self.compares & (scalar > self.bound)):
+        with m.Elif(is_above):
             for number in range(LANES):
-                with m.If(self.number == number):
+                with m.If(compared == number):
                     m.d.sync += self.instants[number].eq(0)
         return m

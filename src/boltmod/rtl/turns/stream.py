@@ -12,10 +12,12 @@ _RESULT_AFTER = 4
 
 _MOST_REPEATS = 511
 
-_MAKE = {Op.SCALE, Op.BYTE}
+_MAKE = {Op.SCALE, Op.ONCE, Op.ONCE_STORE, Op.BYTE}
 _KEEP = {Op.KEEP: 3, Op.KEEP_LARGER: 3, Op.LOOK_UP: 4}
 """Clocks until what is kept can be written."""
-_CARRY = {Op.LOW: Op.LOW_STORE, Op.LOW_AGAIN: Op.LOW_AGAIN_STORE}
+_CARRY = {
+    Op.LOW: Op.LOW_STORE, Op.LOW_AGAIN: Op.LOW_AGAIN_STORE, Op.ONCE: Op.ONCE_STORE,
+}  # fmt: skip
 """Operations that use no memory and no address: they can write beside."""
 
 
@@ -48,7 +50,8 @@ class Stream:
             first = self._pending[0]
             if first.earliest <= at and first.instruction.op == Op.STORE:
                 self._pending.pop(0)
-                instruction = Instruction(_CARRY[Op(instruction.op)], first.instruction.address)
+                op, address = _CARRY[Op(instruction.op)], first.instruction.address
+                instruction = Instruction(op, address, instruction.value)
         if instruction.op in _MAKE:
             self._limit(lambda op: op != Op.STORE_KEPT, at + _RESULT_AFTER - 1)
         if instruction.op in _KEEP:
