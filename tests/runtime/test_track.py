@@ -32,7 +32,8 @@ def measured(rate=0.004, prominence=SURE, carrier=0.33, width=0.011, keying="on-
         ({"width": 0.031, "carrier": 0.330004}, True),
         ({"width": 0.031, "carrier": 0.3302}, False),
         ({"width": 0.031, "rate": 0.0045}, False),
-        ({"width": 0.031, "prominence": 0.0}, False),
+        ({"width": 0.031, "prominence": 0.0}, True),
+        ({"width": 0.031, "prominence": 0.0, "carrier": 0.3302}, False),
     ],
 )
 def test_one_clock_at_one_carrier_is_one_signal(changed, is_same):

@@ -248,10 +248,10 @@ def _is_same_sender(one: Measured, other: Measured) -> bool:
 
     Or packets one after the other, band on band, whose carrier moves.
     """
-    if not _is_one_clock(one.line, other.line):
-        return False
     if _is_one_carrier(one, other):
         return True
+    if not _is_one_clock(one.line, other.line):
+        return False
     is_keyed = one.character.keying != "" and one.character.keying == other.character.keying
     is_on = one.detection.band.overlap(other.detection.band) > 0
     at_once = any(a < d and c < b for a, b in one.detection.spans for c, d in other.detection.spans)
@@ -259,10 +259,15 @@ def _is_same_sender(one: Measured, other: Measured) -> bool:
 
 
 def _is_one_carrier(one: Measured, other: Measured) -> bool:
-    """Whether both are at one place, however wide their bands were found."""
-    if one.carrier is None or other.carrier is None or one.line is None:
+    """Whether both are at one place, a band within the other's, and no clock speaks against it."""
+    sure = [each.line for each in (one, other) if each.line is not None and each.line.is_sure]
+    if one.carrier is None or other.carrier is None or not sure:
         return False
-    return abs(one.carrier - other.carrier) < _SAME_PLACE * one.line.rate
+    if len(sure) == len((one, other)) and not _is_one_clock(*sure):
+        return False
+    bands = one.detection.band, other.detection.band
+    is_within = bands[0].overlap(bands[1]) >= min(each.width for each in bands)
+    return is_within and abs(one.carrier - other.carrier) < _SAME_PLACE * sure[0].rate
 
 
 def _has_clock(measured: Measured) -> bool:
