@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from boltmod.compress import prune
 from boltmod.native import library
 from boltmod.native.compiling import CONVOLUTION
 from boltmod.nn import conv_norm_act, quantizers, quick_steps
@@ -115,6 +117,75 @@ def test_gradients_are_those_of_the_result() -> None:
     torch.testing.assert_close(of_weight.double(), wanted, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("width", ["avx512", "avx2", "sse4", "plain"])
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_weights_left_out_change_nothing(
+    name: str, width: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zeros that are left out of the sums, against the same weights all but zero: to the bit."""
+    if width not in library.load(CONVOLUTION).widths:
+        pytest.skip(f"this processor has no {width}")
+    monkeypatch.setenv(library.WIDTH_VARIABLE, width)
+    conv_norm_act._kernel.cache_clear()
+    conv, norm, x = layers(name)
+    kept = torch.rand(conv.weight.shape) < 0.4
+    kept.flatten(1)[:, 0] = True
+    few = torch.where(kept, conv.weight.detach(), 0.0)
+    # Products with these vanish beside any other number.
+    many = torch.where(kept, few, 1e-30)
+    results = []
+    for weights, masks in ((many, {}), (few, {}), (few, {"weight": kept})):
+        conv_norm_act.keep_only(conv, masks)
+        leaves = [each.clone().requires_grad_() for each in (x, weights)]
+        y = conv_norm_act.conv_norm_act(leaves[0], conv, leaves[1], norm, None, None)
+        grad = torch.linspace(-1, 1, y.numel()).reshape(y.shape)
+        found = (y, *torch.autograd.grad(y, leaves, grad))
+        results.append([each * (each.abs() > 1e-20) for each in found])
+    conv_norm_act._kernel.cache_clear()
+    dense, unmasked, masked = results
+    for one, two in zip(dense, unmasked, strict=True):
+        assert torch.equal(one, two)
+    assert torch.equal(masked[0], dense[0])
+    assert torch.equal(masked[1], dense[1])
+    assert torch.equal(masked[2], dense[2] * kept)
+
+
+def test_a_block_s_gradients_are_those_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortcut's gradient comes back through the depthwise step."""
+    torch.manual_seed(6)
+    block = SeparableBlock(8, 8, 9, NumberFormat(), residual=True).double().float().train()
+    x = torch.randn(4, 8, 64)
+    found = []
+    for is_quick in (True, False):
+        if not is_quick:
+            monkeypatch.setattr(conv_norm_act, "is_possible", lambda conv, x: False)
+        leaf = x.clone().requires_grad_()
+        # Asked for twice by what follows, and by something beside the block.
+        y = block(leaf * 1.0)
+        loss = (y * y).sum() + y.sum() + leaf.sum()
+        found.append(torch.autograd.grad(loss, [leaf, *block.parameters()]))
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=2e-5 * float(two.abs().max()))
+
+
+def test_pruned_weights_of_a_network_have_no_gradient() -> None:
+    block = SeparableBlock(8, 16, 9, NumberFormat(6, 6)).train()
+    masks = {name: (torch.rand(p.shape) < 0.3).float() for name, p in block.named_parameters()
+             if p.ndim == 3}  # fmt: skip
+    prune.apply(block, masks)
+    conv_norm_act.keep_only(block, masks)
+    block(torch.randn(4, 8, 64)).square().sum().backward()
+    for name, parameter in block.named_parameters():
+        if name in masks:
+            assert parameter.grad is not None
+            assert not parameter.grad[masks[name] == 0].any()
+            assert parameter.grad[masks[name] == 1].any()
+    conv_norm_act.keep_only(block, {})
+    block(torch.randn(4, 8, 64)).square().sum().backward()
+    gradients = {name: p.grad for name, p in block.named_parameters() if name in masks}
+    assert all((g is not None and g[masks[name] == 0].any()) for name, g in gradients.items())
+
+
 def test_threads_share_the_frames(threads: Callable[[int], None]) -> None:
     results = []
     for n_threads in (1, 4, 7):  # of six frames, one each at most
@@ -155,9 +226,9 @@ def test_a_block_learns_what_it_learned_without(
     x, used = torch.randn(4, 8, 64), list[int]()
     whole = conv_norm_act.conv_norm_act
 
-    def counted(*args: object) -> Tensor:
+    def counted(*args: Any, **options: Any) -> Tensor:
         used.append(1)
-        return whole(*args)  # type: ignore[arg-type]
+        return whole(*args, **options)
 
     monkeypatch.setattr(conv_norm_act, "conv_norm_act", counted)
     quick = block(x)

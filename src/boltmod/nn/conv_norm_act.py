@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -44,7 +44,8 @@ class _Geometry(ctypes.Structure):
 
 class _Activation(ctypes.Structure):
     _fields_ = tuple(
-        (name, ctypes.c_float) for name in ("step", "lowest", "highest", "floor", "ceiling")
+        (name, ctypes.c_float)
+        for name in ("step", "inverse", "lowest", "highest", "floor", "ceiling")
     )
 
 
@@ -76,6 +77,44 @@ class Steps:
     highest: int
 
 
+@dataclass
+class Shortcut:
+    """Samples that pass by two or more steps and are added to the last one's result.
+
+    Their gradient comes back the same way: the last step leaves it here, the first one, which takes
+    the same samples, adds it to theirs. That saves the passes over memory of two additions.
+
+    Args:
+        samples: (batch, channels, time) float32.
+        gradient: Of them, once the last step has gone back.
+    """
+
+    samples: Tensor
+    gradient: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a step does beside its tensors.
+
+    Args:
+        shape: The convolution's.
+        eps: What the normalisation adds to a variance.
+        steps: The activation's range, if it rounds.
+        kept: 1 for weights whose gradients are wanted, 0 for the others, whose gradients are 0
+            then; shaped as they are, float32. None wants all.
+        begins: The shortcut that begins before this step, of the samples that it takes.
+        ends: The shortcut that is added to the result.
+    """
+
+    shape: Shape
+    eps: float
+    steps: Steps | None = None
+    kept: Tensor | None = None
+    begins: Shortcut | None = None
+    ends: Shortcut | None = None
+
+
 def is_possible(conv: nn.Module, x: Tensor) -> bool:
     """Tell whether the kernel takes a convolution of these samples, and is there."""
     if not isinstance(conv, nn.Conv1d) or conv.bias is not None or conv.dilation[0] != 1:
@@ -97,16 +136,14 @@ class ConvNormAct(torch.autograd.Function):
     """The three as one; the batch's means and variances come beside the result."""
 
     @staticmethod
-    def forward(  # noqa: PLR0913
+    def forward(
         ctx: Any,
         x: Tensor,
         weight: Tensor,
         gamma: Tensor,
         beta: Tensor,
         step: Tensor | None,
-        steps: Steps | None,
-        shape: Shape,
-        eps: float,
+        plan: Plan,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the result, and mean and variance of each of the convolution's channels.
 
@@ -117,15 +154,13 @@ class ConvNormAct(torch.autograd.Function):
             gamma: Gain behind the normalisation, (outputs,).
             beta: Offset behind it, (outputs,).
             step: The activation's step, one number; None for a ReLU.
-            steps: Its range, with a step.
-            shape: The convolution's.
-            eps: What the normalisation adds to a variance.
+            plan: The rest.
 
         Returns:
             (batch, outputs, time / stride) float32, and twice (outputs,) float64.
         """
         kernel, x, weight = _functions(), x.contiguous(), weight.contiguous()
-        geometry = _geometry(x, weight, shape)
+        geometry = _geometry(x, weight, plan.shape)
         n_frames, channels, length = geometry.frames, geometry.out_channels, geometry.outputs
         y, out = (x.new_empty((n_frames, channels, length)) for _ in range(2))
         parts = _parts(n_frames)
@@ -139,21 +174,22 @@ class ConvNormAct(torch.autograd.Function):
 
         _each(parts, convolve)
         mean, variance = _joined(parts, means, squares, length)
-        inverse = (variance + eps).rsqrt()
+        inverse = (variance + plan.eps).rsqrt()
         gain = gamma * inverse
         gains, shifts = gain.float(), (beta - mean * gain).float()
-        act = _activation(step, steps)
+        act = _activation(step, plan.steps)
+        beside = None if plan.ends is None else plan.ends.samples.contiguous()
 
         def activate(part: _Part) -> None:
             kernel.activate(
                 *map(ctypes.c_int64, (part.count, channels, length)),
                 *map(_at, (y[part.frames], gains, shifts)), ctypes.byref(act),
-                _at(out[part.frames]),
+                _at(None if beside is None else beside[part.frames]), _at(out[part.frames]),
             )  # fmt: skip
 
         _each(parts, activate)
         ctx.save_for_backward(x, weight, y, gains, shifts, mean, inverse, gain)
-        ctx.geometry, ctx.act = geometry, act
+        ctx.geometry, ctx.act, ctx.plan = geometry, act, plan
         ctx.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
@@ -162,7 +198,10 @@ class ConvNormAct(torch.autograd.Function):
         """Return the gradients of what `forward` takes."""
         x, weight, y, gains, shifts, mean, inverse, gain = ctx.saved_tensors
         kernel, geometry, act, grad = _functions(), ctx.geometry, ctx.act, grads[0].contiguous()
-        parts, means = _parts(geometry.frames), mean.float()
+        parts, means, plan = _parts(geometry.frames), mean.float(), ctx.plan
+        if plan.ends is not None:
+            plan.ends.gradient = grad
+        beside = None if plan.begins is None else plan.begins.gradient
         own_sums, own_moments = (mean.new_empty(len(parts), len(mean)) for _ in range(2))
         steps = mean.new_empty(len(parts))
 
@@ -187,23 +226,47 @@ class ConvNormAct(torch.autograd.Function):
             kernel.convolve_back(
                 part.of(geometry), *map(_at, (x[part.frames], weight)),
                 *map(_at, (y[part.frames], grad[part.frames], gains, shifts, slope, level)),
-                ctypes.byref(act), _at(None if of_x is None else of_x[part.frames]),
+                ctypes.byref(act), _at(plan.kept),
+                *(_at(None if each is None else each[part.frames]) for each in (beside, of_x)),
                 _at(of_weights[part.number]), *_room(geometry),
             )  # fmt: skip
 
         _each(parts, convolve_back)
         scale = steps.sum().float() if act.step else None
         of_gamma = (moments * inverse).float()
-        return of_x, of_weights.sum(0).float(), of_gamma, sums.float(), scale, None, None, None
+        of_beta = sums.float()
+        return of_x, of_weights.sum(0).float(), of_gamma, of_beta, scale, None
 
 
-def conv_norm_act(
+def keep_only(network: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Tell a network's convolutions which weights are there to stay: no others need a gradient.
+
+    Args:
+        network: The network.
+        masks: For each pruned weight tensor, by parameter name, 1 kept, 0 zeroed; what is not in it
+            is kept whole.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv1d):
+            mask = masks.get(f"{name}.weight" if name else "weight")
+            module.kept = None if mask is None else mask.float().contiguous()  # type: ignore[assignment]
+
+
+def kept_weights(conv: nn.Conv1d) -> Tensor | None:
+    """Return 1 for the weights that `keep_only` kept, 0 for the others; None if all are."""
+    return getattr(conv, "kept", None)
+
+
+def conv_norm_act(  # noqa: PLR0913
     x: Tensor,
     conv: nn.Conv1d,
     weight: Tensor,
     norm: nn.BatchNorm1d,
     step: Tensor | None,
     steps: Steps | None,
+    *,
+    begins: Shortcut | None = None,
+    ends: Shortcut | None = None,
 ) -> Tensor:
     """Convolve, normalise over the batch, activate; the normalisation's averages move as torch's.
 
@@ -214,14 +277,17 @@ def conv_norm_act(
         norm: The normalisation, which is training.
         step: The activation's step; None for a ReLU.
         steps: Its range, with a step.
+        begins: The shortcut that begins at `x`.
+        ends: The shortcut that is added to the result.
 
     Returns:
         (batch, outputs, time / stride).
     """
     assert isinstance(conv.padding[0], int)
     shape = Shape(conv.stride[0], conv.padding[0], conv.groups)
+    plan = Plan(shape, norm.eps, steps, kept_weights(conv), begins, ends)
     out, mean, variance = ConvNormAct.apply(  # type: ignore[no-untyped-call]
-        x, weight, norm.weight, norm.bias, step, steps, shape, norm.eps
+        x, weight, norm.weight, norm.bias, step, plan
     )
     _move_averages(norm, mean, variance, out.shape[0] * out.shape[2])
     result: Tensor = out
@@ -292,11 +358,13 @@ def _move_averages(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: int)
 
 def _activation(step: Tensor | None, steps: Steps | None) -> _Activation:
     if step is None or steps is None:
-        return _Activation(0.0, 0.0, 0.0, 0.0, inf)
+        return _Activation(0.0, 0.0, 0.0, 0.0, 0.0, inf)
     size = float(step)
     # What a ReLU before an unsigned quantiser holds back is held back here.
     floor = 0.0 if steps.lowest == 0 else (steps.lowest - 0.5) * size
-    return _Activation(size, steps.lowest, steps.highest, floor, (steps.highest + 0.5) * size)
+    return _Activation(
+        size, 1 / size, steps.lowest, steps.highest, floor, (steps.highest + 0.5) * size
+    )
 
 
 def _geometry(x: Tensor, weight: Tensor, shape: Shape) -> _Geometry:
@@ -308,16 +376,19 @@ def _geometry(x: Tensor, weight: Tensor, shape: Shape) -> _Geometry:
 
 
 def _room(geometry: _Geometry) -> Sequence[Any]:
-    """Return where the kernel keeps a group's rows, and the pointers to them."""
+    """Return where the kernel keeps a group's rows, the pointers to them, and which it takes."""
     g = geometry
     ins, outs = g.in_channels // g.groups, g.out_channels // g.groups
     reach, phases = -(-g.taps // g.stride), min(g.stride, g.taps)
     length = max(g.samples, g.outputs) + 8 * (reach + g.padding + 2 * _MULTIPLE)
     at_once = min(16, max(1, 256 // g.outputs))  # frames, as in the kernel
-    n_floats = (at_once * (ins * phases + outs) + ins) * length + ins * outs * (g.taps + phases)
+    n_weights = g.out_channels * ins * g.taps
+    n_floats = (at_once * (ins * phases + outs) + ins) * length + n_weights
     floats = torch.empty(n_floats)
     pointers = (ctypes.c_void_p * (ins * g.taps + outs * reach))()
-    return _Kept(floats), pointers
+    n_indices = 2 * n_weights + g.out_channels + g.in_channels * phases + 2
+    indices = (ctypes.c_int32 * n_indices)()
+    return _Kept(floats), pointers, indices
 
 
 class _Kept(ctypes.c_void_p):

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from boltmod.nn import conv_norm_act, quantizers, quick_steps
+from boltmod.nn.conv_norm_act import Shortcut
 from boltmod.nn.number_format import NumberFormat
 
 
@@ -20,21 +21,44 @@ class ConvNormAct(nn.Module):
         self.norm = quick_steps.BatchNorm1d(conv.out_channels)  # type: ignore[arg-type]
         self.act = act
 
-    def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
-        """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
-        if self.training and not self._is_watched() and conv_norm_act.is_possible(self.conv, x):
+    def forward(
+        self,
+        x: Float[Tensor, "b c t"],
+        *,
+        begins: Shortcut | None = None,
+        ends: Shortcut | None = None,
+    ) -> Float[Tensor, "b d u"]:
+        """Map (batch, in_channels, time) to (batch, out_channels, time / stride).
+
+        Args:
+            x: The samples.
+            begins: A shortcut that begins at them; where `is_quick` alone.
+            ends: A shortcut that is added to the result; where `is_quick` alone.
+        """
+        if self.is_quick(x):
             act = quantizers.plain_act(self.act, x)
-            if act is not None:
-                assert isinstance(self.conv, nn.Conv1d)
-                weight = quantizers.used_weight(self.conv)
-                return conv_norm_act.conv_norm_act(x, self.conv, weight, self.norm, *act)
+            assert act is not None
+            assert isinstance(self.conv, nn.Conv1d)
+            weight = quantizers.used_weight(self.conv)
+            return conv_norm_act.conv_norm_act(
+                x, self.conv, weight, self.norm, *act, begins=begins, ends=ends
+            )
         y: Tensor = self.act(self.norm(self.conv(x)))
         return y
 
-    def _is_watched(self) -> bool:
-        """Tell whether somebody wants to see what goes into a part, or comes out of it."""
-        parts = (self.conv, self.norm, self.act)
-        return any(part._forward_hooks or part._forward_pre_hooks for part in parts)
+    def is_quick(self, x: Tensor) -> bool:
+        """Tell whether the three are one step for such samples."""
+        return (
+            self.training
+            and not any(map(_is_watched, (self.conv, self.norm, self.act)))
+            and conv_norm_act.is_possible(self.conv, x)
+            and quantizers.is_plain(self.act, x)
+        )
+
+
+def _is_watched(part: nn.Module) -> bool:
+    """Tell whether somebody wants to see what goes into a part, or comes out of it."""
+    return bool(part._forward_hooks or part._forward_pre_hooks)
 
 
 class ConvNormRelu(ConvNormAct):
@@ -124,8 +148,14 @@ class SeparableBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b d u"]:
         """Map (batch, in_channels, time) to (batch, out_channels, time / stride)."""
-        y: Tensor = self.pw(self.dw(x))
         if not self.residual:
-            return y
-        total: Tensor = self.sum_act(y + x)
-        return total
+            plain: Tensor = self.pw(self.dw(x))
+            return plain
+        pair = (self.dw, self.pw)
+        if any(map(_is_watched, pair)) or not all(part.is_quick(x) for part in pair):
+            total = self.pw(self.dw(x)) + x
+        else:
+            shortcut = Shortcut(x)
+            total = self.pw(self.dw(x, begins=shortcut), ends=shortcut)
+        summed: Tensor = self.sum_act(total)
+        return summed

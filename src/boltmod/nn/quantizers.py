@@ -94,8 +94,13 @@ def _is_quick(layer: Any, x: Any) -> bool:
     )
 
 
+def is_plain(layer: nn.Module, x: Tensor) -> bool:
+    """Tell whether an activation, given these while training, is a ReLU or rounds, nothing else."""
+    return type(layer) is nn.ReLU or (isinstance(layer, _QuantReLU) and _is_quick(layer, x))
+
+
 def plain_act(layer: nn.Module, x: Tensor) -> tuple[Tensor | None, Steps | None] | None:
-    """Return step and range of an activation that is a ReLU, or rounds, and nothing else.
+    """Return step and range of an activation that `is_plain`.
 
     Args:
         layer: The activation.
@@ -104,11 +109,9 @@ def plain_act(layer: nn.Module, x: Tensor) -> tuple[Tensor | None, Steps | None]
     Returns:
         No step and no range for a ReLU; None for any other activation.
     """
-    if type(layer) is nn.ReLU:
-        return None, None
-    if isinstance(layer, _QuantReLU) and _is_quick(layer, x):
-        return _steps(layer, x)
-    return None
+    if not is_plain(layer, x):
+        return None
+    return (None, None) if type(layer) is nn.ReLU else _steps(layer, x)
 
 
 def used_weight(layer: nn.Conv1d) -> Tensor:

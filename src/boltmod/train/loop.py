@@ -14,9 +14,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from boltmod.data.source.frames import Batch, Frames, FrameSource
-from boltmod.nn import registry
+from boltmod.nn import conv_norm_act, registry
 from boltmod.nn.mode import evaluating, in_mode
 from boltmod.train import checkpoint
+from boltmod.train.allocator import standing_objects_skipped
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.distill import Teacher, distillation_loss
 from boltmod.train.optimiser import make_optimiser
@@ -138,11 +139,12 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
         progress = Progress(**found.state["progress"])
     training = _Training(task, fabric, observer, optimiser, progress)
     validation = task.source.validation()
-    while progress.epoch < task.settings.epochs:
-        training.epoch()
-        settle(task.network, task.source, task.settings.norm_frames)
-        # Batch normalisation has seen other frames in every process: the first one's counts.
-        training.end_epoch(fabric.broadcast(accuracy(task.network, validation)))
+    with standing_objects_skipped():
+        while progress.epoch < task.settings.epochs:
+            training.epoch()
+            settle(task.network, task.source, task.settings.norm_frames)
+            # Batch normalisation has seen other frames in every process: the first one's counts.
+            training.end_epoch(fabric.broadcast(accuracy(task.network, validation)))
     _finish(task, fabric, progress)
     return progress
 
@@ -173,6 +175,7 @@ class _Training:
         self._masks = [
             (parameters[name], mask.to(fabric.device)) for name, mask in task.trainee.masks.items()
         ]
+        conv_norm_act.keep_only(task.network, task.trainee.masks)
         self._saved = time.monotonic()
 
     def epoch(self) -> None:
