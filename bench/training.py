@@ -2,12 +2,14 @@
 
     boltmod data make million.hdf5 --frames-per-cell 1603
     python bench/training.py million.hdf5 [--network bacalhaunet] [--batch-size 1024] [--threads 1]
+        [--pruned 0.85]
 
 The challenge's loop: every frame read by itself with h5py, a DataLoader without workers, the plain
 layers of Brevitas, cross-entropy and Adam. Each loop runs in a process of its own, boltmod's with
-freed memory kept, as `boltmod run` keeps it. The two take turns, and the middle turn counts. The
-file is asked out of memory before every turn of a loader. Memory is that of a process of its own
-that does nothing but take random batches from the file. On a machine that other work shares,
+freed memory kept and standing objects out of Python's search for garbage, as in `boltmod run`. The
+two take turns, and the middle turn counts. The file is asked out of memory before every turn of a
+loader. `--pruned` zeroes the smallest weights of both. Memory is that of a process of its own that
+does nothing but take random batches from the file. On a machine that other work shares,
 `--clock processor` counts the seconds that a loop's own process had, not those it waited for one.
 """
 
@@ -22,6 +24,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice, repeat
 from pathlib import Path
@@ -31,15 +34,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from boltmod.compress import prune
 from boltmod.data.loader import random_batches
 from boltmod.data.radioml import RadioMLFile
 from boltmod.data.source.frames import Sampling
 from boltmod.data.source.twin import TwinSource
 from boltmod.data.split import official_split
-from boltmod.nn import registry
+from boltmod.nn import conv_norm_act, registry
 from boltmod.pipeline.phase.train import TrainPhase
 from boltmod.signal.profile import TWIN
-from boltmod.train.allocator import keep_freed_memory
+from boltmod.train.allocator import keep_freed_memory, standing_objects_skipped
 from boltmod.train.optimiser import make_optimiser
 
 Batches = Iterator[tuple[Tensor, Tensor]]
@@ -94,7 +98,15 @@ def build(name: str, plain: bool) -> nn.Module:
     return network.train()
 
 
-def stepper(network: nn.Module) -> Step:
+def prune_smallest(network: nn.Module, share: float) -> dict[str, Tensor]:
+    """Zero a share of a network's weights; return the masks."""
+    masks = prune.smallest(network, {}, share, prune.Pruning()) if share else {}
+    prune.apply(network, masks)
+    return masks
+
+
+def stepper(network: nn.Module, masks: dict[str, Tensor]) -> Step:
+    pruned = [(p, masks[name]) for name, p in network.named_parameters() if name in masks]
     optimiser = make_optimiser(
         network, TrainPhase(name="t", kind="train", epochs=1, optimiser="adam")
     )
@@ -106,6 +118,9 @@ def stepper(network: nn.Module) -> Step:
         loss = torch.stack([nn.functional.cross_entropy(a, class_ids) for a in answers]).sum()
         torch.autograd.backward(loss)
         optimiser.step()
+        with torch.no_grad():
+            for parameter, mask in pruned:
+                parameter.mul_(mask)
 
     return step
 
@@ -197,22 +212,48 @@ _LOOPS: list[Loop] = []
 """The loop of this process, where it is one of the two that measure."""
 
 
-def begin(
-    path: Path, network: str, batch_size: int, threads: int, clock: str, is_ours: bool
-) -> None:
+@dataclass
+class Given:
+    """What the two loops have in common.
+
+    Args:
+        path: The data set.
+        network: The network's key.
+        batch_size: Frames a step.
+        threads: Of torch.
+        clock: By which seconds count.
+        pruned: Share of the weights that are zeroed, the smallest, 0 to 1.
+    """
+
+    path: Path
+    network: str
+    batch_size: int
+    threads: int
+    clock: str
+    pruned: float
+
+
+def begin(given: Given, is_ours: bool) -> None:
     """Make a measuring process what its loop needs."""
-    _MEASURED_BY.append(clock)
+    _MEASURED_BY.append(given.clock)
     warnings.simplefilter("ignore")
-    torch.set_num_threads(threads)
+    torch.set_num_threads(given.threads)
     if is_ours:
         keep_freed_memory()
-    with RadioMLFile(path) as file:
+    with RadioMLFile(given.path) as file:
         train = official_split(file.class_ids, file.snr_labels).train
-    _LOOPS.append(Loop(path, train, batch_size, is_ours, stepper(build(network, not is_ours))))
+    network = build(given.network, not is_ours)
+    masks = prune_smallest(network, given.pruned)
+    if is_ours:
+        conv_norm_act.keep_only(network, masks)
+    step = stepper(network, masks)
+    _LOOPS.append(Loop(given.path, train, given.batch_size, is_ours, step))
 
 
 def measured(what: str, n_steps: int) -> float:
-    found: float = getattr(_LOOPS[0], what)(n_steps)
+    loop = _LOOPS[0]
+    with standing_objects_skipped() if loop.is_ours else nullcontext():
+        found: float = getattr(loop, what)(n_steps)
     return found
 
 
@@ -247,18 +288,20 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--pruned", type=float, default=0.0)
     parser.add_argument("--clock", choices=_CLOCKS, default="wall")
     args = parser.parse_args()
     path, size, n = args.dataset, args.batch_size, args.steps
     with RadioMLFile(path) as file:
         print(f"{len(file):,} frames, {args.network}, batches of {size}, {args.threads} threads, ")
+        print(f"{args.pruned:.0%} of the weights pruned, ")
         print(f"seconds by the {args.clock} clock, ")
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}")
     context = multiprocessing.get_context("spawn")
-    given = (path, args.network, size, args.threads, args.clock)
+    given = Given(path, args.network, size, args.threads, args.clock, args.pruned)
     with (
-        context.Pool(1, begin, (*given, False)) as challenge,
-        context.Pool(1, begin, (*given, True)) as boltmod,
+        context.Pool(1, begin, (given, False)) as challenge,
+        context.Pool(1, begin, (given, True)) as boltmod,
     ):
         print("random batches from the file")
         compare(

@@ -181,6 +181,7 @@ class _Training:
     def epoch(self) -> None:
         """Train through what is left of the current epoch."""
         task, progress = self._task, self._progress
+        self._model.train()
         begun = time.monotonic()
         for batch in task.source.batches(progress.epoch, progress.step):
             rate = learning_rate(task.settings, _steps_done(task, progress), task.steps_per_epoch)
@@ -214,7 +215,6 @@ class _Training:
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Train on a batch; return its loss and how many frames of it were classified right."""
         fabric, model, settings = self._fabric, self._model, self._task.settings
-        model.train()
         iq_planes, class_ids = (t.to(fabric.device) for t in (batch.iq_planes, batch.class_ids))
         taught = None if self._task.teacher is None else self._task.teacher.scores(batch)
         self._wrapped.zero_grad(set_to_none=True)
