@@ -381,7 +381,7 @@ def _room(geometry: _Geometry) -> Sequence[Any]:
     ins, outs = g.in_channels // g.groups, g.out_channels // g.groups
     reach, phases = -(-g.taps // g.stride), min(g.stride, g.taps)
     length = max(g.samples, g.outputs) + 8 * (reach + g.padding + 2 * _MULTIPLE)
-    at_once = min(16, max(1, 256 // g.outputs))  # frames, as in the kernel
+    at_once = min(16, max(1, (1024 if g.groups == 1 else 256) // g.outputs))  # as in the kernel
     n_weights = g.out_channels * ins * g.taps
     n_floats = (at_once * (ins * phases + outs) + ins) * length + n_weights
     floats = torch.empty(n_floats)

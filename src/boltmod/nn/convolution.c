@@ -59,11 +59,12 @@ INLINE vec all(float x)
 
 INLINE float sum_of(vec v)
 {
-    float sums[LANES];
-    memcpy(sums, &v, sizeof sums);
-    for (int64_t n = LANES / 2; n; n /= 2)
-        for (int64_t i = 0; i < n; i++) sums[i] += sums[i + n];
-    return sums[0];
+    typedef float four __attribute__((vector_size(16)));
+    four parts[sizeof v / sizeof(four)];
+    memcpy(parts, &v, sizeof v);
+    for (size_t n = sizeof v / sizeof(four) / 2; n; n /= 2)
+        for (size_t i = 0; i < n; i++) parts[i] += parts[i + n];
+    return (parts[0][0] + parts[0][2]) + (parts[0][1] + parts[0][3]);
 }
 
 /* Of a convolution; conv_norm_act.py has the same. */
@@ -259,7 +260,7 @@ static int64_t phase_length(const geometry *g)
 /* Frames whose rows are multiplied at once, so that short ones are worth a tile's sums. */
 static int64_t frames_at_once(const geometry *g)
 {
-    const int64_t many = 256 / g->outputs;
+    const int64_t many = (g->groups == 1 ? 1024 : 256) / g->outputs;
     return many < 1 ? 1 : many > 16 ? 16 : many;
 }
 
