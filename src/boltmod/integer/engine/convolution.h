@@ -117,6 +117,14 @@ INLINE void stretch8(const plan *p, const op *o, char *w, int c, int t, int two,
     for (int j = 0; j < n_outputs * n_vectors; j++) {
         const int32_t *a = s[0] + j * LANES, *b = s[two] + j * LANES;
         int16_t *to = AT(int16_t, w, y, c + j / n_vectors) + t + j % n_vectors * LANES;
+#ifdef __AVX512VNNI__
+        if (!two) {
+            HALF sums[2];
+            memcpy(sums, a, sizeof sums);
+            settle_in_order(p, l + j / n_vectors, sums, n, lowest, to);
+            continue;
+        }
+#endif
         int32_t levels[LANES];
         levels32(p, l + j / n_vectors, two, a, b, n, lowest, LANES, levels);
         for (int i = 0; i < LANES; i++) to[i] = (int16_t)levels[i];
@@ -133,8 +141,8 @@ INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, cons
         if (n_outputs == 1 && left >= 8) {
             stretch8(p, o, w, c, t, two, 1, 8);
             t += 8 * LANES;
-        } else if (n_outputs <= 2 && left >= 4) {
-            stretch8(p, o, w, c, t, two, n_outputs < 2 ? 1 : 2, 4);
+        } else if (n_outputs == 1 && left >= 4) {
+            stretch8(p, o, w, c, t, two, 1, 4);
             t += 4 * LANES;
         } else if (left >= 2) {
             stretch8(p, o, w, c, t, two, n_outputs, 2);
@@ -153,9 +161,8 @@ INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, cons
 static void quads(const plan *p, const op *o, char *w)
 {
     const tensor *y = p->tensors + o->y;
-    const int is_short = y->length <= 2 * LANES;
     int c = 0;
-    for (; o->a[5] && is_short && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
+    for (; o->a[5] && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
     for (; o->a[5] && c + 2 <= y->channels; c += 2) quads_rows(p, o, w, c, 0, 2);
     for (; c < y->channels; c++) quads_rows(p, o, w, c, o->n_sources == 2, 1);
 }
@@ -424,6 +431,7 @@ static void convolve(const plan *p, const op *o, char *w)
     const int rounded = (length + LANES - 1) / LANES * LANES;
     const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0),
                            AT(int16_t, w, p->tensors + o->x[1], 0)};
+    const size_t tail = 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0));
     int16_t row[MOST + 3 * LANES];
     for (int c = 0; c < y->channels >> by_turns; c++) {
         const level *l = levels + c;
@@ -435,7 +443,7 @@ static void convolve(const plan *p, const op *o, char *w)
             for (int t = 0; t < rounded; t++) to[t] = (int16_t)l->addend;
         else
             (wide ? row32 : row16)(p, l, x, terms, n, lowest, to, rounded);
-        memset(to + length, 0, 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0)));
+        if (tail) memset(to + length, 0, tail);
         if (by_turns)
             split(row, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
     }

@@ -34,6 +34,9 @@ _MOST_SAMPLES = 2048 - LANES
 _AT_ONCE = 4
 """Outputs that share samples in the kernel's sums of pairs."""
 
+_MOST_FILLED = 1.3
+"""Terms of outputs that share samples, over those that are not zero: what sharing saves."""
+
 _MOST_FULL = 0.6
 """Share of weights that are not zero from which zeros cost less than leaving them out."""
 
@@ -411,6 +414,21 @@ def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
     return found
 
 
+def _at_one_place(
+    found: list[dict[int, Integers]],
+) -> tuple[list[dict[int, Integers]], bool]:
+    """Outputs' weights at the places of all, with zeros where one has none, if these are few.
+
+    Returns:
+        The weights, and whether they lie at the same places.
+    """
+    places = sorted({place for quads in found for place in quads})
+    if len(places) * len(found) > _MOST_FILLED * sum(map(len, found)):
+        return found, False
+    none = np.zeros(4, np.int64)
+    return [{place: quads.get(place, none) for place in places} for quads in found], True
+
+
 def _eighths(source: Step) -> int | None:
     """What to add to a tensor so that it is 0 to 255; None where nothing makes it so."""
     low, high = source.range
@@ -453,7 +471,7 @@ def _by_quads(
         packed.append(m.number(name))
         words, first = list[int](), [0]
         found = _quads(each, m.tensors[packed[-1]][1])
-        at_one_place = all(list(quads) == list(found[0]) for quads in found)
+        found, at_one_place = _at_one_place(found)
         for quads in found:
             words.append(-added * int(sum(weights.sum() for weights in quads.values())))
             words += quads
