@@ -433,7 +433,10 @@ static void convolve(const plan *p, const op *o, char *w)
                            AT(int16_t, w, p->tensors + o->x[1], 0)};
     const size_t tail = 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0));
     int16_t row[MOST + 3 * LANES];
-    for (int c = 0; c < y->channels >> by_turns; c++) {
+    const int channels = y->channels >> by_turns;
+    const int32_t *order = first[0] + channels + 1; /* what is alike one after the other */
+    for (int i = 0; i < channels; i++) {
+        const int c = order[i];
         const level *l = levels + c;
         int16_t *to = by_turns ? row : AT(int16_t, w, y, c);
         const int32_t *terms[4] = {p->data + first[0][c], p->data + first[0][c + 1],

@@ -232,7 +232,41 @@ static void add(const plan *p, const op *o, char *w)
     }
 }
 
-/* Sums of two products. a: the second one's factors, signs. */
+#ifdef HALF
+/* All numbers of a vector. */
+INLINE int32_t all_of(HALF sums)
+{
+#if WIDE == 64
+    return _mm512_reduce_add_epi32(sums);
+#else
+    int32_t each[WIDE / 4], sum = 0;
+    memcpy(each, &sums, sizeof each);
+    for (int i = 0; i < WIDE / 4; i++) sum += each[i];
+    return sum;
+#endif
+}
+#endif
+
+/* What a row's sums of two products come to. */
+static int32_t sum_of_products(const int16_t *const *x, int one, int other, int n)
+{
+    int32_t sum[2] = {0};
+    int t = 0;
+#ifdef HALF
+    HALF sums[2] = {op_(set1_epi32)(0), op_(set1_epi32)(0)};
+    for (; t + PART <= n; t += PART)
+        for (int i = 0; i < 2; i++)
+            sums[i] = PRODUCT_SUM((HALF) * (const loose16 *)(x[2 * i] + t),
+                                  (HALF) * (const loose16 *)(x[2 * i + 1] + t), sums[i]);
+    for (int i = 0; i < 2; i++) sum[i] = all_of(sums[i]);
+#endif
+    for (; t < n; t++)
+        for (int i = 0; i < 2; i++)
+            sum[i] = (int32_t)((uint32_t)sum[i] + (uint32_t)(x[2 * i][t] * x[2 * i + 1][t]));
+    return (int32_t)((uint32_t)one * (uint32_t)sum[0] + (uint32_t)other * (uint32_t)sum[1]);
+}
+
+/* Sums of two products; a row's whole sum if there is but one. a: the second one's factors, signs. */
 static void products(const plan *p, const op *o, char *w)
 {
     const tensor *y = p->tensors + o->y;
@@ -242,6 +276,11 @@ static void products(const plan *p, const op *o, char *w)
     for (int c = 0; c < y->channels; c++) {
         const int16_t *x[4];
         for (int i = 0; i < 4; i++) x[i] = AT(int16_t, w, of[i], c);
+        if (y->length == 1) {
+            const int32_t sum = sum_of_products(x, one, other, of[0]->length);
+            put_row(&sum, w, y, c);
+            continue;
+        }
         int t = 0;
 #ifdef HALF
         const HALF zero = op_(set1_epi16)(0);
@@ -287,15 +326,35 @@ static int32_t sum_of(const int16_t *x, int n)
     int32_t sum = 0;
     int t = 0;
 #ifdef HALF
-    int32_t each[WIDE / 4];
     HALF sums = op_(set1_epi32)(0);
     for (; t + PART <= n; t += PART)
         sums = PRODUCT_SUM((HALF) * (const loose16 *)(x + t), op_(set1_epi16)(1), sums);
-    memcpy(each, &sums, sizeof each);
-    for (int i = 0; i < WIDE / 4; i++) sum += each[i];
+    sum = all_of(sums);
 #endif
     for (; t < n; t++) sum += x[t];
     return sum;
+}
+
+/* Sums of eight samples each, one behind the other. */
+static void sums_of_eight(const int16_t *x, int16_t *y, int n)
+{
+    int i = 0;
+#ifdef HALF
+    const HALF ones = op_(set1_epi16)(1);
+    for (; i + WIDE / 16 <= n; i += WIDE / 16) { /* of two samples, of four, of eight */
+        int32_t each[WIDE / 4];
+        HALF sums = op_(madd_epi16)((HALF) * (const loose16 *)(x + 8 * i), ones);
+        sums = op_(add_epi32)(sums, op_(srli_epi64)(sums, 32));
+        sums = op_(add_epi32)(sums, op_(shuffle_epi32)(sums, 0x4E));
+        memcpy(each, &sums, sizeof each);
+        for (int k = 0; k < WIDE / 16; k++) y[i + k] = (int16_t)each[4 * k];
+    }
+#endif
+    for (; i < n; i++) {
+        int32_t sum = 0;
+        for (int k = 0; k < 8; k++) sum += x[8 * i + k];
+        y[i] = (int16_t)sum;
+    }
 }
 
 /* a: kernel, stride, spacing. */
@@ -308,6 +367,10 @@ static void total(const plan *p, const op *o, char *w)
         if (y->length == 1 && spacing == 1 && !x->wide) {
             to[0] = sum_of(AT(int16_t, w, x, c), kernel);
             put_row(to, w, y, c);
+            continue;
+        }
+        if (kernel == 8 && stride == 8 && spacing == 1 && !x->wide && !y->wide) {
+            sums_of_eight(AT(int16_t, w, x, c), AT(int16_t, w, y, c), y->length);
             continue;
         }
         if (stride == 1 && !x->wide && !y->wide && y->length % PART == 0) {
@@ -512,11 +575,29 @@ static void divide(const plan *p, const op *o, char *w)
     }
 }
 
+/* n samples of a row from the first on, in 16 bits or 32. */
+static void copy_samples(const char *w, const tensor *x, int c, int first, char *to, int wide, int n)
+{
+    if (x->wide && wide) {
+        memcpy(to, AT(const int32_t, w, x, c) + first, 4 * (size_t)n);
+    } else if (x->wide) {
+        const int32_t *restrict from = AT(const int32_t, w, x, c) + first;
+        int16_t *restrict y = (int16_t *)(void *)to;
+        for (int t = 0; t < n; t++) y[t] = (int16_t)from[t];
+    } else if (wide) {
+        const int16_t *restrict from = AT(const int16_t, w, x, c) + first;
+        int32_t *restrict y = (int32_t *)(void *)to;
+        for (int t = 0; t < n; t++) y[t] = from[t];
+    } else {
+        memcpy(to, AT(const int16_t, w, x, c) + first, 2 * (size_t)n);
+    }
+}
+
 /* a: first channel of y, first sample of x; what lies beyond the ends of x is zero. */
 static void copy(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
-    int32_t a[MOST], to[MOST];
+    int32_t a[MOST];
     if (x->length == 1 && y->length == 1) { /* channels follow one another: one row */
         tensor from = *x, row = *y;
         from.length = row.length = x->channels;
@@ -538,17 +619,14 @@ static void copy(const plan *p, const op *o, char *w)
         }
         return;
     }
+    const int first = o->a[1] < 0 ? -o->a[1] : 0, last = x->length - o->a[1];
+    const int end = last < y->length ? last : y->length, width = y->wide ? 4 : 2;
     for (int c = 0; c < x->channels; c++) {
-        get_row(a, w, x, c);
-        if (o->a[1] == 0 && x->length == y->length) {
-            put_row(a, w, y, o->a[0] + c);
-            continue;
-        }
-        for (int t = 0; t < y->length; t++) {
-            const int from = t + o->a[1];
-            to[t] = from >= 0 && from < x->length ? a[from] : 0;
-        }
-        put_row(to, w, y, o->a[0] + c);
+        char *to = (char *)(y->wide ? (void *)AT(int32_t, w, y, o->a[0] + c)
+                                    : (void *)AT(int16_t, w, y, o->a[0] + c));
+        if (first) memset(to, 0, (size_t)width * (size_t)first);
+        copy_samples(w, x, c, first + o->a[1], to + width * first, y->wide, end - first);
+        if (end < y->length) memset(to + width * end, 0, (size_t)width * (size_t)(y->length - end));
     }
 }
 

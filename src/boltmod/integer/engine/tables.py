@@ -231,10 +231,12 @@ def tables(program: Program, by_quads: bool = False) -> Tables:
 
 
 def _is_fused(program: Program, step: Step) -> bool:
-    """Whether a convolution, or a product, is taken together with the only step that reads it."""
+    """Whether a step is taken together with the only one that reads it."""
     readers = program.consumers(step.name)
     if isinstance(step, form.Product):
         return len(readers) == 1 and _is_of_products(program, readers[0])
+    if isinstance(step, form.Add):
+        return _is_of_products(program, step) and _is_summed(program, step)
     if not isinstance(step, form.Convolve) or step.shape[1] == 1:
         return False
     return [type(each) for each in readers] == [form.Requantise]
@@ -250,6 +252,15 @@ def _is_of_products(program: Program, step: Step) -> bool:
     factors = [program[name] for each in sources for name in each.sources]
     alone = all(len(program.consumers(name)) == 1 for name in step.sources)
     return alone and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
+
+
+def _is_summed(program: Program, step: Step) -> bool:
+    """Whether nothing but the sum of each row is taken of a tensor."""
+    readers = program.consumers(step.name)
+    if len(readers) != 1 or not isinstance(readers[0], form.Total):
+        return False
+    total = readers[0]
+    return total.shape[1] == 1 and total.spacing == 1 and total.kernel == step.shape[1]
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -333,11 +344,15 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
         _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
         return
+    levels = _levels(m, step, sources, wide)
+    n_terms = np.count_nonzero(sources[0].weights, axis=(1, 2))  # type: ignore[attr-defined]
+    # Rows of one kind and length one after the other: the processor guesses how the next one goes.
+    order = np.lexsort((n_terms, levels["kind"]))
     terms = [
-        _terms(m, each, rows, wide)  # type: ignore[arg-type]
+        _terms(m, each, rows, wide, order)  # type: ignore[arg-type]
         for each, rows in zip(sources, inputs, strict=True)
     ]
-    at = m.put(_levels(m, step, sources, wide), LEVEL)
+    at = m.put(levels, LEVEL)
     facts = (terms[0], terms[-1], at, n_levels, step.lowest, int(wide))
     if _is_read_by_twos(m, step):
         length = -(-step.shape[1] // 2)
@@ -374,8 +389,8 @@ def _input(m: _Making, step: form.Convolve) -> int:
     return m.number(phased)
 
 
-def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
-    """Put each output's offsets and weights; where the outputs' beginnings are."""
+def _terms(m: _Making, step: form.Convolve, source: int, wide: bool, order: Integers) -> int:
+    """Put each output's offsets and weights; where the outputs' beginnings and order are."""
     row = m.tensors[source][1]
     n_outputs, n_inputs, n_taps = step.weights.shape
     reach = max(step.pad, n_taps - 1 - step.pad)
@@ -394,7 +409,7 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
         parts += [offsets, packed]
         begins.append(begins[-1] + len(offsets) + len(packed))
     at = m.put(np.concatenate(parts).astype(np.uint32).view(np.int32))
-    return m.put(np.array(begins) + at)
+    return m.put(np.concatenate([np.array(begins) + at, order]))
 
 
 def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
@@ -610,12 +625,17 @@ def _write_product(record: Any, found: Found, size: int) -> bool:
 
 def _add(m: _Making, step: form.Add) -> None:
     if _is_of_products(m.program, step):
-        one, other = (m.program[name].sources for name in step.sources)
-        factors = [m.number(name) for name in (*one, *other)]
-        m.op("products", m.room_for(step), tuple(factors[:2]), *factors[2:], *step.signs)
+        _products(m, step, step)
         return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
+
+
+def _products(m: _Making, step: form.Add, made: Step) -> None:
+    """Write the sum of two products, or what its rows come to."""
+    one, other = (m.program[name].sources for name in step.sources)
+    factors = [m.number(name) for name in (*one, *other)]
+    m.op("products", m.room_for(made), tuple(factors[:2]), *factors[2:], *step.signs)
 
 
 def _product(m: _Making, step: form.Product) -> None:
@@ -623,6 +643,10 @@ def _product(m: _Making, step: form.Product) -> None:
 
 
 def _total(m: _Making, step: form.Total) -> None:
+    added = m.program[step.sources[0]]
+    if isinstance(added, form.Add) and _is_fused(m.program, added):
+        _products(m, added, step)
+        return
     source = m.number(step.sources[0])
     m.op("total", m.room_for(step), (source,), step.kernel, step.stride, step.spacing)
 
