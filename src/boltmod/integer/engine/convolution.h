@@ -332,18 +332,6 @@ INLINE void row16_by(const plan *p, const level *l, const int kind, const int16_
     }
 }
 
-static void row16(const plan *p, const level *l, const int16_t *const *x,
-                  const int32_t *const *terms, int n, int lowest, int16_t *y, int rounded)
-{
-    switch (l->kind) {
-    case BY_HALVES: row16_by(p, l, BY_HALVES, x, terms, n, lowest, y, rounded); break;
-    case BY_FINE: row16_by(p, l, BY_FINE, x, terms, n, lowest, y, rounded); break;
-    case BY_BOTH: row16_by(p, l, BY_BOTH, x, terms, n, lowest, y, rounded); break;
-    case BY_PAIR: row16_by(p, l, BY_PAIR, x, terms, n, lowest, y, rounded); break;
-    default: row16_by(p, l, BY_FLOATS, x, terms, n, lowest, y, rounded); break;
-    }
-}
-
 /* The same of sums of 32 bits. */
 INLINE void tile32(const plan *p, const level *l, const int16_t *const *x,
                    const int32_t *const *terms, int n, int lowest, int16_t *y, const int n_vectors)
@@ -419,13 +407,13 @@ static void split(const int16_t *from, int16_t *even, int16_t *odd, int length)
 #endif
 }
 
-/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide;
- * whether the rows are written by turns, for strides of two; then also their length. */
-static void convolve(const plan *p, const op *o, char *w)
+/* The rows of one kind, as many as there are. */
+INLINE void rows_by(const plan *p, const op *o, char *w, const int32_t *order, int count,
+                    const int kind)
 {
     const tensor *y = p->tensors + o->y;
     const level *levels = (const level *)(p->data + o->a[2]);
-    const int32_t *first[2] = {p->data + o->a[0], p->data + o->a[1]};
+    const int32_t *first[2] = {p->data + o->a[0], p->data + o->a[1]}, *data = p->data;
     const int n = o->a[3], lowest = o->a[4], wide = o->a[5], by_turns = o->a[6];
     const int two = o->n_sources == 2, length = by_turns ? o->a[7] : y->length;
     const int rounded = (length + LANES - 1) / LANES * LANES;
@@ -433,21 +421,42 @@ static void convolve(const plan *p, const op *o, char *w)
                            AT(int16_t, w, p->tensors + o->x[1], 0)};
     const size_t tail = 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0));
     int16_t row[MOST + 3 * LANES];
-    const int channels = y->channels >> by_turns;
-    const int32_t *order = first[0] + channels + 1; /* what is alike one after the other */
-    for (int i = 0; i < channels; i++) {
+    for (int i = 0; i < count; i++) {
         const int c = order[i];
         const level *l = levels + c;
         int16_t *to = by_turns ? row : AT(int16_t, w, y, c);
-        const int32_t *terms[4] = {p->data + first[0][c], p->data + first[0][c + 1],
-                                   two ? p->data + first[1][c] : 0,
-                                   two ? p->data + first[1][c + 1] : 0};
-        if (l->kind == BY_CONSTANT)
+        const int32_t *terms[4] = {data + first[0][c], data + first[0][c + 1],
+                                   two ? data + first[1][c] : 0, two ? data + first[1][c + 1] : 0};
+        if (kind == BY_CONSTANT)
             for (int t = 0; t < rounded; t++) to[t] = (int16_t)l->addend;
+        else if (kind == BY_FLOATS && wide)
+            row32(p, l, x, terms, n, lowest, to, rounded);
         else
-            (wide ? row32 : row16)(p, l, x, terms, n, lowest, to, rounded);
+            row16_by(p, l, kind, x, terms, n, lowest, to, rounded);
         if (tail) memset(to + length, 0, tail);
         if (by_turns)
             split(row, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
+    }
+}
+
+/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide;
+ * whether the rows are written by turns, for strides of two; then also their length. Behind where
+ * the first one's terms begin is the rows' order: what is alike comes one after the other. */
+static void convolve(const plan *p, const op *o, char *w)
+{
+    const level *levels = (const level *)(p->data + o->a[2]);
+    const int channels = p->tensors[o->y].channels >> o->a[6];
+    const int32_t *order = p->data + o->a[0] + channels + 1;
+    for (int i = 0, next = 0; i < channels; i = next) {
+        const int kind = levels[order[i]].kind;
+        while (next < channels && levels[order[next]].kind == kind) next++;
+        switch (kind) {
+        case BY_CONSTANT: rows_by(p, o, w, order + i, next - i, BY_CONSTANT); break;
+        case BY_HALVES: rows_by(p, o, w, order + i, next - i, BY_HALVES); break;
+        case BY_FINE: rows_by(p, o, w, order + i, next - i, BY_FINE); break;
+        case BY_BOTH: rows_by(p, o, w, order + i, next - i, BY_BOTH); break;
+        case BY_PAIR: rows_by(p, o, w, order + i, next - i, BY_PAIR); break;
+        default: rows_by(p, o, w, order + i, next - i, BY_FLOATS); break;
+        }
     }
 }

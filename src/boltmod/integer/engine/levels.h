@@ -24,10 +24,12 @@ typedef struct {
 INLINE shifting shifting_of(const level *l, const int kind, int lowest, int n)
 {
 #ifdef HALF
-    const uint32_t fine = (uint32_t)l->fine & 0xFFFF, coarse = (uint32_t)l->coarse & 0xFFFF;
+    /* Factors of pairs of 16 bits: one's upper half, or lower half, or a pair's second factor. */
+    const HALF upper = op_(slli_epi32)(op_(set1_epi32)(l->fine), 16), fine = op_(srli_epi32)(upper, 16);
+    const HALF coarse = op_(slli_epi32)(op_(set1_epi32)(l->coarse), 16);
     return (shifting){
-        op_(set1_epi32)((int32_t)(kind == BY_PAIR ? fine | coarse << 16 : fine)),
-        op_(set1_epi32)((int32_t)(kind == BY_HALVES ? fine << 16 : coarse)),
+        kind == BY_PAIR ? op_(add_epi32)(fine, coarse) : fine,
+        kind == BY_HALVES ? upper : op_(srli_epi32)(coarse, 16),
         op_(set1_epi32)(l->addend),
         op_(set1_epi16)((int16_t)lowest),
         op_(set1_epi16)((int16_t)(lowest + n)),

@@ -23,8 +23,7 @@ INLINE int quantise_some(const float *x, int16_t *y, float factor, float low, fl
             FLOATS v = op_(mul_ps)(op_(loadu_ps)(x + i * PART + k * PART / 2), f);
             v = op_(min_ps)(op_(max_ps)(v, least), most); /* of no number, the least */
             level[k] = op_(cvtps_epi32)(v);
-            const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(level[k]));
-            farthest = op_(max_ps)(farthest, size_of(rest));
+            farthest = op_(max_ps)(farthest, size_of(BESIDE(v, level[k])));
         }
         *(loose16 *)(y + i * PART) = (part16)IN_ORDER(op_(packs_epi32)(level[0], level[1]));
     }
@@ -150,6 +149,17 @@ static void requantise(const plan *p, const op *o, char *w)
             put_row(to, w, y, c);
             continue;
         }
+#ifdef HALF
+        if (l->kind == BY_FLOATS && !two && x->wide && !y->wide && y->length % PART == 0) {
+            const int32_t *sums = AT(const int32_t, w, x, c);
+            for (int t = 0; t < y->length; t += PART) {
+                HALF some[2];
+                memcpy(some, sums + t, sizeof some);
+                settle_in_order(p, l, some, n, lowest, AT(int16_t, w, y, c) + t);
+            }
+            continue;
+        }
+#endif
         if (by_product && !x->wide && !y->wide && y->length % LANES == 0) {
             shifted_row(l, AT(int16_t, w, x, c), AT(int16_t, w, y, c), y->length, lowest, n);
             continue;
