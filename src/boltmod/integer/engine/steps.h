@@ -543,45 +543,60 @@ static void choose(const plan *p, const op *o, char *w)
     }
 }
 
+/* Levels of a row by a line through nought; whether one is so near to an edge that it may be another. */
+INLINE int divided_row(const int32_t *restrict x, int32_t *restrict y, int n, float unit, int32_t most)
+{
+    const float top = (float)most + 0.5f, slack = (float)(most + 1) * 1e-6f;
+    int near = 0;
+    for (int t = 0; t < n; t++) {
+        const int32_t sign = x[t] >> 31; /* all ones below zero; no branch to guess */
+        float guess = (float)((x[t] ^ sign) - sign) * unit + 0.5f;
+        guess = guess < top ? guess : top;
+        int32_t z = (int32_t)guess;
+        const float rest = guess - (float)z;
+        near |= (rest < slack) | (rest > 1.0f - slack);
+        z -= (z == most) & ~sign;
+        y[t] = (z ^ sign) - sign;
+    }
+    return near;
+}
+
+/* The same exactly; no power at all if `square` is not positive. A guess is off by one at most. */
+static void divided_exactly(const int32_t *x, int32_t *y, int n, float unit, int32_t most, int64_t square,
+                            int shift)
+{
+    for (int t = 0; t < n; t++) {
+        const int32_t size = x[t] < 0 ? -x[t] : x[t];
+        int32_t k = most;
+        if (square > 0) {
+            const float guess = (float)size * unit + 0.5f, top = (float)most + 0.5f;
+            const int64_t left = (int64_t)(size * size) << shift;
+            k = (int32_t)(guess < top ? guess : top);
+            const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
+            k += (k < most && left >= up * square) - (k > 0 && left < down * square);
+        }
+        y[t] = x[t] < 0 ? -k : k == most ? most - 1 : k;
+    }
+}
+
 /* a: largest magnitude, largest level, shift, factor and addend among the exact. */
 static void divide(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
-    int32_t power, of[MOST], a[MOST];
+    int32_t power, a[MOST], to[MOST];
     get_row(&power, w, p->tensors + o->x[1], 0);
     const int64_t square = p->exact[o->a[3]] * power + p->exact[o->a[3] + 1];
     const int32_t most = o->a[1] + 1;
-    if (square <= 0) { /* no power at all */
-        for (int32_t size = 0; size <= o->a[0]; size++) of[size] = most;
-    } else {
+    float unit = 0;
+    if (square > 0) {
         const double root = __builtin_sqrt((double)((int64_t)1 << o->a[2]) / (double)square);
-        const float unit = (float)(root < 4e6 ? root / 2 : 2e6);
-        const float top = (float)most + 0.5f, slack = (float)(most + 1) * 1e-6f;
-        int near = 0;
-        for (int32_t size = 0; size <= o->a[0]; size++) {
-            float guess = (float)size * unit + 0.5f;
-            guess = guess < top ? guess : top;
-            of[size] = (int32_t)guess;
-            const float rest = guess - (float)of[size];
-            near |= (rest < slack) | (rest > 1.0f - slack);
-        }
-        for (int32_t size = 0; near && size <= o->a[0]; size++) {
-            /* A guess is off by one at most, and only at an edge. */
-            const int64_t left = (int64_t)(size * size) << o->a[2];
-            const int32_t k = of[size];
-            const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
-            of[size] += (k < most && left >= up * square) - (k > 0 && left < down * square);
-        }
+        unit = (float)(root < 4e6 ? root / 2 : 2e6);
     }
     for (int c = 0; c < y->channels; c++) {
         get_row(a, w, x, c);
-        for (int t = 0; t < y->length; t++) {
-            const int32_t sign = a[t] >> 31; /* all ones below zero; no branch to guess */
-            int32_t z = of[(a[t] ^ sign) - sign];
-            z -= (z > o->a[1]) & ~sign;
-            a[t] = (z ^ sign) - sign;
-        }
-        put_row(a, w, y, c);
+        if (square <= 0 || divided_row(a, to, y->length, unit, most))
+            divided_exactly(a, to, y->length, unit, most, square, o->a[2]);
+        put_row(to, w, y, c);
     }
 }
 
