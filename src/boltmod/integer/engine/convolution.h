@@ -167,18 +167,22 @@ static void quads(const plan *p, const op *o, char *w)
     for (; c < y->channels; c++) quads_rows(p, o, w, c, o->n_sources == 2, 1);
 }
 
-/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative. */
+/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative; the
+ * stride whose turns the rows are, channel by channel: those of one turn come one after the other. */
 static void pack(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
     static const int16_t nothing[MOST];
     const int length = (x->length + LANES - 1) / LANES * LANES;
     const int32_t none = o->a[0] * 0x01010101;
+    const int stride = o->a[1], n_channels = x->channels / stride;
     for (int c = 0; c < y->channels; c++) {
         const int16_t *from[4];
         int32_t *to = AT(int32_t, w, y, c);
-        for (int k = 0; k < 4; k++)
-            from[k] = 4 * c + k < x->channels ? AT(int16_t, w, x, 4 * c + k) : nothing;
+        for (int k = 0; k < 4; k++) {
+            const int i = 4 * c + k, row = i % n_channels * stride + i / n_channels;
+            from[k] = i < x->channels ? AT(int16_t, w, x, row) : nothing;
+        }
         for (int t = 0; t < length; t++)
             to[t] = from[0][t] + (from[1][t] << 8) + (from[2][t] << 16)
                     + (int32_t)((uint32_t)from[3][t] << 24) + none;

@@ -413,14 +413,18 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool, order: Inte
 
 
 def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
-    """Return each output's weights by fours, by where in the packed rows their samples begin."""
+    """Return each output's weights by fours, by where in the packed rows their samples begin.
+
+    Rows of one turn of a stride lie together, for one turn may have a tap less than another.
+    """
     n_outputs, n_inputs, _ = step.weights.shape
+    n_rows = n_inputs * step.groups
     found = []
     for output in range(n_outputs):
         base = output // (n_outputs // step.groups) * n_inputs
         channel, tap = np.nonzero(step.weights[output])
         shift, phase = np.divmod(tap - step.pad, step.stride)
-        packed, place = np.divmod((base + channel) * step.stride + phase, 4)
+        packed, place = np.divmod(phase * n_rows + base + channel, 4)
         quads: dict[int, Integers] = {}
         weights = step.weights[output, channel, tap]
         for offset, k, weight in zip(packed * row + shift, place, weights, strict=True):
@@ -482,7 +486,8 @@ def _by_quads(
         rows, length = m.tensors[number][3:]
         name = f"tensor {number} by fours"
         if name not in m.rows:
-            m.op("pack", m.room(name, (-(-rows // 4), length), True), (number,), added)
+            room = m.room(name, (-(-rows // 4), length), True)
+            m.op("pack", room, (number,), added, each.stride)
         packed.append(m.number(name))
         words, first = list[int](), [0]
         found = _quads(each, m.tensors[packed[-1]][1])
