@@ -41,39 +41,43 @@ _SOURCE = """
 typedef int16_t v __attribute__((vector_size(WIDE)));
 #define KEEP(x) __asm__ volatile("" : "+x"(x))
 
-/* Twelve independent sums, more than any latency; products of each loop's vectors. */
+/* Twelve independent sums, more than any latency; variables, not an array: that lies in memory, and
+ * writing it there takes longer than the products. */
+#define TWELVE(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11)
+
 int products16(int64_t n, int16_t *to)
 {
-    v w, s[12] = {{0}};
-    w = (v){3};
+    v w = {3};
     KEEP(w);
+#define SUM(j) v s##j = {0};
+    TWELVE(SUM)
+#undef SUM
     for (int64_t i = 0; i < n; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++) {
-            v x = w;
-            KEEP(x);
-            s[j] += x * w;
-            KEEP(s[j]);
-        }
+#define SUM(j) { v x = w; KEEP(x); s##j += x * w; KEEP(s##j); }
+        TWELVE(SUM)
+#undef SUM
     }
-    for (int j = 0; j < 12; j++) *to += s[j][0];
+#define SUM(j) *to += s##j[0];
+    TWELVE(SUM)
+#undef SUM
     return 12 * WIDE / 2;
 }
 
 int products8(int64_t n, int16_t *to)
 {
 #ifdef __AVX512VNNI__
-    __m512i w = _mm512_set1_epi8(3), s[12];
-    for (int j = 0; j < 12; j++) s[j] = _mm512_setzero_si512();
-    KEEP(w);
+    const __m512i w = _mm512_set1_epi8(3);
+#define SUM(j) __m512i s##j = _mm512_setzero_si512();
+    TWELVE(SUM)
+#undef SUM
     for (int64_t i = 0; i < n; i++) {
-#pragma GCC unroll 12
-        for (int j = 0; j < 12; j++) {
-            s[j] = _mm512_dpbusd_epi32(s[j], w, w);
-            KEEP(s[j]);
-        }
+#define SUM(j) s##j = _mm512_dpbusd_epi32(s##j, w, w); KEEP(s##j);
+        TWELVE(SUM)
+#undef SUM
     }
-    for (int j = 0; j < 12; j++) *to += (int16_t)_mm512_cvtsi512_si32(s[j]);
+#define SUM(j) *to += (int16_t)_mm512_cvtsi512_si32(s##j);
+    TWELVE(SUM)
+#undef SUM
     return 12 * WIDE;
 #else
     (void)n, (void)to;

@@ -114,6 +114,8 @@ def test_a_file_is_played_back_at_its_rate_and_again() -> None:
     assert [each.first_sample for each in taken] == [0, 1000, 2000, 3000, 4000]
     np.testing.assert_array_equal(taken[4].samples, samples[1000:2000])
     assert passed == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert paced.repeats_after == 3000
+    assert Paced(paced.recording).repeats_after is None
 
 
 # The waterfall

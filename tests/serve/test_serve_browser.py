@@ -124,8 +124,14 @@ def test_a_page_in_a_browser(browser: webdriver.Chrome) -> None:
                       " const [low, high] = [-250e3, 250e3]; const b = c.getBoundingClientRect();"
                       " return [(60e3 - low) / (high - low) * b.width - b.width / 2,"
                       " 130 - b.height / 2]; })()")  # fmt: skip
-        box = ActionChains(browser).move_to_element_with_offset(canvas, int(x), int(y)).click()
-        until(is_shown, box.perform)
+
+        def click_box() -> None:
+            # Made anew for each click: what was performed once is empty.
+            ActionChains(browser).move_to_element_with_offset(
+                canvas, int(x), int(y)
+            ).click().perform()
+
+        until(is_shown, click_box)
         browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ESCAPE)
         until(is_shown, lambda: browser.find_element(By.XPATH, qpsk).send_keys(Keys.ENTER))
 

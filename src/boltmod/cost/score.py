@@ -28,3 +28,10 @@ def score(bops: float, weight_bits: float) -> float:
         The score: 1 for the baseline, smaller is better.
     """
     return 0.5 * bops / BASELINE_BOPS + 0.5 * weight_bits / BASELINE_WEIGHT_BITS
+
+
+def shortfall(accuracy: float) -> str:
+    """Return what there is to remark of an accuracy: nothing if it is enough for the challenge."""
+    if accuracy >= MINIMUM_ACCURACY:
+        return ""
+    return f"below the {MINIMUM_ACCURACY:.0%} that the challenge asks for"

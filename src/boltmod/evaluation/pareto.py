@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boltmod.cost.published import Result, pareto_front, ranked
-from boltmod.cost.score import MINIMUM_ACCURACY
+from boltmod.cost.score import MINIMUM_ACCURACY, shortfall
 from boltmod.errors import DataFormatError
 from boltmod.evaluation.metrics import Evaluation
 from boltmod.evaluation.plots import BLUE, INK, MUTED, ORANGE, blank, styled
@@ -43,9 +43,7 @@ def own_result(folder: Path) -> Result:
             bops=int(cost["bops"]),
             weight_bits=int(cost["weight_bits"]),
             strict_score=None if cost["strict"] is None else float(cost["strict"]["score"]),
-            remarks=""
-            if evaluation.accuracy >= MINIMUM_ACCURACY
-            else f"below the {MINIMUM_ACCURACY:.0%} that the challenge asks for",
+            remarks=shortfall(evaluation.accuracy),
             is_own=True,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -65,12 +65,21 @@ class Follower:
         ring: The newest samples.
         clock: When they came.
         rate_hz: Samples a second.
+        repeats_after: Samples after which the stream repeats itself; None if it does not.
     """
 
-    def __init__(self, classifier: Classifier, ring: Ring, clock: Clock, rate_hz: float) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        ring: Ring,
+        clock: Clock,
+        rate_hz: float,
+        repeats_after: int | None = None,
+    ) -> None:
         self._classifier, self._ring, self._clock, self._rate_hz = classifier, ring, clock, rate_hz
         self._tracks = Tracks(Constraints())
         self._tracks.rate_hz = rate_hz
+        self._tracks.repeats_after = repeats_after
         self._on: dict[int, Appearance] = {}
         self._heard: dict[int, int] = {}
         self._watched: dict[int, int] = {}

@@ -66,6 +66,11 @@ class Paced:
         """When its sample number 0 was taken; None if nobody knows, or if it is played again."""
         return None if self.is_endless else zero_of(self.recording)
 
+    @property
+    def repeats_after(self) -> int | None:
+        """Samples after which it is played again; None if it is not, or its length is unknown."""
+        return self.recording.n_samples if self.is_endless else None
+
     def stretches(self, n_samples: int) -> Iterator[Stretch]:
         """Give out its samples, each when as much time has passed as lies before its end."""
         rate_hz = self.recording.rate_hz or 1.0

@@ -10,7 +10,7 @@ import os
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -19,12 +19,9 @@ from numpy.typing import NDArray
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band
-from boltmod.runtime.cut.channel.detect import look
 from boltmod.runtime.cut.channel.detection import Detection
-from boltmod.runtime.cut.channel.envelope import joined
-from boltmod.runtime.cut.channel.front_end import clean
+from boltmod.runtime.cut.channel.find import find
 from boltmod.runtime.cut.channel.measure import Measured, measure
-from boltmod.runtime.cut.channel.voice import gathered
 
 _CLEARER_DB = 3.0
 """What is so much clearer than before is measured again."""
@@ -85,27 +82,16 @@ class Findings:
 
 def search(question: Question) -> Findings:
     """Find the signals of a piece, and measure those that are not known."""
-    cleaned = clean(question.samples)
-    found, noise = look(cleaned, question.noise)
+    found = find(question.samples, question.start, question.noise, question.rate_hz)
     measured, seen = [], []
-    found = [_moved(each, question.start) for each in found]
-    found = joined(cleaned.samples, question.start, found)
-    for detection in gathered(cleaned.samples, question.start, found, question.rate_hz):
+    for detection in found.detections:
         if any(each.covers(detection) for each in question.known):
             seen.append(detection)
             continue
-        new = measure(cleaned.samples, question.start, detection, rate_hz=question.rate_hz)
+        new = measure(found.samples, question.start, detection, rate_hz=question.rate_hz)
         if new is not None:
             measured.append(new)
-    return Findings(tuple(measured), tuple(seen), noise)
-
-
-def _moved(detection: Detection, start: int) -> Detection:
-    spans, clear = (
-        tuple((a + start, b + start) for a, b in each)
-        for each in (detection.spans, detection.clear)
-    )
-    return replace(detection, spans=spans, clear=clear)
+    return Findings(tuple(measured), tuple(seen), found.noise)
 
 
 class Searcher:

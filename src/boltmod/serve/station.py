@@ -96,11 +96,13 @@ class Station:
             raise ConfigError("rate must be known to show signals: give it with --rate")
         self.recording, self.rate_hz = recording, recording.rate_hz
         self.classifier, self._viewer, self._on_event = classifier, viewer, on_event
-        zero = recording.zero if isinstance(recording, Paced) else None
+        zero = repeats_after = None
+        if isinstance(recording, Paced):
+            zero, repeats_after = recording.zero, recording.repeats_after
         self._ring, self._clock = Ring(self.rate_hz), Clock(self.rate_hz, zero)
         self._rows = waterfall.Rows(self.rate_hz, recording.sample_format.is_real)
         self._attention = Attention(recording.sample_format.is_real)
-        self._follower = Follower(classifier, self._ring, self._clock, self.rate_hz)
+        self._follower = Follower(classifier, self._ring, self._clock, self.rate_hz, repeats_after)
         self._searcher: Searcher | None = None
         self._asked_at, self._n_asked, self._searched, self._searched_end = 0.0, 0, 0, 0
         self._noise: NDArray[np.float64] | None = None

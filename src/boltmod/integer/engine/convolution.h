@@ -117,6 +117,14 @@ INLINE void stretch8(const plan *p, const op *o, char *w, int c, int t, int two,
     for (int j = 0; j < n_outputs * n_vectors; j++) {
         const int32_t *a = s[0] + j * LANES, *b = s[two] + j * LANES;
         int16_t *to = AT(int16_t, w, y, c + j / n_vectors) + t + j % n_vectors * LANES;
+#ifdef __AVX512VNNI__
+        if (!two) {
+            HALF sums[2];
+            memcpy(sums, a, sizeof sums);
+            settle_in_order(p, l + j / n_vectors, sums, n, lowest, to);
+            continue;
+        }
+#endif
         int32_t levels[LANES];
         levels32(p, l + j / n_vectors, two, a, b, n, lowest, LANES, levels);
         for (int i = 0; i < LANES; i++) to[i] = (int16_t)levels[i];
@@ -133,8 +141,8 @@ INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, cons
         if (n_outputs == 1 && left >= 8) {
             stretch8(p, o, w, c, t, two, 1, 8);
             t += 8 * LANES;
-        } else if (n_outputs <= 2 && left >= 4) {
-            stretch8(p, o, w, c, t, two, n_outputs < 2 ? 1 : 2, 4);
+        } else if (n_outputs == 1 && left >= 4) {
+            stretch8(p, o, w, c, t, two, 1, 4);
             t += 4 * LANES;
         } else if (left >= 2) {
             stretch8(p, o, w, c, t, two, n_outputs, 2);
@@ -153,25 +161,28 @@ INLINE void quads_rows(const plan *p, const op *o, char *w, int c, int two, cons
 static void quads(const plan *p, const op *o, char *w)
 {
     const tensor *y = p->tensors + o->y;
-    const int is_short = y->length <= 2 * LANES;
     int c = 0;
-    for (; o->a[5] && is_short && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
+    for (; o->a[5] && c + 4 <= y->channels; c += 4) quads_rows(p, o, w, c, 0, 4);
     for (; o->a[5] && c + 2 <= y->channels; c += 2) quads_rows(p, o, w, c, 0, 2);
     for (; c < y->channels; c++) quads_rows(p, o, w, c, o->n_sources == 2, 1);
 }
 
-/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative. */
+/* Four rows of 8 bits in one of 32, margins too. a: what is added, so that none is negative; the
+ * stride whose turns the rows are, channel by channel: those of one turn come one after the other. */
 static void pack(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
     static const int16_t nothing[MOST];
     const int length = (x->length + LANES - 1) / LANES * LANES;
     const int32_t none = o->a[0] * 0x01010101;
+    const int stride = o->a[1], n_channels = x->channels / stride;
     for (int c = 0; c < y->channels; c++) {
         const int16_t *from[4];
         int32_t *to = AT(int32_t, w, y, c);
-        for (int k = 0; k < 4; k++)
-            from[k] = 4 * c + k < x->channels ? AT(int16_t, w, x, 4 * c + k) : nothing;
+        for (int k = 0; k < 4; k++) {
+            const int i = 4 * c + k, row = i % n_channels * stride + i / n_channels;
+            from[k] = i < x->channels ? AT(int16_t, w, x, row) : nothing;
+        }
         for (int t = 0; t < length; t++)
             to[t] = from[0][t] + (from[1][t] << 8) + (from[2][t] << 16)
                     + (int32_t)((uint32_t)from[3][t] << 24) + none;
@@ -325,18 +336,6 @@ INLINE void row16_by(const plan *p, const level *l, const int kind, const int16_
     }
 }
 
-static void row16(const plan *p, const level *l, const int16_t *const *x,
-                  const int32_t *const *terms, int n, int lowest, int16_t *y, int rounded)
-{
-    switch (l->kind) {
-    case BY_HALVES: row16_by(p, l, BY_HALVES, x, terms, n, lowest, y, rounded); break;
-    case BY_FINE: row16_by(p, l, BY_FINE, x, terms, n, lowest, y, rounded); break;
-    case BY_BOTH: row16_by(p, l, BY_BOTH, x, terms, n, lowest, y, rounded); break;
-    case BY_PAIR: row16_by(p, l, BY_PAIR, x, terms, n, lowest, y, rounded); break;
-    default: row16_by(p, l, BY_FLOATS, x, terms, n, lowest, y, rounded); break;
-    }
-}
-
 /* The same of sums of 32 bits. */
 INLINE void tile32(const plan *p, const level *l, const int16_t *const *x,
                    const int32_t *const *terms, int n, int lowest, int16_t *y, const int n_vectors)
@@ -412,31 +411,56 @@ static void split(const int16_t *from, int16_t *even, int16_t *odd, int length)
 #endif
 }
 
-/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide;
- * whether the rows are written by turns, for strides of two; then also their length. */
-static void convolve(const plan *p, const op *o, char *w)
+/* The rows of one kind, as many as there are. */
+INLINE void rows_by(const plan *p, const op *o, char *w, const int32_t *order, int count,
+                    const int kind)
 {
     const tensor *y = p->tensors + o->y;
     const level *levels = (const level *)(p->data + o->a[2]);
-    const int32_t *first[2] = {p->data + o->a[0], p->data + o->a[1]};
+    const int32_t *first[2] = {p->data + o->a[0], p->data + o->a[1]}, *data = p->data;
     const int n = o->a[3], lowest = o->a[4], wide = o->a[5], by_turns = o->a[6];
     const int two = o->n_sources == 2, length = by_turns ? o->a[7] : y->length;
     const int rounded = (length + LANES - 1) / LANES * LANES;
     const int16_t *x[2] = {AT(int16_t, w, p->tensors + o->x[0], 0),
                            AT(int16_t, w, p->tensors + o->x[1], 0)};
+    const size_t tail = 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0));
     int16_t row[MOST + 3 * LANES];
-    for (int c = 0; c < y->channels >> by_turns; c++) {
+    for (int i = 0; i < count; i++) {
+        const int c = order[i];
         const level *l = levels + c;
         int16_t *to = by_turns ? row : AT(int16_t, w, y, c);
-        const int32_t *terms[4] = {p->data + first[0][c], p->data + first[0][c + 1],
-                                   two ? p->data + first[1][c] : 0,
-                                   two ? p->data + first[1][c + 1] : 0};
-        if (l->kind == BY_CONSTANT)
+        const int32_t *terms[4] = {data + first[0][c], data + first[0][c + 1],
+                                   two ? data + first[1][c] : 0, two ? data + first[1][c + 1] : 0};
+        if (kind == BY_CONSTANT)
             for (int t = 0; t < rounded; t++) to[t] = (int16_t)l->addend;
+        else if (kind == BY_FLOATS && wide)
+            row32(p, l, x, terms, n, lowest, to, rounded);
         else
-            (wide ? row32 : row16)(p, l, x, terms, n, lowest, to, rounded);
-        memset(to + length, 0, 2 * (size_t)(rounded - length + (by_turns ? 2 * LANES : 0)));
+            row16_by(p, l, kind, x, terms, n, lowest, to, rounded);
+        if (tail) memset(to + length, 0, tail);
         if (by_turns)
             split(row, AT(int16_t, w, y, 2 * c), AT(int16_t, w, y, 2 * c + 1), y->length);
+    }
+}
+
+/* a: where the sources' terms begin, the levels' number, thresholds a channel, lowest, wide;
+ * whether the rows are written by turns, for strides of two; then also their length. Behind where
+ * the first one's terms begin is the rows' order: what is alike comes one after the other. */
+static void convolve(const plan *p, const op *o, char *w)
+{
+    const level *levels = (const level *)(p->data + o->a[2]);
+    const int channels = p->tensors[o->y].channels >> o->a[6];
+    const int32_t *order = p->data + o->a[0] + channels + 1;
+    for (int i = 0, next = 0; i < channels; i = next) {
+        const int kind = levels[order[i]].kind;
+        while (next < channels && levels[order[next]].kind == kind) next++;
+        switch (kind) {
+        case BY_CONSTANT: rows_by(p, o, w, order + i, next - i, BY_CONSTANT); break;
+        case BY_HALVES: rows_by(p, o, w, order + i, next - i, BY_HALVES); break;
+        case BY_FINE: rows_by(p, o, w, order + i, next - i, BY_FINE); break;
+        case BY_BOTH: rows_by(p, o, w, order + i, next - i, BY_BOTH); break;
+        case BY_PAIR: rows_by(p, o, w, order + i, next - i, BY_PAIR); break;
+        default: rows_by(p, o, w, order + i, next - i, BY_FLOATS); break;
+        }
     }
 }

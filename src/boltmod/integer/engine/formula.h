@@ -42,8 +42,12 @@ INLINE double mean_of_products(const double *a, const double *b, const double *c
 }
 
 /* Windows that do not cover the row: their samples in order. */
-static void means(const double *x, double *y, int length, int kernel, int stride)
+static void means(const double *restrict x, double *restrict y, int length, int kernel, int stride)
 {
+    if (kernel == 2 && stride == 2) {
+        for (int t = 0; t < length; t++) y[t] = (x[2 * t] + x[2 * t + 1]) / 2;
+        return;
+    }
     for (int t = 0; t < length; t++) {
         double sum = x[t * stride];
         for (int k = 1; k < kernel; k++) sum += x[t * stride + k];

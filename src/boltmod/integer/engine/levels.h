@@ -24,10 +24,12 @@ typedef struct {
 INLINE shifting shifting_of(const level *l, const int kind, int lowest, int n)
 {
 #ifdef HALF
-    const uint32_t fine = (uint32_t)l->fine & 0xFFFF, coarse = (uint32_t)l->coarse & 0xFFFF;
+    /* Factors of pairs of 16 bits: one's upper half, or lower half, or a pair's second factor. */
+    const HALF upper = op_(slli_epi32)(op_(set1_epi32)(l->fine), 16), fine = op_(srli_epi32)(upper, 16);
+    const HALF coarse = op_(slli_epi32)(op_(set1_epi32)(l->coarse), 16);
     return (shifting){
-        op_(set1_epi32)((int32_t)(kind == BY_PAIR ? fine | coarse << 16 : fine)),
-        op_(set1_epi32)((int32_t)(kind == BY_HALVES ? fine << 16 : coarse)),
+        kind == BY_PAIR ? op_(add_epi32)(fine, coarse) : fine,
+        kind == BY_HALVES ? upper : op_(srli_epi32)(coarse, 16),
         op_(set1_epi32)(l->addend),
         op_(set1_epi16)((int16_t)lowest),
         op_(set1_epi16)((int16_t)(lowest + n)),
@@ -137,8 +139,8 @@ INLINE void settle16(const plan *p, const level *l, int two, part16 a, part16 b,
     int32_t x0[PART], x1[PART], levels[PART];
 #ifdef HALF
     const FLOATS f0 = op_(set1_ps)(l->scale[0]), f1 = op_(set1_ps)(l->scale[1]);
-    const FLOATS offset = op_(set1_ps)(l->offset + 1.0f), half = op_(set1_ps)(0.5f);
-    const FLOATS top = op_(set1_ps)((float)n + 1.5f), edge = op_(set1_ps)(0.5f - l->slack);
+    const FLOATS offset = op_(set1_ps)(l->offset - 0.5f), none = op_(set1_ps)(0.0f);
+    const FLOATS top = op_(set1_ps)((float)n), edge = op_(set1_ps)(0.5f - l->slack);
     HALF k[2];
     FLOATS farthest = op_(set1_ps)(0.0f);
     for (int odd = 0; odd < 2; odd++) {
@@ -148,15 +150,11 @@ INLINE void settle16(const plan *p, const level *l, int two, part16 a, part16 b,
             const HALF p1 = op_(srai_epi32)(odd ? (HALF)b : op_(slli_epi32)((HALF)b, 16), 16);
             v = FUSED(op_(cvtepi32_ps)(p1), f1, v);
         }
-        v = op_(min_ps)(op_(max_ps)(v, half), top);
-        k[odd] = op_(cvttps_epi32)(v);
-        const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(k[odd]));
-        farthest = op_(max_ps)(farthest, size_of(op_(sub_ps)(rest, half)));
+        v = op_(min_ps)(op_(max_ps)(v, none), top);
+        k[odd] = op_(cvtps_epi32)(v);
+        farthest = op_(max_ps)(farthest, size_of(BESIDE(v, k[odd])));
     }
-    HALF found = ODD_FROM(k[0], op_(slli_epi32)(k[1], 16));
-    found = op_(sub_epi16)(found, op_(set1_epi16)(1));
-    found = op_(max_epi16)(found, op_(set1_epi16)(0));
-    found = op_(min_epi16)(found, op_(set1_epi16)((int16_t)n));
+    const HALF found = ODD_FROM(k[0], op_(slli_epi32)(k[1], 16));
     const part16 sure = (part16)op_(add_epi16)(found, op_(set1_epi16)((int16_t)lowest));
     *(loose16 *)y = sure;
     if (__builtin_expect(!any_greater(farthest, edge), 1)) return;
@@ -174,22 +172,19 @@ INLINE void settle16(const plan *p, const level *l, int two, part16 a, part16 b,
 INLINE void settle_in_order(const plan *p, const level *l, const HALF *sums, int n, int lowest,
                             int16_t *y)
 {
-    const FLOATS factor = op_(set1_ps)(l->scale[0]), offset = op_(set1_ps)(l->offset + 1.0f);
-    const FLOATS half = op_(set1_ps)(0.5f), top = op_(set1_ps)((float)n + 1.5f);
+    /* The nearest whole number below the lowest edge by a half is the level. */
+    const FLOATS factor = op_(set1_ps)(l->scale[0]), offset = op_(set1_ps)(l->offset - 0.5f);
+    const FLOATS none = op_(set1_ps)(0.0f), top = op_(set1_ps)((float)n);
     const FLOATS edge = op_(set1_ps)(0.5f - l->slack);
     FLOATS farthest = op_(set1_ps)(0.0f);
     HALF k[2];
     for (int i = 0; i < 2; i++) {
         FLOATS v = FUSED(op_(cvtepi32_ps)(sums[i]), factor, offset);
-        v = op_(min_ps)(op_(max_ps)(v, half), top);
-        k[i] = op_(cvttps_epi32)(v);
-        const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(k[i]));
-        farthest = op_(max_ps)(farthest, size_of(op_(sub_ps)(rest, half)));
+        v = op_(min_ps)(op_(max_ps)(v, none), top);
+        k[i] = op_(cvtps_epi32)(v);
+        farthest = op_(max_ps)(farthest, size_of(BESIDE(v, k[i])));
     }
-    HALF found = IN_ORDER(op_(packs_epi32)(k[0], k[1]));
-    found = op_(sub_epi16)(found, op_(set1_epi16)(1));
-    found = op_(max_epi16)(found, op_(set1_epi16)(0));
-    found = op_(min_epi16)(found, op_(set1_epi16)((int16_t)n));
+    const HALF found = IN_ORDER(op_(packs_epi32)(k[0], k[1]));
     const part16 sure = (part16)op_(add_epi16)(found, op_(set1_epi16)((int16_t)lowest));
     *(loose16 *)y = sure;
     if (__builtin_expect(!any_greater(farthest, edge), 1)) return;

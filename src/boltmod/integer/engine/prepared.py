@@ -78,9 +78,9 @@ def kept(model: bytes, width: str) -> Prepared | None:
         with _path(model, width).open("rb") as file, np.load(file, allow_pickle=False) as held:
             tensors, ops, data, exact = (held[name] for name in _ARRAYS)
             numbers, scale = held["numbers"].tolist(), float(held["scale"])
+        workspace_bytes, scores, first, planes, samples, n_classes, by_quads = numbers
     except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
-    workspace_bytes, scores, first, planes, samples, n_classes, by_quads = numbers
     tables = Tables(tensors, ops, data, exact, workspace_bytes, scores, first)
     return Prepared(tables, (planes, samples), n_classes, scale, bool(by_quads))
 

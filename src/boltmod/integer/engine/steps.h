@@ -23,8 +23,7 @@ INLINE int quantise_some(const float *x, int16_t *y, float factor, float low, fl
             FLOATS v = op_(mul_ps)(op_(loadu_ps)(x + i * PART + k * PART / 2), f);
             v = op_(min_ps)(op_(max_ps)(v, least), most); /* of no number, the least */
             level[k] = op_(cvtps_epi32)(v);
-            const FLOATS rest = op_(sub_ps)(v, op_(cvtepi32_ps)(level[k]));
-            farthest = op_(max_ps)(farthest, size_of(rest));
+            farthest = op_(max_ps)(farthest, size_of(BESIDE(v, level[k])));
         }
         *(loose16 *)(y + i * PART) = (part16)IN_ORDER(op_(packs_epi32)(level[0], level[1]));
     }
@@ -150,6 +149,17 @@ static void requantise(const plan *p, const op *o, char *w)
             put_row(to, w, y, c);
             continue;
         }
+#ifdef HALF
+        if (l->kind == BY_FLOATS && !two && x->wide && !y->wide && y->length % PART == 0) {
+            const int32_t *sums = AT(const int32_t, w, x, c);
+            for (int t = 0; t < y->length; t += PART) {
+                HALF some[2];
+                memcpy(some, sums + t, sizeof some);
+                settle_in_order(p, l, some, n, lowest, AT(int16_t, w, y, c) + t);
+            }
+            continue;
+        }
+#endif
         if (by_product && !x->wide && !y->wide && y->length % LANES == 0) {
             shifted_row(l, AT(int16_t, w, x, c), AT(int16_t, w, y, c), y->length, lowest, n);
             continue;
@@ -232,7 +242,41 @@ static void add(const plan *p, const op *o, char *w)
     }
 }
 
-/* Sums of two products. a: the second one's factors, signs. */
+#ifdef HALF
+/* All numbers of a vector. */
+INLINE int32_t all_of(HALF sums)
+{
+#if WIDE == 64
+    return _mm512_reduce_add_epi32(sums);
+#else
+    int32_t each[WIDE / 4], sum = 0;
+    memcpy(each, &sums, sizeof each);
+    for (int i = 0; i < WIDE / 4; i++) sum += each[i];
+    return sum;
+#endif
+}
+#endif
+
+/* What a row's sums of two products come to. */
+static int32_t sum_of_products(const int16_t *const *x, int one, int other, int n)
+{
+    int32_t sum[2] = {0};
+    int t = 0;
+#ifdef HALF
+    HALF sums[2] = {op_(set1_epi32)(0), op_(set1_epi32)(0)};
+    for (; t + PART <= n; t += PART)
+        for (int i = 0; i < 2; i++)
+            sums[i] = PRODUCT_SUM((HALF) * (const loose16 *)(x[2 * i] + t),
+                                  (HALF) * (const loose16 *)(x[2 * i + 1] + t), sums[i]);
+    for (int i = 0; i < 2; i++) sum[i] = all_of(sums[i]);
+#endif
+    for (; t < n; t++)
+        for (int i = 0; i < 2; i++)
+            sum[i] = (int32_t)((uint32_t)sum[i] + (uint32_t)(x[2 * i][t] * x[2 * i + 1][t]));
+    return (int32_t)((uint32_t)one * (uint32_t)sum[0] + (uint32_t)other * (uint32_t)sum[1]);
+}
+
+/* Sums of two products; a row's whole sum if there is but one. a: the second one's factors, signs. */
 static void products(const plan *p, const op *o, char *w)
 {
     const tensor *y = p->tensors + o->y;
@@ -242,6 +286,11 @@ static void products(const plan *p, const op *o, char *w)
     for (int c = 0; c < y->channels; c++) {
         const int16_t *x[4];
         for (int i = 0; i < 4; i++) x[i] = AT(int16_t, w, of[i], c);
+        if (y->length == 1) {
+            const int32_t sum = sum_of_products(x, one, other, of[0]->length);
+            put_row(&sum, w, y, c);
+            continue;
+        }
         int t = 0;
 #ifdef HALF
         const HALF zero = op_(set1_epi16)(0);
@@ -287,15 +336,35 @@ static int32_t sum_of(const int16_t *x, int n)
     int32_t sum = 0;
     int t = 0;
 #ifdef HALF
-    int32_t each[WIDE / 4];
     HALF sums = op_(set1_epi32)(0);
     for (; t + PART <= n; t += PART)
         sums = PRODUCT_SUM((HALF) * (const loose16 *)(x + t), op_(set1_epi16)(1), sums);
-    memcpy(each, &sums, sizeof each);
-    for (int i = 0; i < WIDE / 4; i++) sum += each[i];
+    sum = all_of(sums);
 #endif
     for (; t < n; t++) sum += x[t];
     return sum;
+}
+
+/* Sums of eight samples each, one behind the other. */
+static void sums_of_eight(const int16_t *x, int16_t *y, int n)
+{
+    int i = 0;
+#ifdef HALF
+    const HALF ones = op_(set1_epi16)(1);
+    for (; i + WIDE / 16 <= n; i += WIDE / 16) { /* of two samples, of four, of eight */
+        int32_t each[WIDE / 4];
+        HALF sums = op_(madd_epi16)((HALF) * (const loose16 *)(x + 8 * i), ones);
+        sums = op_(add_epi32)(sums, op_(srli_epi64)(sums, 32));
+        sums = op_(add_epi32)(sums, op_(shuffle_epi32)(sums, 0x4E));
+        memcpy(each, &sums, sizeof each);
+        for (int k = 0; k < WIDE / 16; k++) y[i + k] = (int16_t)each[4 * k];
+    }
+#endif
+    for (; i < n; i++) {
+        int32_t sum = 0;
+        for (int k = 0; k < 8; k++) sum += x[8 * i + k];
+        y[i] = (int16_t)sum;
+    }
 }
 
 /* a: kernel, stride, spacing. */
@@ -308,6 +377,10 @@ static void total(const plan *p, const op *o, char *w)
         if (y->length == 1 && spacing == 1 && !x->wide) {
             to[0] = sum_of(AT(int16_t, w, x, c), kernel);
             put_row(to, w, y, c);
+            continue;
+        }
+        if (kernel == 8 && stride == 8 && spacing == 1 && !x->wide && !y->wide) {
+            sums_of_eight(AT(int16_t, w, x, c), AT(int16_t, w, y, c), y->length);
             continue;
         }
         if (stride == 1 && !x->wide && !y->wide && y->length % PART == 0) {
@@ -470,45 +543,78 @@ static void choose(const plan *p, const op *o, char *w)
     }
 }
 
+/* Levels of a row by a line through nought; whether one is so near to an edge that it may be another. */
+INLINE int divided_row(const int32_t *restrict x, int32_t *restrict y, int n, float unit, int32_t most)
+{
+    const float top = (float)most + 0.5f, slack = (float)(most + 1) * 1e-6f;
+    int near = 0;
+    for (int t = 0; t < n; t++) {
+        const int32_t sign = x[t] >> 31; /* all ones below zero; no branch to guess */
+        float guess = (float)((x[t] ^ sign) - sign) * unit + 0.5f;
+        guess = guess < top ? guess : top;
+        int32_t z = (int32_t)guess;
+        const float rest = guess - (float)z;
+        near |= (rest < slack) | (rest > 1.0f - slack);
+        z -= (z == most) & ~sign;
+        y[t] = (z ^ sign) - sign;
+    }
+    return near;
+}
+
+/* The same exactly; no power at all if `square` is not positive. A guess is off by one at most. */
+static void divided_exactly(const int32_t *x, int32_t *y, int n, float unit, int32_t most, int64_t square,
+                            int shift)
+{
+    for (int t = 0; t < n; t++) {
+        const int32_t size = x[t] < 0 ? -x[t] : x[t];
+        int32_t k = most;
+        if (square > 0) {
+            const float guess = (float)size * unit + 0.5f, top = (float)most + 0.5f;
+            const int64_t left = (int64_t)(size * size) << shift;
+            k = (int32_t)(guess < top ? guess : top);
+            const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
+            k += (k < most && left >= up * square) - (k > 0 && left < down * square);
+        }
+        y[t] = x[t] < 0 ? -k : k == most ? most - 1 : k;
+    }
+}
+
 /* a: largest magnitude, largest level, shift, factor and addend among the exact. */
 static void divide(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
-    int32_t power, of[MOST], a[MOST];
+    int32_t power, a[MOST], to[MOST];
     get_row(&power, w, p->tensors + o->x[1], 0);
     const int64_t square = p->exact[o->a[3]] * power + p->exact[o->a[3] + 1];
     const int32_t most = o->a[1] + 1;
-    if (square <= 0) { /* no power at all */
-        for (int32_t size = 0; size <= o->a[0]; size++) of[size] = most;
-    } else {
+    float unit = 0;
+    if (square > 0) {
         const double root = __builtin_sqrt((double)((int64_t)1 << o->a[2]) / (double)square);
-        const float unit = (float)(root < 4e6 ? root / 2 : 2e6);
-        const float top = (float)most + 0.5f, slack = (float)(most + 1) * 1e-6f;
-        int near = 0;
-        for (int32_t size = 0; size <= o->a[0]; size++) {
-            float guess = (float)size * unit + 0.5f;
-            guess = guess < top ? guess : top;
-            of[size] = (int32_t)guess;
-            const float rest = guess - (float)of[size];
-            near |= (rest < slack) | (rest > 1.0f - slack);
-        }
-        for (int32_t size = 0; near && size <= o->a[0]; size++) {
-            /* A guess is off by one at most, and only at an edge. */
-            const int64_t left = (int64_t)(size * size) << o->a[2];
-            const int32_t k = of[size];
-            const int32_t up = (2 * k + 1) * (2 * k + 1), down = (2 * k - 1) * (2 * k - 1);
-            of[size] += (k < most && left >= up * square) - (k > 0 && left < down * square);
-        }
+        unit = (float)(root < 4e6 ? root / 2 : 2e6);
     }
     for (int c = 0; c < y->channels; c++) {
         get_row(a, w, x, c);
-        for (int t = 0; t < y->length; t++) {
-            const int32_t sign = a[t] >> 31; /* all ones below zero; no branch to guess */
-            int32_t z = of[(a[t] ^ sign) - sign];
-            z -= (z > o->a[1]) & ~sign;
-            a[t] = (z ^ sign) - sign;
-        }
-        put_row(a, w, y, c);
+        if (square <= 0 || divided_row(a, to, y->length, unit, most))
+            divided_exactly(a, to, y->length, unit, most, square, o->a[2]);
+        put_row(to, w, y, c);
+    }
+}
+
+/* n samples of a row from the first on, in 16 bits or 32. */
+static void copy_samples(const char *w, const tensor *x, int c, int first, char *to, int wide, int n)
+{
+    if (x->wide && wide) {
+        memcpy(to, AT(const int32_t, w, x, c) + first, 4 * (size_t)n);
+    } else if (x->wide) {
+        const int32_t *restrict from = AT(const int32_t, w, x, c) + first;
+        int16_t *restrict y = (int16_t *)(void *)to;
+        for (int t = 0; t < n; t++) y[t] = (int16_t)from[t];
+    } else if (wide) {
+        const int16_t *restrict from = AT(const int16_t, w, x, c) + first;
+        int32_t *restrict y = (int32_t *)(void *)to;
+        for (int t = 0; t < n; t++) y[t] = from[t];
+    } else {
+        memcpy(to, AT(const int16_t, w, x, c) + first, 2 * (size_t)n);
     }
 }
 
@@ -516,7 +622,7 @@ static void divide(const plan *p, const op *o, char *w)
 static void copy(const plan *p, const op *o, char *w)
 {
     const tensor *x = p->tensors + o->x[0], *y = p->tensors + o->y;
-    int32_t a[MOST], to[MOST];
+    int32_t a[MOST];
     if (x->length == 1 && y->length == 1) { /* channels follow one another: one row */
         tensor from = *x, row = *y;
         from.length = row.length = x->channels;
@@ -538,17 +644,14 @@ static void copy(const plan *p, const op *o, char *w)
         }
         return;
     }
+    const int first = o->a[1] < 0 ? -o->a[1] : 0, last = x->length - o->a[1];
+    const int end = last < y->length ? last : y->length, width = y->wide ? 4 : 2;
     for (int c = 0; c < x->channels; c++) {
-        get_row(a, w, x, c);
-        if (o->a[1] == 0 && x->length == y->length) {
-            put_row(a, w, y, o->a[0] + c);
-            continue;
-        }
-        for (int t = 0; t < y->length; t++) {
-            const int from = t + o->a[1];
-            to[t] = from >= 0 && from < x->length ? a[from] : 0;
-        }
-        put_row(to, w, y, o->a[0] + c);
+        char *to = (char *)(y->wide ? (void *)AT(int32_t, w, y, o->a[0] + c)
+                                    : (void *)AT(int16_t, w, y, o->a[0] + c));
+        if (first) memset(to, 0, (size_t)width * (size_t)first);
+        copy_samples(w, x, c, first + o->a[1], to + width * first, y->wide, end - first);
+        if (end < y->length) memset(to + width * end, 0, (size_t)width * (size_t)(y->length - end));
     }
 }
 

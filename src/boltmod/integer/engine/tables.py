@@ -34,6 +34,9 @@ _MOST_SAMPLES = 2048 - LANES
 _AT_ONCE = 4
 """Outputs that share samples in the kernel's sums of pairs."""
 
+_MOST_FILLED = 1.3
+"""Terms of outputs that share samples, over those that are not zero: what sharing saves."""
+
 _MOST_FULL = 0.6
 """Share of weights that are not zero from which zeros cost less than leaving them out."""
 
@@ -228,10 +231,12 @@ def tables(program: Program, by_quads: bool = False) -> Tables:
 
 
 def _is_fused(program: Program, step: Step) -> bool:
-    """Whether a convolution, or a product, is taken together with the only step that reads it."""
+    """Whether a step is taken together with the only one that reads it."""
     readers = program.consumers(step.name)
     if isinstance(step, form.Product):
         return len(readers) == 1 and _is_of_products(program, readers[0])
+    if isinstance(step, form.Add):
+        return _is_of_products(program, step) and _is_summed(program, step)
     if not isinstance(step, form.Convolve) or step.shape[1] == 1:
         return False
     return [type(each) for each in readers] == [form.Requantise]
@@ -247,6 +252,15 @@ def _is_of_products(program: Program, step: Step) -> bool:
     factors = [program[name] for each in sources for name in each.sources]
     alone = all(len(program.consumers(name)) == 1 for name in step.sources)
     return alone and all(s.range[0] > -(2**15) and not is_wide(s) for s in factors)
+
+
+def _is_summed(program: Program, step: Step) -> bool:
+    """Whether nothing but the sum of each row is taken of a tensor."""
+    readers = program.consumers(step.name)
+    if len(readers) != 1 or not isinstance(readers[0], form.Total):
+        return False
+    total = readers[0]
+    return total.shape[1] == 1 and total.spacing == 1 and total.kernel == step.shape[1]
 
 
 def _quantise(m: _Making, step: form.Quantise) -> None:
@@ -330,11 +344,15 @@ def _requantise(m: _Making, step: form.Requantise) -> None:
     if m.by_quads and _pays(m, sources, inputs):  # type: ignore[arg-type]
         _by_quads(m, step, sources, inputs)  # type: ignore[arg-type]
         return
+    levels = _levels(m, step, sources, wide)
+    n_terms = np.count_nonzero(sources[0].weights, axis=(1, 2))  # type: ignore[attr-defined]
+    # Rows of one kind and length one after the other: the processor guesses how the next one goes.
+    order = np.lexsort((n_terms, levels["kind"]))
     terms = [
-        _terms(m, each, rows, wide)  # type: ignore[arg-type]
+        _terms(m, each, rows, wide, order)  # type: ignore[arg-type]
         for each, rows in zip(sources, inputs, strict=True)
     ]
-    at = m.put(_levels(m, step, sources, wide), LEVEL)
+    at = m.put(levels, LEVEL)
     facts = (terms[0], terms[-1], at, n_levels, step.lowest, int(wide))
     if _is_read_by_twos(m, step):
         length = -(-step.shape[1] // 2)
@@ -371,8 +389,8 @@ def _input(m: _Making, step: form.Convolve) -> int:
     return m.number(phased)
 
 
-def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
-    """Put each output's offsets and weights; where the outputs' beginnings are."""
+def _terms(m: _Making, step: form.Convolve, source: int, wide: bool, order: Integers) -> int:
+    """Put each output's offsets and weights; where the outputs' beginnings and order are."""
     row = m.tensors[source][1]
     n_outputs, n_inputs, n_taps = step.weights.shape
     reach = max(step.pad, n_taps - 1 - step.pad)
@@ -391,24 +409,43 @@ def _terms(m: _Making, step: form.Convolve, source: int, wide: bool) -> int:
         parts += [offsets, packed]
         begins.append(begins[-1] + len(offsets) + len(packed))
     at = m.put(np.concatenate(parts).astype(np.uint32).view(np.int32))
-    return m.put(np.array(begins) + at)
+    return m.put(np.concatenate([np.array(begins) + at, order]))
 
 
 def _quads(step: form.Convolve, row: int) -> list[dict[int, Integers]]:
-    """Return each output's weights by fours, by where in the packed rows their samples begin."""
+    """Return each output's weights by fours, by where in the packed rows their samples begin.
+
+    Rows of one turn of a stride lie together, for one turn may have a tap less than another.
+    """
     n_outputs, n_inputs, _ = step.weights.shape
+    n_rows = n_inputs * step.groups
     found = []
     for output in range(n_outputs):
         base = output // (n_outputs // step.groups) * n_inputs
         channel, tap = np.nonzero(step.weights[output])
         shift, phase = np.divmod(tap - step.pad, step.stride)
-        packed, place = np.divmod((base + channel) * step.stride + phase, 4)
+        packed, place = np.divmod(phase * n_rows + base + channel, 4)
         quads: dict[int, Integers] = {}
         weights = step.weights[output, channel, tap]
         for offset, k, weight in zip(packed * row + shift, place, weights, strict=True):
             quads.setdefault(int(offset), np.zeros(4, np.int64))[k] += weight
         found.append(dict(sorted(quads.items())))
     return found
+
+
+def _at_one_place(
+    found: list[dict[int, Integers]],
+) -> tuple[list[dict[int, Integers]], bool]:
+    """Outputs' weights at the places of all, with zeros where one has none, if these are few.
+
+    Returns:
+        The weights, and whether they lie at the same places.
+    """
+    places = sorted({place for quads in found for place in quads})
+    if len(places) * len(found) > _MOST_FILLED * sum(map(len, found)):
+        return found, False
+    none = np.zeros(4, np.int64)
+    return [{place: quads.get(place, none) for place in places} for quads in found], True
 
 
 def _eighths(source: Step) -> int | None:
@@ -449,11 +486,12 @@ def _by_quads(
         rows, length = m.tensors[number][3:]
         name = f"tensor {number} by fours"
         if name not in m.rows:
-            m.op("pack", m.room(name, (-(-rows // 4), length), True), (number,), added)
+            room = m.room(name, (-(-rows // 4), length), True)
+            m.op("pack", room, (number,), added, each.stride)
         packed.append(m.number(name))
         words, first = list[int](), [0]
         found = _quads(each, m.tensors[packed[-1]][1])
-        at_one_place = all(list(quads) == list(found[0]) for quads in found)
+        found, at_one_place = _at_one_place(found)
         for quads in found:
             words.append(-added * int(sum(weights.sum() for weights in quads.values())))
             words += quads
@@ -592,12 +630,17 @@ def _write_product(record: Any, found: Found, size: int) -> bool:
 
 def _add(m: _Making, step: form.Add) -> None:
     if _is_of_products(m.program, step):
-        one, other = (m.program[name].sources for name in step.sources)
-        factors = [m.number(name) for name in (*one, *other)]
-        m.op("products", m.room_for(step), tuple(factors[:2]), *factors[2:], *step.signs)
+        _products(m, step, step)
         return
     numbers = tuple(m.number(name) for name in step.sources)
     m.op("add", m.room_for(step), numbers, *step.signs)
+
+
+def _products(m: _Making, step: form.Add, made: Step) -> None:
+    """Write the sum of two products, or what its rows come to."""
+    one, other = (m.program[name].sources for name in step.sources)
+    factors = [m.number(name) for name in (*one, *other)]
+    m.op("products", m.room_for(made), tuple(factors[:2]), *factors[2:], *step.signs)
 
 
 def _product(m: _Making, step: form.Product) -> None:
@@ -605,6 +648,10 @@ def _product(m: _Making, step: form.Product) -> None:
 
 
 def _total(m: _Making, step: form.Total) -> None:
+    added = m.program[step.sources[0]]
+    if isinstance(added, form.Add) and _is_fused(m.program, added):
+        _products(m, added, step)
+        return
     source = m.number(step.sources[0])
     m.op("total", m.room_for(step), (source,), step.kernel, step.stride, step.spacing)
 

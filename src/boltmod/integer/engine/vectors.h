@@ -135,6 +135,12 @@ static void put_row(const int32_t *from, char *w, const tensor *t, int c)
 #define ODD_FROM(even, odd) _mm_blend_epi16(even, odd, 0xAA)
 #define IN_ORDER(a) (a)
 #endif
+/* How far numbers lie beside the whole ones nearest to them. */
+#ifdef __AVX512DQ__
+#define BESIDE(v, nearest) ((void)(nearest), _mm512_reduce_ps(v, 0))
+#elif defined(HALF)
+#define BESIDE(v, nearest) op_(sub_ps)(v, op_(cvtepi32_ps)(nearest))
+#endif
 #ifdef __FMA__ /* only where estimates are compared with their slack */
 #define FUSED(a, b, c) op_(fmadd_ps)(a, b, c)
 #elif defined(HALF)

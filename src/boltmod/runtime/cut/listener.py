@@ -8,7 +8,6 @@ heard are remembered.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -20,14 +19,10 @@ from boltmod.recording.analytic import Samples
 from boltmod.recording.clock import zero_of
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.channel.carrier import steadied
-from boltmod.runtime.cut.channel.detect import look
-from boltmod.runtime.cut.channel.detection import Detection
-from boltmod.runtime.cut.channel.envelope import joined
-from boltmod.runtime.cut.channel.front_end import clean
+from boltmod.runtime.cut.channel.find import find
 from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
 from boltmod.runtime.cut.channel.spectrogram import Waterfall
-from boltmod.runtime.cut.channel.voice import gathered
 from boltmod.runtime.cut.signal import BareCarrier, Constraints, Signal, Span
 from boltmod.runtime.cut.track import NEAR, Track, Tracks
 from boltmod.runtime.window import Windows
@@ -154,14 +149,10 @@ class Listener:
         """Windows of the signals in a piece; sets from where it is to be looked at again."""
         end = start + len(samples)
         self._keep_from = end
-        cleaned = clean(samples)
-        samples = cleaned.samples
-        found, self._noise = look(cleaned, self._noise)
-        found = [_moved(each, start) for each in found]
-        found = joined(samples, start, found)
-        found = gathered(samples, start, found, self._tracks.rate_hz)
+        found = find(samples, start, self._noise, self._tracks.rate_hz)
+        samples, self._noise = found.samples, found.noise
         done = {track.number: track.done for track in self._tracks.known}
-        for detection in self._tracks.wanted(found, (start, end)):
+        for detection in self._tracks.wanted(found.detections, (start, end)):
             measured = measure(
                 samples, start, detection, self._constraints.is_whole, self._tracks.rate_hz
             )
@@ -234,14 +225,6 @@ def _n_piece(recording: Recording) -> int:
     if recording.n_samples is not None or recording.rate_hz is None:
         return PIECE_SAMPLES
     return int(np.clip(recording.rate_hz, _LEAST_PIECE, PIECE_SAMPLES))
-
-
-def _moved(detection: Detection, start: int) -> Detection:
-    spans, clear = (
-        tuple((a + start, b + start) for a, b in each)
-        for each in (detection.spans, detection.clear)
-    )
-    return replace(detection, spans=spans, clear=clear)
 
 
 def _closed(spans: tuple[Span, ...], gap: int) -> list[Span]:

@@ -30,6 +30,9 @@ _SAME_CLOCK = 0.01
 _WITHOUT_CLOCK = 2
 """Measurements that found no clock, after which one must be found twice: in a voice, and in noise,
 one is seen now and then."""
+_SHARED = 0.25
+"""Of the shorter of two stretches of samples: what shows a clock in both, if they share more, may
+be one chance that is seen twice."""
 _SAME_PLACE = 0.02
 """Carriers that differ by less are one, as a share of the symbol rate."""
 _SAME_CARRIER = 2 / 512
@@ -46,6 +49,7 @@ class Track:
         rate_hz: Samples of the recording a second.
         spans: When it is on, in samples: (first, end).
         done: Up to where its windows were cut.
+        repeats_after: Samples after which the recording is played again; None if it is not.
     """
 
     number: int
@@ -53,8 +57,9 @@ class Track:
     rate_hz: float
     spans: list[Span] = field(default_factory=list)
     done: int = 0
+    repeats_after: int | None = None
     _n_without_clock: int = 0
-    _clock_seen_once: SymbolRate | None = None
+    _clock_seen_once: Measured | None = None
 
     def __post_init__(self) -> None:
         self._n_without_clock = int(not _has_clock(self.measured))
@@ -154,8 +159,13 @@ class Track:
         if not _has_clock(measured):
             self._n_without_clock += 1
             return False
-        before, self._clock_seen_once = self._clock_seen_once, measured.line
-        return self._n_without_clock >= _WITHOUT_CLOCK and not _is_one_clock(before, measured.line)
+        before = self._clock_seen_once
+        is_one = before is not None and _is_one_clock(before.line, measured.line)
+        if before is None or not is_one:
+            self._clock_seen_once = measured
+            return self._n_without_clock >= _WITHOUT_CLOCK
+        is_new = not _is_of_the_same(before, measured, self.repeats_after)
+        return self._n_without_clock >= _WITHOUT_CLOCK and not is_new
 
 
 class Tracks:
@@ -168,6 +178,8 @@ class Tracks:
     def __init__(self, constraints: Constraints) -> None:
         self._constraints = constraints
         self.rate_hz = 1.0
+        self.repeats_after: int | None = None
+        """Samples after which the recording is played again; None if it is not."""
         self.known: list[Track] = []
         self.carriers: list[BareCarrier] = []
         self.n_ignored = 0
@@ -221,8 +233,9 @@ class Tracks:
             self.n_ignored += 1
             return None
         self._n_numbered += 1
-        self.known.append(Track(self._n_numbered, measured, self.rate_hz))
-        return self.known[-1]
+        track = Track(self._n_numbered, measured, self.rate_hz, repeats_after=self.repeats_after)
+        self.known.append(track)
+        return track
 
     def forget(self, track: Track) -> None:
         """Drop a signal that has long been silent; its number is not given again."""
@@ -279,3 +292,15 @@ def _is_one_clock(one: SymbolRate | None, other: SymbolRate | None) -> bool:
     if one is None or other is None or not (one.is_sure and other.is_sure):
         return False
     return abs(one.rate / other.rate - 1) < _SAME_CLOCK
+
+
+def _is_of_the_same(one: Measured, other: Measured, repeats_after: int | None) -> bool:
+    """Whether two were measured in samples that are mostly the same ones, or played again."""
+    (first, end), (other_first, other_end) = (
+        (each.detection.spans[0][0], each.detection.spans[-1][1]) for each in (one, other)
+    )
+    if repeats_after is not None:
+        turns = round((first + end - other_first - other_end) / (2 * repeats_after))
+        other_first, other_end = (each + turns * repeats_after for each in (other_first, other_end))
+    shared = min(end, other_end) - max(first, other_first)
+    return shared > _SHARED * min(end - first, other_end - other_first)

@@ -92,13 +92,14 @@ export class Detail {
   async show(id) {
     this.id = id;
     const answer = await fetch(`api/signals/${id}`).catch(() => null);
-    if (this.id !== id) return;
-    if (!answer?.ok) {
+    const row = answer?.ok ? await answer.json().catch(() => null) : null;
+    if (this.id !== id) return; // it was closed, or another one chosen, meanwhile
+    if (!row) {
       this.section.hidden = false;
       this.parts.title.textContent = "This signal is not remembered any more";
       return;
     }
-    this.draw(await answer.json());
+    this.draw(row);
   }
 
   hide() {
