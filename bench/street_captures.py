@@ -6,7 +6,7 @@ here is shared with boltmod's own generator, which its network has learned from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -598,10 +598,14 @@ KINDS: dict[str, Callable[[Generator, str], Capture]] = {
 """What there is, by name."""
 
 
-def captures(n: int, seed: int, kinds: Sequence[str] = ()) -> Any:
+Makers = Mapping[str, Callable[[Generator, str], Capture]]
+"""What makes each kind of capture, by its name."""
+
+
+def captures(makers: Makers, n: int, seed: int) -> Iterator[Capture]:
     """Captures of each kind in turn; the same seed gives the same ones."""
-    names = [name for name in KINDS if not kinds or name in kinds]
+    names = list(makers)
     for number in range(n):
         name = names[number % len(names)]
         rng = np.random.default_rng([seed, number])
-        yield KINDS[name](rng, name)
+        yield makers[name](rng, name)
