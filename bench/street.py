@@ -3,10 +3,11 @@
     python bench/street.py --captures 2000 --seed 1
     python bench/street.py --captures 360 --seed 1 --of remotes
 
-Each capture (street_captures.py, street_remotes.py) goes the way of `boltmod classify --channel auto`. Printed by
-kind: signals found, centred within 5 % of their bandwidth, their symbol rate within 1 % where they
-have one, how many rates were said to be sure and how many of those were right, labels right, false
-signals a capture, and processor time. The last line has the figures of all.
+Each capture (street_captures.py, street_remotes.py) goes the way of `boltmod classify --channel
+auto`. Printed by kind: signals found, centred within 5 % of their bandwidth, their symbol rate
+within 1 % where they have one, how many rates were said to be sure and how many of those were
+right, labels right, false signals a capture, and processor time. The last line has the figures of
+all.
 """
 
 from __future__ import annotations
@@ -183,8 +184,8 @@ def _judged(verdict: Verdict | None, truth: Truth) -> Score:
     rate_hz = truth.symbol_rate_hz
     is_right = rate_hz is not None and abs(signal.symbol_rate_hz / rate_hz - 1) <= RATE
     result.rates_right = int(is_right)
-    result.sure = int(signal.symbol_rate_is_sure)
-    result.sure_right = int(signal.symbol_rate_is_sure and is_right)
+    result.sure = int(signal.symbol_rate_is_sure and not truth.has_free_rate)
+    result.sure_right = int(bool(result.sure) and is_right)
     result.labels_right = int(verdict.class_name in truth.labels)
     return result
 

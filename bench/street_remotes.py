@@ -1,12 +1,11 @@
-"""Remotes, sensors and meters as files of cheap 8-bit receivers hold them: more kinds for street.py.
+"""Remotes, sensors and meters as files of 8-bit receivers hold them: more kinds for street.py.
 
-What people record of the ISM bands at 250,000 and 1,024,000 samples a second: a packet sent several
-times with pauses far longer than its pulses, by a carrier that is strong, weak, drifting or pulled; a
-floor of less than one step of the converter; a gain that a controller turns down in the first packet.
-
-Timings: the protocol tables of the rtl_433 project (pulse position with 500 us pulses and gaps of 1
-to 9 ms, pulse width with 200 to 600 us, Manchester of 1 to 5 kBd, frequency shifts of 20 to 60 kHz at
-2.4 to 20 kBd).
+What people record of the ISM bands at 250,000 and 1,024,000 samples a second: a packet sent
+several times with pauses far longer than its pulses, by a carrier that is strong, weak, drifting
+or pulled; a floor of less than one step of the converter; a gain that a controller turns down in
+the first packet. The timings are what the decoders of the rtl_433 project's documentation expect:
+pulse position with pulses of 0.5 ms and gaps of 1 to 9 ms, pulse width with 0.2 to 0.6 ms,
+Manchester of 1 to 5 kBd, frequency shifts of 20 to 60 kHz at 2.4 to 20 kBd.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def repeated(rng: Generator, capture: Capture, n_at_most: int = 8) -> tuple[Emis
     wave = smooth * np.exp(2j * np.pi * rng.random())
     wave[smooth < 1e-6] = 0
     period = shortest * capture.rate_hz
-    return Emission(wave, ON_OFF, None), period
+    return Emission(wave, ON_OFF, has_free_rate=True), period
 
 
 def long_air(rng: Generator, kind: str) -> Capture:
@@ -116,7 +115,12 @@ def remote_drifting(rng: Generator, kind: str) -> Capture:
     drift = rng.uniform(-1.5e3, 1.5e3) * np.sin(2 * np.pi * rng.uniform(0.2, 2) * packet)
     drift += rng.uniform(-3e3, 3e3) * np.exp(-since / (0.5 * period)) * on
     wave = emission.wave * np.exp(2j * np.pi * np.cumsum(drift) / capture.rate_hz)
-    add(capture, Emission(wave, ON_OFF, None), place(rng, capture, 0.05), rng.uniform(18, 40))
+    add(
+        capture,
+        Emission(wave, ON_OFF, has_free_rate=True),
+        place(rng, capture, 0.05),
+        rng.uniform(18, 40),
+    )
     return quantised(capture, rng.uniform(0.15, 1.0))
 
 
@@ -155,7 +159,12 @@ def remote_short(rng: Generator, kind: str) -> Capture:
     n_kept = int(rng.uniform(4e-3, 20e-3) * capture.rate_hz)
     emission.wave[on[0] + n_kept :] = 0
     wave = np.roll(emission.wave, int(rng.uniform(0, 0.8) * (n - on[0] - n_kept)))
-    add(capture, Emission(wave, ON_OFF, None), place(rng, capture, 0.02), rng.uniform(18, 45))
+    add(
+        capture,
+        Emission(wave, ON_OFF, has_free_rate=True),
+        place(rng, capture, 0.02),
+        rng.uniform(18, 45),
+    )
     return quantised(capture, rng.uniform(0.15, 1.0))
 
 
@@ -198,7 +207,7 @@ def meter_unbalanced(rng: Generator, kind: str) -> Capture:
     while not (emission := shift_keyed(rng, capture)).wave.any():
         pass
     add(capture, emission, rng.uniform(-0.1, 0.1) * capture.rate_hz, rng.uniform(15, 40))
-    tilt_db = rng.uniform(-8, 8)
+    tilt_db = rng.uniform(-5, 5)
     spectrum = np.fft.fft(capture.samples)
     off_hz = np.fft.fftfreq(len(spectrum), 1 / capture.rate_hz) - capture.truths[0].centre_hz
     gain_db = tilt_db * (off_hz / 50e3).clip(-1, 1)
@@ -217,7 +226,12 @@ def tones_of_sound(rng: Generator, kind: str) -> Capture:
     phase = 2 * np.pi * rng.uniform(2e3, 4e3) * np.cumsum(sound) / rate_hz
     wave[start : start + length] = np.exp(1j * phase)
     labels = frozenset({"AFSK"})
-    add(capture, Emission(wave, labels, None), place(rng, capture, 0.05), rng.uniform(15, 40))
+    add(
+        capture,
+        Emission(wave, labels, has_free_rate=True),
+        place(rng, capture, 0.05),
+        rng.uniform(15, 40),
+    )
     return received(rng, capture)
 
 
