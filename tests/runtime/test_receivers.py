@@ -269,3 +269,14 @@ def test_two_tones_under_a_gaussian_pulse_are_not_four(product):
     assert len(two) == 2
     four = keying.kept_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 800), period), period)
     assert four == pytest.approx([-3, -1, 1, 3])
+
+
+def test_sound_upon_a_frequency_is_no_four_tones():
+    """Two tones of sound, 5.5 and 3.3 samples of its apparent symbols each."""
+    rng = np.random.default_rng(26)
+    period = 12
+    tones = np.repeat(rng.choice([1 / 6, 0.3055], 300), 72) / period
+    sound = np.sin(2 * np.pi * np.cumsum(tones))
+    assert keying.kept_levels(sound, period) is None
+    four = keying.kept_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 300), period), period)
+    assert four == pytest.approx([-3, -1, 1, 3])
