@@ -316,7 +316,8 @@ def test_an_off_leaks() -> None:
         "impulses": -100,
     }
     profile = profile_from("field", {
-        "linear.keying.residual": [0.3, 0.3], "linear.keying.rectangular_ask": 1.0,
+        "linear.keying.residual": [0.3, 0.3], "linear.keying.leaking": 1.0,
+        "linear.keying.rectangular_ask": 1.0,
         "linear.keying.slow": 1.0, "linear.keying.pulses": 0.0, "linear.keying.pulling": 0.0,
         "channel": clean | {"n_paths": 1, "rice_factor_db": 60},
     })  # fmt: skip
