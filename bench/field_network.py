@@ -47,7 +47,7 @@ LOWEST_SNR = -6
 
 def main() -> None:
     arguments = parser().parse_args()
-    classifier = Classifier(shipped.path_of("field"))
+    classifier = Classifier(arguments.model)
     model = classifier.model
     answer = partial(classifier.logits, scale=False)
     temperature = float(model.metadata.provenance["temperature"])
@@ -76,7 +76,7 @@ def main() -> None:
         if n_frames:
             print(f"  said {confidence:.3f}, right {accuracy:.3f}, {n_frames} frames")
     if arguments.recordings is not None:
-        for line in recordings(arguments.recordings):
+        for line in recordings(arguments.recordings, arguments.model):
             print(line)
 
 
@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description=__doc__)
     result.add_argument("--frames-per-cell", type=int, default=64)
     result.add_argument("--recordings", type=Path)
+    result.add_argument("--model", type=Path, default=shipped.path_of("field"))
     return result
 
 
@@ -106,12 +107,13 @@ def show(name: str, found: Evaluation) -> None:
     print("  by SNR label: " + ", ".join(f"{k:+d} {v:.2f}" for k, v in found.by_snr.items()))
 
 
-def recordings(folder: Path) -> Iterator[str]:
-    """One line a signal that `boltmod classify FILE --channel auto` finds."""
+def recordings(folder: Path, model: Path) -> Iterator[str]:
+    """One line a signal that `boltmod classify FILE --channel auto --model MODEL` finds."""
     for path in sorted(folder.iterdir()):
         if path.name not in TRUTH:
             continue
-        found = CliRunner().invoke(app, ["classify", str(path), "--channel", "auto", "--json"])
+        asked = ["classify", str(path), "--channel", "auto", "--json", "--model", str(model)]
+        found = CliRunner().invoke(app, asked)
         if found.exit_code:
             yield f"{path.name}: {found.stderr.strip() or found.exception}"
             continue

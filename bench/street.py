@@ -1,11 +1,13 @@
 """What is found on a generated street: signals as real receivers hear them, with known truth.
 
     python bench/street.py --captures 2000 --seed 1
+    python bench/street.py --captures 360 --seed 1 --of remotes
 
-Each capture (street_captures.py) goes the way of `boltmod classify --channel auto`. Printed by
-kind: signals found, centred within 5 % of their bandwidth, their symbol rate within 1 % where they
-have one, how many rates were said to be sure and how many of those were right, labels right, false
-signals a capture, and processor time. The last line has the figures of all.
+Each capture (street_captures.py, street_remotes.py) goes the way of `boltmod classify --channel
+auto`. Printed by kind: signals found, centred within 5 % of their bandwidth, their symbol rate
+within 1 % where they have one, how many rates were said to be sure and how many of those were
+right, labels right, false signals a capture, and processor time. The last line has the figures of
+all.
 """
 
 from __future__ import annotations
@@ -28,7 +30,11 @@ from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.labelling import label
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.verdict import Tallies, Verdict
-from street_captures import KINDS, Capture, Truth, captures
+from street_captures import KINDS as STREET
+from street_captures import Capture, Truth, captures
+from street_remotes import KINDS as REMOTES
+
+SETS = {"street": STREET, "remotes": REMOTES}
 
 CENTRED = 0.05
 """Share of the bandwidth that a centre may be off by."""
@@ -178,8 +184,8 @@ def _judged(verdict: Verdict | None, truth: Truth) -> Score:
     rate_hz = truth.symbol_rate_hz
     is_right = rate_hz is not None and abs(signal.symbol_rate_hz / rate_hz - 1) <= RATE
     result.rates_right = int(is_right)
-    result.sure = int(signal.symbol_rate_is_sure)
-    result.sure_right = int(signal.symbol_rate_is_sure and is_right)
+    result.sure = int(signal.symbol_rate_is_sure and not truth.has_free_rate)
+    result.sure_right = int(bool(result.sure) and is_right)
     result.labels_right = int(verdict.class_name in truth.labels)
     return result
 
@@ -201,14 +207,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--model", type=Path, help="the network; the shipped one if not")
     parser.add_argument("--no-labels", action="store_true", help="leave the network out")
-    parser.add_argument("--kinds", nargs="*", default=[], choices=list(KINDS), metavar="KIND")
+    parser.add_argument("--of", choices=list(SETS), default="street", help="which set of kinds")
+    parser.add_argument("--kinds", nargs="*", default=[], metavar="KIND", help="some of the set's")
     parser.add_argument("--wrong", action="store_true", help="say what was wrong")
     args = parser.parse_args()
+    makers = {name: SETS[args.of][name] for name in args.kinds or SETS[args.of]}
     classifier = None
     if not args.no_labels:
         classifier = Classifier(args.model or shipped.path_of("field"), threads=1)
     by_kind: dict[str, Score] = defaultdict(Score)
-    for number, capture in enumerate(captures(args.captures, args.seed, args.kinds)):
+    for number, capture in enumerate(captures(makers, args.captures, args.seed)):
         began = time.process_time()
         verdicts = heard(classifier, capture)
         seconds = time.process_time() - began

@@ -6,8 +6,8 @@ here is shared with boltmod's own generator, which its network has learned from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +45,7 @@ class Truth:
         symbol_rate_hz: Symbols, or shortest pulses, a second; None if it has none.
         span: First sample and end.
         is_wanted: Whether it must be found; a spur need not, but has no name other than carrier.
+        has_free_rate: Whether it has a clock that more than one rate fits, so that none is wrong.
     """
 
     labels: frozenset[str]
@@ -53,6 +54,7 @@ class Truth:
     symbol_rate_hz: float | None
     span: tuple[int, int]
     is_wanted: bool = True
+    has_free_rate: bool = False
 
 
 @dataclass
@@ -80,11 +82,13 @@ class Emission:
         wave: (n_samples of the capture,), around 0 Hz, zero where it is off.
         labels: What it may be called.
         symbol_rate_hz: Its symbol rate, if it has one.
+        has_free_rate: As in `Truth`.
     """
 
     wave: Complex
     labels: frozenset[str]
     symbol_rate_hz: float | None = None
+    has_free_rate: bool = False
 
 
 def add(capture: Capture, emission: Emission, centre_hz: float, snr_db: float) -> None:
@@ -96,9 +100,8 @@ def add(capture: Capture, emission: Emission, centre_hz: float, snr_db: float) -
     level = np.sqrt(10 ** (snr_db / 10) * bandwidth_hz / capture.rate_hz / power)
     turn = np.exp(2j * np.pi * centre_hz / capture.rate_hz * np.arange(len(emission.wave)))
     capture.samples += level * emission.wave * turn
-    capture.truths.append(
-        Truth(emission.labels, centre_hz, bandwidth_hz, emission.symbol_rate_hz, span)
-    )
+    truth = Truth(emission.labels, centre_hz, bandwidth_hz, emission.symbol_rate_hz, span)
+    capture.truths.append(replace(truth, has_free_rate=emission.has_free_rate))
 
 
 def occupied_hz(wave: Complex, rate_hz: float) -> float:
@@ -598,10 +601,14 @@ KINDS: dict[str, Callable[[Generator, str], Capture]] = {
 """What there is, by name."""
 
 
-def captures(n: int, seed: int, kinds: Sequence[str] = ()) -> Any:
+Makers = Mapping[str, Callable[[Generator, str], Capture]]
+"""What makes each kind of capture, by its name."""
+
+
+def captures(makers: Makers, n: int, seed: int) -> Iterator[Capture]:
     """Captures of each kind in turn; the same seed gives the same ones."""
-    names = [name for name in KINDS if not kinds or name in kinds]
+    names = list(makers)
     for number in range(n):
         name = names[number % len(names)]
         rng = np.random.default_rng([seed, number])
-        yield KINDS[name](rng, name)
+        yield makers[name](rng, name)

@@ -232,6 +232,17 @@ def test_the_sidelobes_of_fast_keying_are_not_listed():
     assert each.carrier_hz == pytest.approx(0.02, abs=2e-3)
 
 
+def test_a_packet_of_few_pulses_has_a_window():
+    """Of eight samples a symbol it fills no quarter of one."""
+    rng = np.random.default_rng(14)
+    wave = keyed(rng, 20 * 100, 100, 60_000) + noise(rng, N, 0.05)
+    (windows,) = Listener()(Held(wave))
+    assert windows.signal.evidence.keying == "on-off"
+    assert windows.samples.shape == (1, 1024)
+    (span,) = windows.signal.spans
+    assert 256 <= (span[1] - span[0]) * 1024 / windows.count < 512
+
+
 def test_keying_by_hand_in_noise_is_keying():
     rng = np.random.default_rng(24)
     lengths = rng.choice([200, 600], 60) * rng.uniform(0.9, 1.1, 60)
@@ -257,4 +268,15 @@ def test_two_tones_under_a_gaussian_pulse_are_not_four(product):
     assert two is not None
     assert len(two) == 2
     four = keying.kept_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 800), period), period)
+    assert four == pytest.approx([-3, -1, 1, 3])
+
+
+def test_sound_upon_a_frequency_is_no_four_tones():
+    """Two tones of sound, 5.5 and 3.3 samples of its apparent symbols each."""
+    rng = np.random.default_rng(26)
+    period = 12
+    tones = np.repeat(rng.choice([1 / 6, 0.3055], 300), 72) / period
+    sound = np.sin(2 * np.pi * np.cumsum(tones))
+    assert keying.kept_levels(sound, period) is None
+    four = keying.kept_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 300), period), period)
     assert four == pytest.approx([-3, -1, 1, 3])

@@ -112,3 +112,20 @@ def test_a_clock_that_the_second_piece_shows_is_taken_at_once():
     track = tracks.of(measured(prominence=0.0))
     tracks.of(measured())
     assert track.signal.symbol_rate_is_sure
+
+
+@pytest.mark.parametrize(
+    ("longest", "keying", "samples_a_symbol"),
+    [
+        (100_000, "on-off", 8),
+        (5_000, "on-off", 16),
+        (2_500, "on-off", 32),
+        (100, "on-off", 64),
+        (2_500, "", 8),
+        (2_500, "amplitude", 8),
+    ],
+)
+def test_a_keyed_carrier_s_short_packet_is_cut_in_more_samples(longest, keying, samples_a_symbol):
+    track = Tracks(Constraints()).of(measured(keying=keying))
+    track.longest = longest
+    assert track.channel.samples_out == pytest.approx(samples_a_symbol * 0.004)

@@ -87,8 +87,9 @@ BOLTNET: dict[str, Any] = {
     [
         ("boltnet", BOLTNET),
         ("boltnet", BOLTNET | {"power_of_two": True}),
+        ("fieldnet", {"channels": [4, 6, 6, 8, 8], "line_units": 5, "hidden_units": 7}),
     ],
-    ids=["boltnet", "powers of two"],
+    ids=["boltnet", "powers of two", "fieldnet, whose layers lie on two branches"],
 )
 def test_what_was_exported_is_where_training_goes_on(name: str, facts: dict[str, Any]) -> None:
     moved = quantisers_moved(name, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,22 @@ def test_how_long_and_how_leaky_are_independent() -> None:
     assert how.residual.max() > 0.29
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_share_of_on_off_keying_leaks_while_it_is_off(share: float) -> None:
+    how = many(Keying(residual=(0.1, 0.3), leaking=share))
+    assert (how.residual > 0).float().mean() == pytest.approx(share, abs=0.03)
+    assert not many(Keying(residual=(0.1, 0.3), leaking=share), label=1).residual.any()
+
+
+def test_a_share_of_leaks_moves_nothing_else() -> None:
+    keys = Keying(rectangular_ask=1.0, slow=0.5, pulses=0.5, pulling=0.5, residual=(0.1, 0.3))
+    often, seldom = many(keys), many(replace(keys, leaking=0.2))
+    for name in ("held", "skipped", "period", "pulled", "settling"):
+        assert torch.equal(getattr(often, name), getattr(seldom, name)), name
+    leaks = seldom.residual > 0
+    assert torch.equal(often.residual[leaks], seldom.residual[leaks])
+
+
 def test_slow_symbols_last_and_contain_an_on_and_an_off() -> None:
     how = many(Keying(rectangular_ask=1.0, slow=1.0), 200)
     assert how.rectangular.all()
@@ -299,7 +316,8 @@ def test_an_off_leaks() -> None:
         "impulses": -100,
     }
     profile = profile_from("field", {
-        "linear.keying.residual": [0.3, 0.3], "linear.keying.rectangular_ask": 1.0,
+        "linear.keying.residual": [0.3, 0.3], "linear.keying.leaking": 1.0,
+        "linear.keying.rectangular_ask": 1.0,
         "linear.keying.slow": 1.0, "linear.keying.pulses": 0.0, "linear.keying.pulling": 0.0,
         "channel": clean | {"n_paths": 1, "rice_factor_db": 60},
     })  # fmt: skip
@@ -375,11 +393,11 @@ def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_all_classes(tmp_pat
     recipe.write_text(tomli_w.dumps(TINY))
     watcher = Watcher()
     outcome = run(recipe, tmp_path / "run", watcher, watcher.notify)
-    assert outcome.data == "field 2 and what is beside the 24, seed 2020, 1 frame a cell"
+    assert outcome.data == "field 3 and what is beside the 24, seed 2020, 1 frame a cell"
     model = load(RunFolder(tmp_path / "run").model)
     assert model.classes == FIELD_CLASSES
     assert float(model.metadata.provenance["temperature"]) > 0
-    assert model.metadata.provenance["trained_on"] == "profiles twin 2 and field 2"
+    assert model.metadata.provenance["trained_on"] == "profiles twin 2 and field 3"
     assert not any(node.metadata_props or node.doc_string for node in model.proto.graph.node)
     assert Classifier(model).probabilities(np.zeros((1, 2, 1024), np.float32)).shape == (1, 32)
 

@@ -94,15 +94,20 @@ def manner(
     period = chances.whole("period", 2, _LONGEST_PERIOD)
     pulses = _pulses(chances, rectangular & ook, keying)
     pulls = rectangular & ook & chances.under("pulls", keying.pulling)
+    skipped = (chances.uniform("skipped") * held).floor()
+    residual = chances.between("residual", *keying.residual)
+    pulled = chances.between("pulled", -1.0, 1.0) * keying.pulled
+    settling = chances.log_between("settling", 4.0, 400.0)
+    leaks = ook & chances.under("leaks", keying.leaking)
     return Manner(
         rectangular,
         held,
-        (chances.uniform("skipped") * held).floor(),
+        skipped,
         torch.where(periodic, period, 0),
-        torch.where(ook, chances.between("residual", *keying.residual), 0.0),
+        torch.where(leaks, residual, 0.0),
         pulses,
-        torch.where(pulls, chances.between("pulled", -1.0, 1.0) * keying.pulled, 0.0),
-        chances.log_between("settling", 4.0, 400.0),
+        torch.where(pulls, pulled, 0.0),
+        settling,
     )
 
 

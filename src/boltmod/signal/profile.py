@@ -129,9 +129,13 @@ class Keying(Section):
         0.0, unit="share of the OOK and BPSK frames", low=0, high=1,
         source=ASSUMED + ": preambles and idle patterns",
     )  # fmt: skip
-    residual: tuple[float, float] = parameter(
-        (0.0, 0.0), unit="amplitude of OOK's off over its on", low=0, high=0.9, source=ASSUMED
+    leaking: float = parameter(
+        1.0, unit="share of the OOK frames whose off is no silence", low=0, high=1, source=ASSUMED
     )
+    residual: tuple[float, float] = parameter(
+        (0.0, 0.0), unit="amplitude of a leaking OOK's off over its on", low=0, high=0.9,
+        source=ASSUMED,
+    )  # fmt: skip
     pulses: float = parameter(
         0.0, unit="share of the OOK frames with rectangular pulses", low=0, high=1,
         source=ASSUMED + ": pulse width, pulse position, Manchester, in packets",
@@ -405,7 +409,7 @@ TEXTBOOK = Profile(
 FIELD = replace(
     TEXTBOOK,
     name="field",
-    version=2,
+    version=3,
     analog=replace(TEXTBOOK.analog, on_air=0.6),
     framed=True,
     linear=Linear(
@@ -416,6 +420,7 @@ FIELD = replace(
             rectangular_psk=0.25,
             slow=0.5,
             periodic=0.1,
+            leaking=0.4,
             residual=(0.0, 0.3),
             pulses=0.6,
             pulling=0.3,

@@ -2,9 +2,9 @@
 
 The networks of 2021 are chains of convolutions and dense layers, batch normalisations and
 quantisers, in the order in which the project's own network builds them; that order, with every
-shape checked, is what the import goes by. Activations of boltmod's own files may be shared, and
-lie in an order of their own: which range is whose is told by an export of the network itself, its
-ranges all different.
+shape checked, is what the import goes by. Boltmod's own files may have branches and shared
+activations, and lie in an order of their own: what is whose is told by an export of the network
+itself, its weights, statistics and ranges all different.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from math import log2
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from boltmod.errors import ModelFormatError
 from boltmod.export.qonnx import trace
@@ -45,41 +45,66 @@ def import_weights(model: Model, network: nn.Module) -> None:
     Raises:
         ModelFormatError: The model has other layers, or layers of other shapes.
     """
-    graph = _Graph(model.proto)
-    layers = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Linear)]
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d)]
-    acts = _acts(network)
+    graph, parts = _Graph(model.proto), _parts(network)
     order = _own_order(model, network)
+    ranges = graph.act_ranges()
+    if order is None:
+        order, ranges = parts, ranges[len(ranges) - len(parts.acts) :]
     with torch.no_grad():
-        _fill(layers, list(graph.layers()), _set_layer, "layers")
-        _fill(norms, list(graph.norms()), _set_norm, "batch normalisations")
-        ranges = graph.act_ranges()
-        if order is None:
-            order, ranges = [*acts], ranges[len(ranges) - len(acts) :]
-        _fill(order, ranges, _set_range, "activation quantisers")
+        _fill(order.layers, list(graph.layers()), _set_layer, "layers")
+        _fill(order.norms, list(graph.norms()), _set_norm, "batch normalisations")
+        _fill(order.acts, ranges, _set_range, "activation quantisers")
 
 
-def _acts(network: nn.Module) -> list[nn.Module]:
-    """Return the activations that learn their range, in the order of the network's modules."""
-    return [module for module in network.modules() if learned_scale(module) is not None]
+class _Parts(NamedTuple):
+    """The modules that a model has values for; None where an activation's range is not learned."""
+
+    layers: list[nn.Module]
+    norms: list[nn.Module]
+    acts: list[nn.Module | None]
 
 
-def _own_order(model: Model, network: nn.Module) -> list[nn.Module | None] | None:
-    """Return whose range each activation quantiser of boltmod's own file is.
+def _parts(network: nn.Module) -> _Parts:
+    """Return a network's parts in the order of its modules."""
+    modules = list(network.modules())
+    return _Parts(
+        [m for m in modules if isinstance(m, nn.Conv1d | nn.Linear)],
+        [m for m in modules if isinstance(m, nn.BatchNorm1d)],
+        [m for m in modules if learned_scale(m) is not None],
+    )
+
+
+def _own_order(model: Model, network: nn.Module) -> _Parts | None:
+    """Return a network's parts in the order in which boltmod's own file has their values.
 
     Returns:
-        The activations, once for every place where they stand; None where the range is not learned.
-        None in place of all if the file is no export of such a network.
+        An activation stands once for every place where it is. None in place of all if the file is
+        no export of such a network.
     """
-    marked = copy.deepcopy(network)
-    for i, act in enumerate(_acts(marked)):
-        set_learned_range(act, 2.0 ** (_FIRST_MARK + i))
-    own = trace(marked, model.metadata, model.frame_length)
+    own = trace(_marked(network), model.metadata, model.frame_length)
     if _operators(own) != _operators(model.proto):
         return None
-    marks = [round(log2(found)) - _FIRST_MARK for found in _Graph(own).act_ranges()]
-    acts = _acts(network)
-    return [acts[mark] if mark >= 0 else None for mark in marks]
+    graph, parts = _Graph(own), _parts(network)
+    marks = [round(log2(found)) - _FIRST_MARK for found in graph.act_ranges()]
+    return _Parts(
+        [parts.layers[round(layer.weight.flat[0])] for layer in graph.layers()],
+        [parts.norms[round(mean.flat[0])] for _, _, mean, _ in graph.norms()],
+        [parts.acts[mark] if mark >= 0 else None for mark in marks],
+    )
+
+
+def _marked(network: nn.Module) -> nn.Module:
+    """Return a copy whose weights, means and ranges say which part they belong to."""
+    marked = copy.deepcopy(network)
+    parts = _parts(marked)
+    with torch.no_grad():
+        for i, layer in enumerate(parts.layers):
+            cast(Tensor, layer.weight).fill_(i)
+        for i, norm in enumerate(parts.norms):
+            cast(Tensor, norm.running_mean).fill_(i)
+        for i, act in enumerate(parts.acts):
+            _set_range(act, 2.0 ** (_FIRST_MARK + i))
+    return marked
 
 
 _FIRST_MARK = 20

@@ -24,7 +24,7 @@ from boltmod.runtime.cut.channel.measure import Measured, measure
 from boltmod.runtime.cut.channel.select import select
 from boltmod.runtime.cut.channel.spectrogram import Waterfall
 from boltmod.runtime.cut.signal import BareCarrier, Constraints, Signal, Span
-from boltmod.runtime.cut.track import NEAR, Track, Tracks
+from boltmod.runtime.cut.track import LEAST_PART, NEAR, Track, Tracks
 from boltmod.runtime.window import Windows
 
 PIECE_SAMPLES = 1 << 21
@@ -36,8 +36,6 @@ _REACH = 14
 """Samples beside a window that are filtered with it, in periods of the filter's bandwidth."""
 _GAP_SYMBOLS = 16
 """A longer silence is the end of a burst; a shorter one may be a keyed carrier's."""
-_LEAST_PART = 0.25
-"""A burst that fills no window is looked at if it fills that much of one."""
 _QUIET = 0.05
 _OVER_NOISE = 1.25
 _MOST_OF = 0.6
@@ -163,7 +161,9 @@ class Listener:
             if track is None:
                 continue
             gap = int(_GAP_SYMBOLS / track.symbol_rate)
-            for span in _closed(detection.spans, gap):
+            bursts = _closed(detection.spans, gap)
+            track.longest = max(track.longest, *(end - first for first, end in bursts))
+            for span in bursts:
                 goes_on = not is_last and end - span[1] <= max(gap, NEAR)
                 if goes_on and span[0] >= start + len(samples) // 2:
                     self._keep_from = min(self._keep_from, span[0] - NEAR)
@@ -243,7 +243,7 @@ def _starts(first: float, end: float, length: float) -> Floats:
     n = int((end - first) / length)
     if n:
         return np.asarray(first + length * np.arange(n), np.float64)
-    if end - first >= _LEAST_PART * length:
+    if end - first >= LEAST_PART * length:
         return np.array([(first + end - length) / 2])
     return np.empty(0)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from boltmod.modulation import FRAME_LENGTH
 from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel.detection import Detection
 from boltmod.runtime.cut.channel.measure import Measured
@@ -17,8 +18,12 @@ SAMPLES_PER_SYMBOL = 8
 """What the networks learned at."""
 NEAR = 2048
 """Samples between two spans that are taken for one."""
+_FINEST = 8
+"""Times eight samples that a symbol of a short packet is cut in, at most."""
 _ROLLOFF = 0.35
 """Excess bandwidth that is assumed when the symbol rate cannot be measured."""
+LEAST_PART = 0.25
+"""A burst that fills no window is looked at if it fills that much of one."""
 _LEAST_SHARE = 0.8
 """Of a signal's power, in the channel that is cut out of the band for it."""
 _MOST_SIGNALS = 256
@@ -50,6 +55,7 @@ class Track:
         spans: When it is on, in samples: (first, end).
         done: Up to where its windows were cut.
         repeats_after: Samples after which the recording is played again; None if it is not.
+        longest: Samples of its longest burst.
     """
 
     number: int
@@ -58,6 +64,7 @@ class Track:
     spans: list[Span] = field(default_factory=list)
     done: int = 0
     repeats_after: int | None = None
+    longest: int = 0
     _n_without_clock: int = 0
     _clock_seen_once: Measured | None = None
 
@@ -84,7 +91,20 @@ class Track:
         while share is not None and share < _LEAST_SHARE and rate < width:
             rate *= 2
             share = self.measured.share_within(centre, rate)
-        return Channel(centre, width, rate)
+        return Channel(centre, width, rate * self._finer(rate))
+
+    def _finer(self, rate: float) -> int:
+        """How many times more samples a keyed carrier's short packet is cut in, to fill a window.
+
+        Networks for the field know on-off keying whose symbols last that long, and no other.
+        """
+        finer = 1
+        if self.measured.character.keying != "on-off" or not self.longest:
+            return finer
+        needed = LEAST_PART * FRAME_LENGTH
+        while self.longest * rate * finer < needed and finer < _FINEST:
+            finer *= 2
+        return finer
 
     @property
     def signal(self) -> Signal:

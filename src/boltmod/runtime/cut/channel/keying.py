@@ -53,6 +53,9 @@ class Thresholds:
         equal: The least of the distances between four tones over the greatest (ratio).
         two_kept: The same of two tones, from which on four of a Gaussian pulse's are but two
             (ratio): 0.8 for four.
+        sound_symbols: Symbols that a frequency is averaged over to tell sound (count).
+        sound_means: Such averages, at least (count).
+        sound: The averages' variance over that of random symbols' (ratio), below which it is sound.
         smoothings: Samples that a level is averaged over (count), tried in turn.
         slow_smoothings: The same of what is keyed by hand, whose noise needs more of it (count).
     """
@@ -73,6 +76,9 @@ class Thresholds:
     levels_kept: float = 0.965
     equal: float = 0.7
     two_kept: float = 0.91
+    sound_symbols: int = 16
+    sound_means: int = 10
+    sound: float = 0.2
     smoothings: tuple[int, ...] = (1, 4)
     slow_smoothings: tuple[int, ...] = (16, 64)
 
@@ -173,7 +179,21 @@ def kept_levels(
     two, four = (max((_levels(each, n) for each in instants), key=lambda e: e[1]) for n in (2, 4))
     if two[1] > thresholds.two_kept:
         return two[0]
-    return four[0] if four[1] > thresholds.levels_kept else None
+    is_kept = four[1] > thresholds.levels_kept and not _is_sound(frequency, period, thresholds)
+    return four[0] if is_kept else None
+
+
+def _is_sound(frequency: Floats, period: float, thresholds: Thresholds) -> bool:
+    """Whether a frequency's mean over many symbols hardly varies: sound has none, keying has.
+
+    Random symbols' mean over n of them has 1/n of their variance. Two tones of sound upon a
+    frequency modulation, as amateurs send packets, are at four levels at some instants too.
+    """
+    n = int(thresholds.sound_symbols * period)
+    if n < 1 or len(frequency) < thresholds.sound_means * n:
+        return False
+    means = ndimage.uniform_filter1d(frequency, n)[n // 2 : -n // 2]
+    return bool(means.var() * thresholds.sound_symbols < thresholds.sound * frequency.var())
 
 
 def _levels(values: Floats, n: int) -> tuple[Floats, float]:
