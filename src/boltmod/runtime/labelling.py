@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +52,9 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
     probabilities = shares[np.arange(len(shares)), best].tolist()
     names = classifier.classes
     return [
-        _label(windows, place, None)
+        _label(windows, place, None, None, None)
         if is_constant[place]
-        else _label(windows, place, _Answer(names[number], probability, shares[place]))
+        else _label(windows, place, names[number], probability, shares[place])
         for place, (number, probability) in enumerate(
             zip(best.tolist(), probabilities, strict=True)
         )
@@ -84,27 +83,26 @@ def _cut_to(length: int, windows: Samples) -> Samples:
     return windows[:, : n_frames * length].reshape(-1, length)
 
 
-class _Answer(NamedTuple):
-    """What the network says of a window."""
-
-    class_name: str
-    probability: float
-    shares: NDArray[np.float32]
-
-
-def _label(windows: Windows, number: int, answer: _Answer | None) -> Label:
-    start = windows.starts[number]
+def _label(
+    windows: Windows,
+    number: int,
+    class_name: str | None,
+    probability: float | None,
+    shares: NDArray[np.float32] | None,
+) -> Label:
+    start, signal, rate_hz = windows.starts[number], windows.signal, windows.rate_hz
     place = windows.places[number] if windows.places else None
+    # In the order of Label's fields: by name it takes longer, for each window.
     return Label(
-        sample_start=start,
-        sample_count=windows.count,
-        time_s=None if windows.rate_hz is None else start / windows.rate_hz,
-        class_name=None if answer is None else answer.class_name,
-        probability=None if answer is None else answer.probability,
-        signal=None if windows.signal is None else windows.signal.number,
-        snr_db=None if place is None else place.snr_db,
-        centre_hz=None if place is None else place.centre_hz,
-        bandwidth_hz=None if place is None else place.bandwidth_hz,
-        n_dropped=windows.n_dropped,
-        shares=None if answer is None else answer.shares,
+        start,
+        windows.count,
+        None if rate_hz is None else start / rate_hz,
+        class_name,
+        probability,
+        None if signal is None else signal.number,
+        None if place is None else place.snr_db,
+        None if place is None else place.centre_hz,
+        None if place is None else place.bandwidth_hz,
+        windows.n_dropped,
+        shares,
     )
