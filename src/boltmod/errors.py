@@ -67,6 +67,10 @@ class SourceError(BoltmodError):
     """A live source of samples cannot be reached, or brings none."""
 
 
+class WorkerError(BoltmodError):
+    """A process that works for this one ends again and again."""
+
+
 class ToolNotFoundError(BoltmodError):
     """An optional package or tool is not installed."""
 

@@ -26,7 +26,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from boltmod.cli.app import app
-from boltmod.errors import ConfigError
+from boltmod.errors import ConfigError, WorkerError
 from boltmod.model import shipped
 from boltmod.recording.arrays import ArrayRecording
 from boltmod.recording.stretch import Stretch
@@ -279,6 +279,25 @@ def test_a_search_runs_in_a_process_that_is_begun_anew_when_it_dies() -> None:
         assert searcher.is_idle
         searcher.ask(question)
         assert awaited(searcher.answer)[0] is question
+    finally:
+        searcher.close()
+
+
+def test_a_search_that_only_dies_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a script without a main guard: every process begins by running the script again."""
+    searcher = Searcher()
+    question = Question(band(1 << 16), 4096, None, ())
+
+    def dies() -> object:
+        if searcher.is_idle:
+            searcher.ask(question)
+            searcher._process.kill()
+        return searcher.answer()
+
+    try:
+        with pytest.raises(WorkerError, match=r"ended 3 times without an answer.*__main__"):
+            awaited(dies)
+        assert searcher.n_lost == 3
     finally:
         searcher.close()
 

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 from numpy.typing import NDArray
 
+from boltmod.errors import WorkerError
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import Band
 from boltmod.runtime.cut.channel.detection import Detection
@@ -94,6 +95,10 @@ def search(question: Question) -> Findings:
     return Findings(tuple(measured), tuple(seen), found.noise)
 
 
+_MOST_IN_A_ROW = 3
+"""Pieces that the process may die over one after the other, before it is given up."""
+
+
 class Searcher:
     """Has one piece at a time looked at, in another process of low priority.
 
@@ -104,6 +109,7 @@ class Searcher:
     def __init__(self) -> None:
         self.n_lost = 0
         """Pieces that the process died over."""
+        self._n_in_a_row = 0
         self._asked: Question | None = None
         self._sender = ThreadPoolExecutor(1, "boltmod-searcher")
         self._sending: Future[None] | None = None
@@ -120,7 +126,11 @@ class Searcher:
         self._sending = self._sender.submit(self._pipe.send, question)
 
     def answer(self) -> tuple[Question, Findings] | None:
-        """What was found, once, when it is there."""
+        """What was found, once, when it is there.
+
+        Raises:
+            WorkerError: The process has died over three pieces, one after the other.
+        """
         question = self._asked
         if question is None or not self._pipe.poll():  # of a process that died, there is its end
             return None
@@ -129,7 +139,7 @@ class Searcher:
         except (EOFError, OSError):
             self._lose()
             return None
-        self._asked = None
+        self._asked, self._n_in_a_row = None, 0
         return question, findings
 
     def close(self) -> None:
@@ -154,7 +164,13 @@ class Searcher:
     def _lose(self) -> None:
         self._end()
         self.n_lost += 1
+        self._n_in_a_row += 1
         self._asked = None
+        if self._n_in_a_row == _MOST_IN_A_ROW:
+            raise WorkerError(
+                f"the process that searches has ended {_MOST_IN_A_ROW} times without an answer; a "
+                'script that serves must do so under `if __name__ == "__main__":`, and have memory left'
+            )
         self._begin()
 
 
