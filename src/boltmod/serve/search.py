@@ -169,7 +169,7 @@ class Searcher:
         if self._n_in_a_row == _MOST_IN_A_ROW:
             raise WorkerError(
                 f"the process that searches has ended {_MOST_IN_A_ROW} times without an answer; a "
-                'script that serves must do so under `if __name__ == "__main__":`, and have memory left'
+                'script that serves must do so under `if __name__ == "__main__":`, with memory left'
             )
         self._begin()
 
