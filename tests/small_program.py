@@ -177,6 +177,23 @@ def small_program(seed: int) -> Program:
     return net.finished(g.reshape(x, (1, 6)), "small")
 
 
+def channelwise_program(seed: int) -> Program:
+    """Convolutions channel by channel at two strides; weights all zero, one alone, far apart."""
+    net = _Net(seed)
+    g = net.growing
+    x = net.quantised(7)
+    how = {"stride": 2, "pad": 4, "groups": 2}
+    x = net.requantised((g.convolve(x, net.weights(4, 1, 9), how, 32),), 0, 7, True)
+    weights = net.weights(4, 1, 7)
+    weights[0], weights[1], weights[2] = 0, [0, 0, 0, -7, 0, 0, 0], [-5, 0, 0, 0, 0, 0, 3]
+    how = {"stride": 2, "pad": 3, "groups": 4}
+    x = net.requantised((g.convolve(x, weights, how, 16, np.arange(4)),), -8, 7, True)
+    how = {"stride": 1, "pad": 2, "groups": 4}
+    x = g.convolve(x, net.weights(4, 1, 5), how, 16)
+    x = net.requantised((g.total(x, 16, 16, 1, 1),), -31, 31, True)
+    return net.finished(g.reshape(x, (1, 4)), "channelwise")
+
+
 TURNS_LENGTH = 256
 """Samples of a frame of `turns_program`."""
 

@@ -41,6 +41,7 @@ from boltmod.rtl.top import Top
 from hand_made_networks import convolutional, magnitudes
 from small_program import (
     LENGTH,
+    channelwise_program,
     levelled_program,
     rounded_program,
     small_frames,
@@ -67,6 +68,12 @@ def test_signed_digits_add_up_and_no_two_are_neighbours(number: int) -> None:
 def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
     top = Top(compose(small_program(seed), lanes), with_scores=True)
     assert first_difference(top, small_frames(4, seed)) is None
+
+
+@pytest.mark.parametrize(("seed", "lanes"), [(1, 1), (2, 2), (3, 4)])
+def test_channels_of_their_own_one_of_them_a_number(seed: int, lanes: int) -> None:
+    program = channelwise_program(seed)
+    assert first_difference(Top(compose(program, lanes)), small_frames(5, seed)) is None
 
 
 def test_sums_of_two_scales_take_turns_at_a_multiplier() -> None:

@@ -72,6 +72,8 @@ class Arithmetic:
     def plain(self, term: Term) -> Wire:
         """Return a term as a wire: its sign costs a subtraction, its shift nothing."""
         wire = term.wire
+        if wire.is_constant:
+            return constant(term.sign * (wire.low << term.shift))
         if term.sign < 0:
             wire = self._added(Term(constant(0), 0, 1), Term(wire, 0, -1)).wire
         low, high = wire.low << term.shift, wire.high << term.shift

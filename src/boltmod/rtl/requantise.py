@@ -63,13 +63,17 @@ class Requantiser:
                 int(multiply.addend[channel]), int(multiply.shift[channel]),
             )
             for (channel, lane), sources in lanes.items()
-            if multiply.found[channel] and step.low[channel] != step.high[channel]
+            if multiply.found[channel]
+            and step.low[channel] != step.high[channel]
+            and not all(wire.is_constant for wire in sources)
         ]  # fmt: skip
         return self.windows.shared.requantised(step, pace.period, pace.n_beats, values)
 
     def _lane(self, step: form.Requantise, channel: int, sources: list[Wire],
               reference: Wire, n_beats: int) -> Wire:  # fmt: skip
         low, high = bounds(step, channel)
+        if all(wire.is_constant for wire in sources):
+            low = high = _level(step, channel, [wire.low for wire in sources])
         if low == high:
             return self._passing(Const(low), reference, (low, high), n_beats)
         multiply = step.multiply
@@ -138,6 +142,12 @@ class Requantiser:
     @staticmethod
     def _like(when: Wire, low: int, high: int) -> Wire:
         return Wire(when.value, low, high, when.time, when.period, when.hold)
+
+
+def _level(step: form.Requantise, channel: int, numbers: list[int]) -> int:
+    """Return what a step makes of one number a source."""
+    total = int(step.coefficients[:, channel] @ np.array(numbers, np.int64))
+    return step.lowest + int((step.thresholds[channel] <= total).sum())
 
 
 def _number(bits: list[Wire]) -> Value:
