@@ -38,6 +38,17 @@ def threads() -> Iterator[Callable[[int], None]]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(params=["avx512", "avx2", "sse4", "plain"])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The kernel for each width of vectors that this processor has."""
+    if request.param not in library.load(CONVOLUTION).widths:
+        pytest.skip(f"this processor has no {request.param}")
+    monkeypatch.setenv(library.WIDTH_VARIABLE, request.param)
+    conv_norm_act._kernel.cache_clear()
+    yield request.param
+    conv_norm_act._kernel.cache_clear()
+
+
 def layers(name: str) -> tuple[nn.Conv1d, nn.BatchNorm1d, Tensor]:
     inputs, outputs, taps, stride, padding, groups, samples = GEOMETRIES[name]
     torch.manual_seed(len(name))
@@ -59,16 +70,10 @@ def reference(
     return quick_steps.fake_quantise(z, step, steps.lowest, steps.highest)
 
 
-@pytest.mark.parametrize("width", ["avx512", "avx2", "sse4", "plain"])
+@pytest.mark.usefixtures("width")
 @pytest.mark.parametrize("activation", RANGES)
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_result_gradients_and_averages_are_torch_s(
-    name: str, activation: str, width: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if width not in library.load(CONVOLUTION).widths:
-        pytest.skip(f"this processor has no {width}")
-    monkeypatch.setenv(library.WIDTH_VARIABLE, width)
-    conv_norm_act._kernel.cache_clear()
+def test_result_gradients_and_averages_are_torch_s(name: str, activation: str) -> None:
     conv, norm, x = layers(name)
     other = nn.BatchNorm1d(norm.num_features)
     other.load_state_dict(norm.state_dict())
@@ -78,7 +83,6 @@ def test_result_gradients_and_averages_are_torch_s(
     assert conv_norm_act.is_possible(conv, x)
     ours = conv_norm_act.conv_norm_act(x, conv, conv.weight, norm, step, steps)
     wanted = reference(conv, other, x, step, steps)
-    conv_norm_act._kernel.cache_clear()
     # Numbers a rounding apart may lie on two sides of a quantiser's edge, rarely.
     apart = (ours - wanted).abs() > 1e-4
     assert apart.sum() <= (0 if steps is None else 2)
@@ -117,16 +121,12 @@ def test_gradients_are_those_of_the_result() -> None:
     torch.testing.assert_close(of_weight.double(), wanted, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("width", ["avx512", "avx2", "sse4", "plain"])
+@pytest.mark.usefixtures("width")
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_weights_left_out_change_nothing(
-    name: str, width: str, monkeypatch: pytest.MonkeyPatch
+    name: str,
 ) -> None:
     """Zeros that are left out of the sums, against the same weights all but zero: to the bit."""
-    if width not in library.load(CONVOLUTION).widths:
-        pytest.skip(f"this processor has no {width}")
-    monkeypatch.setenv(library.WIDTH_VARIABLE, width)
-    conv_norm_act._kernel.cache_clear()
     conv, norm, x = layers(name)
     kept = torch.rand(conv.weight.shape) < 0.4
     kept.flatten(1)[:, 0] = True
@@ -141,7 +141,6 @@ def test_weights_left_out_change_nothing(
         grad = torch.linspace(-1, 1, y.numel()).reshape(y.shape)
         found = (y, *torch.autograd.grad(y, leaves, grad))
         results.append([each * (each.abs() > 1e-20) for each in found])
-    conv_norm_act._kernel.cache_clear()
     dense, unmasked, masked = results
     for one, two in zip(dense, unmasked, strict=True):
         assert torch.equal(one, two)
