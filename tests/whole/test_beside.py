@@ -393,11 +393,11 @@ def test_a_recipe_with_unknown_ends_in_a_calibrated_model_of_all_classes(tmp_pat
     recipe.write_text(tomli_w.dumps(TINY))
     watcher = Watcher()
     outcome = run(recipe, tmp_path / "run", watcher, watcher.notify)
-    assert outcome.data == "field 3 and what is beside the 24, seed 2020, 1 frame a cell"
+    assert outcome.data == "field 2 and what is beside the 24, seed 2020, 1 frame a cell"
     model = load(RunFolder(tmp_path / "run").model)
     assert model.classes == FIELD_CLASSES
     assert float(model.metadata.provenance["temperature"]) > 0
-    assert model.metadata.provenance["trained_on"] == "profiles twin 2 and field 3"
+    assert model.metadata.provenance["trained_on"] == "profiles twin 2 and field 2"
     assert not any(node.metadata_props or node.doc_string for node in model.proto.graph.node)
     assert Classifier(model).probabilities(np.zeros((1, 2, 1024), np.float32)).shape == (1, 32)
 

@@ -409,7 +409,7 @@ TEXTBOOK = Profile(
 FIELD = replace(
     TEXTBOOK,
     name="field",
-    version=3,
+    version=2,
     analog=replace(TEXTBOOK.analog, on_air=0.6),
     framed=True,
     linear=Linear(
@@ -420,7 +420,6 @@ FIELD = replace(
             rectangular_psk=0.25,
             slow=0.5,
             periodic=0.1,
-            leaking=0.4,
             residual=(0.0, 0.3),
             pulses=0.6,
             pulling=0.3,
