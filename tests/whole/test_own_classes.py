@@ -114,7 +114,10 @@ def test_both_engines_agree_on_frames_of_another_length(finished: RunFolder) -> 
     frames = planes(signals("CPFSK", 40, 3, np.random.default_rng(8))) * 70
     integer = Classifier(finished.model, 1, "integer").logits(frames, scale=False)
     floating = Classifier(finished.model, 1, "onnxruntime").logits(frames, scale=False)
-    assert agreement(integer, floating, 1e-3).same_class == 40
+    found = agreement(integer, floating, 0.1)
+    assert found.same_class == 40
+    # A sum may lie on the edge between two levels, and floating point round it to the other one.
+    assert found.identical_scores >= 38
 
 
 def test_a_recording_is_cut_to_the_networks_frames(finished: RunFolder, tmp_path: Path) -> None:
