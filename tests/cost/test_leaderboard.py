@@ -122,7 +122,7 @@ def test_networks_of_ours_stand_apart():
         "network accuracy score strict bit operations weight bits accuracy measured on",
         "– boltnet 56.88% 0.004334 0.004613 3,147,940 5,940 twin 2, seed 2020, 40 frames a cell",
         "– boltnet60 59.80% 0.011530 0.011809 8,031,460 16,330 twin 2, seed 2020, 40 frames a cell",
-        "– bacalhaunet_v1 48.21% 0.015132 0.015132 18,928,560 8,502 "
+        "– bacalhaunet_v1 48.80% 0.015949 0.015949 20,504,448 8,106 "
         "twin 2, seed 2020, 40 frames a cell",
         "boltnet (recipes/boltnet.toml)",
         "boltnet60 (recipes/boltnet60.toml)",

@@ -50,7 +50,7 @@ def test_a_recipe_for_one_core_has_the_published_network_and_phases(name: str) -
     assert isinstance(begun, TrainPhase)
     assert not begun.quantised
     order = [(p.name, p.kind) for p in published.phases]
-    assert [(p.name, p.kind) for p in phases] in (order, [*order, ("tune", "train")])
+    assert [(p.name, p.kind) for p in phases] in (order, [*order, ("prune-4", "prune")])
     taught = [p.distill for p in own.phases if p.distill is not None]
     teachers = {p.name for p in own.phases} | set(shipped.names())
     assert all(str(teacher.phase or teacher.model) in teachers for teacher in taught)
