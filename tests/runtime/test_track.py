@@ -13,9 +13,11 @@ from boltmod.runtime.cut.track import Tracks
 SURE = 1e6
 
 
-def measured(rate=0.004, prominence=SURE, carrier=0.33, width=0.011, keying="on-off", first=0):
+def measured(
+    rate=0.004, prominence=SURE, carrier=0.33, width=0.011, keying="on-off", first=0, centre=0.33
+):
     return Measured(
-        Detection(Band(0.33, width), ((first, first + 100_000),), 25.0),
+        Detection(Band(centre, width), ((first, first + 100_000),), 25.0),
         carrier=carrier,
         carrier_order=1,
         line=SymbolRate(rate, prominence),
@@ -33,6 +35,9 @@ def measured(rate=0.004, prominence=SURE, carrier=0.33, width=0.011, keying="on-
         ({"width": 0.031, "rate": 0.0045}, False),
         ({"width": 0.031, "prominence": 0.0}, True),
         ({"width": 0.031, "prominence": 0.0, "carrier": 0.3302}, False),
+        ({"width": 0.031, "centre": 0.344}, True),
+        ({"width": 0.031, "centre": 0.344, "prominence": 0.0}, False),
+        ({"width": 0.031, "centre": 0.36}, False),
     ],
 )
 def test_one_clock_at_one_carrier_is_one_signal(changed, is_same):

@@ -292,15 +292,21 @@ def _is_same_sender(one: Measured, other: Measured) -> bool:
 
 
 def _is_one_carrier(one: Measured, other: Measured) -> bool:
-    """Whether both are at one place, a band within the other's, and no clock speaks against it."""
+    """Whether both are at one place and of one clock.
+
+    Where one of the clocks is not sure, its band must lie within the other's or hold it; where both
+    are and agree, it does not matter where the edges of a keyed carrier's band were seen.
+    """
     sure = [each.line for each in (one, other) if each.line is not None and each.line.is_sure]
     if one.carrier is None or other.carrier is None or not sure:
         return False
-    if len(sure) == len((one, other)) and not _is_one_clock(*sure):
-        return False
     bands = one.detection.band, other.detection.band
-    is_within = bands[0].overlap(bands[1]) >= min(each.width for each in bands)
-    return is_within and abs(one.carrier - other.carrier) < _SAME_PLACE * sure[0].rate
+    shared = bands[0].overlap(bands[1])
+    if len(sure) == len(bands):
+        is_one = shared > 0 and _is_one_clock(*sure)
+    else:
+        is_one = shared >= min(each.width for each in bands)
+    return is_one and abs(one.carrier - other.carrier) < _SAME_PLACE * sure[0].rate
 
 
 def _has_clock(measured: Measured) -> bool:
