@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from street_captures import (
     ON_OFF,
@@ -70,6 +71,16 @@ def repeated(rng: Generator, capture: Capture, n_at_most: int = 8) -> tuple[Emis
     return Emission(wave, ON_OFF, has_free_rate=True), period
 
 
+def heard(
+    rng: Generator, capture: Capture, wave: NDArray[np.complex128], reach: float,
+    snr_db: tuple[float, float],
+) -> Capture:  # fmt: skip
+    """A keyed carrier put somewhere into the capture, as an 8-bit file holds it."""
+    emission = Emission(wave, ON_OFF, has_free_rate=True)
+    add(capture, emission, place(rng, capture, reach), rng.uniform(*snr_db))
+    return quantised(capture, rng.uniform(0.15, 1.0))
+
+
 def long_air(rng: Generator, kind: str) -> Capture:
     """Half a second to a second and a half of nothing."""
     rate_hz = float(rng.choice(RATES))
@@ -115,13 +126,7 @@ def remote_drifting(rng: Generator, kind: str) -> Capture:
     drift = rng.uniform(-1.5e3, 1.5e3) * np.sin(2 * np.pi * rng.uniform(0.2, 2) * packet)
     drift += rng.uniform(-3e3, 3e3) * np.exp(-since / (0.5 * period)) * on
     wave = emission.wave * np.exp(2j * np.pi * np.cumsum(drift) / capture.rate_hz)
-    add(
-        capture,
-        Emission(wave, ON_OFF, has_free_rate=True),
-        place(rng, capture, 0.05),
-        rng.uniform(18, 40),
-    )
-    return quantised(capture, rng.uniform(0.15, 1.0))
+    return heard(rng, capture, wave, 0.05, (18, 40))
 
 
 def remote_gain_steps(rng: Generator, kind: str) -> Capture:
@@ -159,13 +164,7 @@ def remote_short(rng: Generator, kind: str) -> Capture:
     n_kept = int(rng.uniform(4e-3, 20e-3) * capture.rate_hz)
     emission.wave[on[0] + n_kept :] = 0
     wave = np.roll(emission.wave, int(rng.uniform(0, 0.8) * (n - on[0] - n_kept)))
-    add(
-        capture,
-        Emission(wave, ON_OFF, has_free_rate=True),
-        place(rng, capture, 0.02),
-        rng.uniform(18, 45),
-    )
-    return quantised(capture, rng.uniform(0.15, 1.0))
+    return heard(rng, capture, wave, 0.02, (18, 45))
 
 
 def shift_keyed(rng: Generator, capture: Capture) -> Emission:

@@ -47,7 +47,7 @@ def standing_objects_skipped() -> Iterator[None]:
 
     The libraries behind a training hold a million objects. The autograd graph of each step makes
     enough new ones that Python looks through all of them every few steps: a sixth of the time of a
-    pruned network's step (bench/allocator.py).
+    pruned network's step, by a profiler (docs/log.md, 2026-12-01).
 
     Source: Python's `gc.freeze`.
     """
