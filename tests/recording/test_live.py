@@ -34,10 +34,10 @@ from boltmod.recording.live.buffer import LiveRecording, Overload
 from boltmod.recording.live.byte_source import FileSource
 from boltmod.recording.live.rtl_tcp import RtlTcp, Tuning
 from boltmod.recording.raw import SampleFormat
-from boltmod.runtime.cut.occupancy import occupancy
+from boltmod.runtime.cut.occupancy import Place, occupancy
 from boltmod.runtime.cut.whole_band import WholeBand
-from boltmod.runtime.label import Label
 from boltmod.runtime.labelling import label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.window import Windows
 from hand_made_streams import Clock, Pieces
@@ -736,14 +736,11 @@ def test_the_live_table(monkeypatch):
             clock.now = float(second)
             live.n_seen += 6
             live.n_dropped += 2 * (second == 4)
-            labels = [
-                Label(
-                    1024 * (6 * second + n), 1024, 0.5 * second, ("BPSK", "QPSK")[n == 3],
-                    0.75, None, 10.0 + n, 433.93e6, 12e3,
-                )
-                for n in range(4)
-            ]  # fmt: skip
-            table.add(Windows(numbered(0), [], 1024, 240e3), labels)
+            starts = [120_000 * second + 1024 * n for n in range(4)]
+            places = [Place(10.0 + n, 433.93e6, 12e3) for n in range(4)]
+            windows = Windows(numbered(0), starts, 1024, 240e3, places=places)
+            shares = np.array([[0.75, 0.25]] * 3 + [[0.25, 0.75]], np.float32)
+            table.add(windows, Labels(windows, ("BPSK", "QPSK"), shares, np.zeros(4, np.bool_)))
     plain = Console(width=120, file=io.StringIO())
     plain.print(table.drawing())
     heading, counts, columns, *rows = plain.file.getvalue().splitlines()  # type: ignore[attr-defined]

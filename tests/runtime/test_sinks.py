@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from boltmod.cli.app import app
 from boltmod.errors import ConfigError, SourceError
 from boltmod.runtime.cut.signal import Signal
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink import outlet
 from boltmod.runtime.sink.event import Event
 from boltmod.runtime.sink.outlet import Outlets
@@ -38,15 +38,15 @@ def _a_busy_machine_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 # Events
 
 
-def windows_at(number: int, *starts: int) -> tuple[Windows, list[Label]]:
+def windows_at(number: int, *starts: int) -> tuple[Windows, Labels]:
     signal = Signal(number, 1e3, 2e3, None, 0, 1e3, True, 10.0, ((0, 1),))
     samples = np.ones((len(starts), 1024), np.complex64)
-    shares = np.array([0.9, 0.1], np.float32)
-    labels = [Label(start, 1000, 0.0, "QPSK", 0.9, number, shares=shares) for start in starts]
-    return Windows(samples, starts, 1000, 1e4, signal, tuned_hz=100e6), labels
+    windows = Windows(samples, starts, 1000, 1e4, signal, tuned_hz=100e6)
+    shares = np.array([[0.9, 0.1]] * len(starts), np.float32)
+    return windows, Labels(windows, ("QPSK", "BPSK"), shares, np.zeros(len(starts), np.bool_))
 
 
-def told(*batches: tuple[Windows, list[Label]], n_piece: int = 10_000) -> list[tuple[Any, ...]]:
+def told(*batches: tuple[Windows, Labels], n_piece: int = 10_000) -> list[tuple[Any, ...]]:
     events: list[Event] = []
     sink = SignalEvents(("QPSK", "BPSK"), events.append, n_piece)
     for batch in batches:

@@ -21,6 +21,7 @@ from boltmod.runtime.cut.signal import Constraints, Signal, looks_for_signals
 from boltmod.runtime.found_signal import FoundSignal
 from boltmod.runtime.label import Label
 from boltmod.runtime.labelling import label_all
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.verdict import Tallies
 from boltmod.runtime.window import Windows
@@ -165,7 +166,7 @@ class _Kept:
     def __init__(self) -> None:
         self.labels: list[Label] = []
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         self.labels.extend(labels)
 
 

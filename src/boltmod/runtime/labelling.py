@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from boltmod.errors import ConfigError
 from boltmod.framing import centred, filled
@@ -13,7 +12,7 @@ from boltmod.recording.analytic import Samples
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.cut import Cut
 from boltmod.runtime.framing import scale
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.window import Windows
@@ -29,7 +28,7 @@ def label_all(
             sink.add(windows, labels)
 
 
-def label(classifier: Classifier, windows: Windows) -> list[Label]:
+def label(classifier: Classifier, windows: Windows) -> Labels:
     """Classify windows.
 
     Args:
@@ -41,24 +40,15 @@ def label(classifier: Classifier, windows: Windows) -> list[Label]:
         A label for each window; those that are constant have no class.
     """
     if not len(windows.samples):
-        return []
+        nothing = np.empty((0, len(classifier.classes)), np.float32)
+        return Labels(windows, classifier.classes, nothing, np.empty(0, np.bool_))
     samples = windows.samples if windows.signal is None else centred(filled(windows.samples))
     frames = _cut_to(classifier.frame_length, samples)
     planes, constant = scale(frames, classifier.model.metadata.input_scaling)
     by_frame = classifier.probabilities(planes, scale=False)
     shares = by_frame.reshape(len(samples), -1, by_frame.shape[1]).mean(1)
     is_constant = np.asarray(constant.reshape(len(samples), -1).all(1))
-    best = shares.argmax(1)
-    probabilities = shares[np.arange(len(shares)), best].tolist()
-    names = classifier.classes
-    return [
-        _label(windows, place, None, None, None)
-        if is_constant[place]
-        else _label(windows, place, names[number], probability, shares[place])
-        for place, (number, probability) in enumerate(
-            zip(best.tolist(), probabilities, strict=True)
-        )
-    ]
+    return Labels(windows, classifier.classes, shares, is_constant)
 
 
 def _cut_to(length: int, windows: Samples) -> Samples:
@@ -82,27 +72,3 @@ def _cut_to(length: int, windows: Samples) -> Samples:
         )
     return windows[:, : n_frames * length].reshape(-1, length)
 
-
-def _label(
-    windows: Windows,
-    number: int,
-    class_name: str | None,
-    probability: float | None,
-    shares: NDArray[np.float32] | None,
-) -> Label:
-    start, signal, rate_hz = windows.starts[number], windows.signal, windows.rate_hz
-    place = windows.places[number] if windows.places else None
-    # In the order of Label's fields: by name it takes longer, for each window.
-    return Label(
-        start,
-        windows.count,
-        None if rate_hz is None else start / rate_hz,
-        class_name,
-        probability,
-        None if signal is None else signal.number,
-        None if place is None else place.snr_db,
-        None if place is None else place.centre_hz,
-        None if place is None else place.bandwidth_hz,
-        windows.n_dropped,
-        shares,
-    )

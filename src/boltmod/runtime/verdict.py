@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from boltmod.modulation import UNKNOWN
 from boltmod.runtime.cut.signal import Signal
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.waveform import CARRIER, Waveform
 from boltmod.runtime.window import Windows
 
@@ -153,21 +153,16 @@ class Tallies:
         """The tally of a signal; of the band if None."""
         return self._by_signal.setdefault(signal, Tally(self._classes))
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Count windows in."""
         tally = self.of(None if windows.signal is None else windows.signal.number)
         tally.n_quiet += windows.n_quiet
-        known = [
-            (each.class_name, each.shares)
-            for each in labels
-            if each.class_name is not None and each.shares is not None
-        ]
-        tally.n_constant += len(labels) - len(known)
-        if windows.signal is not None and known:
+        names = [name for name in labels.class_names if name is not None]
+        tally.n_constant += len(labels) - len(names)
+        if windows.signal is not None and names:
             tally.waveform.add(windows.samples)
-        if known:
-            names, shares = zip(*known, strict=True)
-            tally.add(names, np.stack(shares))
+        if names:
+            tally.add(names, labels.shares[~labels.is_constant])
 
     def verdicts(self, signals: Sequence[Signal]) -> list[Verdict]:
         """What each signal is."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.cut.track import Track
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.event import Event
 from boltmod.runtime.symbols import symbols
 from boltmod.runtime.verdict import Tally, Verdict
@@ -135,18 +134,14 @@ class Appearance:
         self.tally = Tally(self.classes)
         self.end_utc = self.start_utc
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Count labels in."""
-        known = [
-            (window, each.class_name, each.shares)
-            for window, each in zip(windows.samples, labels, strict=True)
-            if each.class_name is not None and each.shares is not None
-        ]
-        self.tally.n_constant += len(labels) - len(known)
-        if known:
-            samples, names, shares = zip(*known, strict=True)
-            self.tally.waveform.add(np.stack(samples))
-            self.tally.add(names, np.stack(shares))
+        names = [name for name in labels.class_names if name is not None]
+        self.tally.n_constant += len(labels) - len(names)
+        if names:
+            samples = windows.samples[~labels.is_constant]
+            self.tally.waveform.add(samples)
+            self.tally.add(names, labels.shares[~labels.is_constant])
             self.windows.extend(samples)
 
     @property

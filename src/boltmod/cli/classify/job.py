@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from boltmod.recording.live.buffer import LiveRecording
 from boltmod.recording.raw import RawRecording
 from boltmod.recording.recording import Recording
 from boltmod.runtime.cut.cut import Cut
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.session import Classifier
 from boltmod.runtime.sink.columns import SAMPLE_COLUMNS, WINDOW_COLUMNS, Columns
 from boltmod.runtime.verdict import Tallies, Verdict
@@ -91,7 +90,7 @@ class Job:
 
             self.cut = WholeBand(self.frame_length, request.is_stream)
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Count labels in, and keep what the picture needs."""
         self.tallies.add(windows, labels)
         signal = windows.signal

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from boltmod.cli.classify.job import Job
 from boltmod.errors import BoltmodError
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.json_lines import JsonLines
 from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.window import Windows
@@ -45,7 +45,7 @@ class _Document:
         """Whether anything is printed."""
         return bool(self._mark)
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         if not self._has_windows:
             return
         for each in labels:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -16,7 +16,7 @@ from boltmod.cli.classify.signal_table import signal_table
 if TYPE_CHECKING:
     from boltmod.cli.classify.job import Job
     from boltmod.recording.live.buffer import LiveRecording
-    from boltmod.runtime.label import Label
+    from boltmod.runtime.labels import Labels
     from boltmod.runtime.window import Windows
 
 _DRAWN_EVERY_S = 0.5
@@ -57,7 +57,7 @@ class LiveSignals:
     def __exit__(self, *ended: object) -> None:
         self._screen.stop()
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Draw if it is time; the job has taken the labels in."""
         if self._clock() - self._drawn_at >= _DRAWN_EVERY_S:
             self._draw()

@@ -16,6 +16,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from boltmod.recording.live.buffer import LiveRecording
     from boltmod.runtime.label import Label
+    from boltmod.runtime.labels import Labels
     from boltmod.runtime.window import Windows
 
 _ROW_S = 0.5
@@ -60,7 +61,7 @@ class LiveTable:
         self._screen.update(self.drawing(), refresh=True)
         self._screen.stop()
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Take in labels, none if nothing came, and draw if it is time."""
         self._labels.extend(labels)
         self._n_windows += len(labels)

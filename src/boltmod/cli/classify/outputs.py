@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -17,7 +17,7 @@ from boltmod.recording.live.buffer import LiveRecording
 from boltmod.recording.raw import RawRecording, SampleFormat
 from boltmod.recording.recording import Recording
 from boltmod.recording.stretch import Stretch
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink import file, table
 from boltmod.runtime.sink.sink import Sink
 from boltmod.runtime.window import Windows
@@ -93,7 +93,7 @@ class _Rows:
         self._heading: str | None = table.heading(columns)
         self._is_in_samples = is_in_samples
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         if labels and self._heading is not None:
             stdout.print(self._heading, style="bold")
             self._heading = None
@@ -114,7 +114,7 @@ class _Silence:
         self._live = live
         self._is_silent = False
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         live = self._live
         if live.is_ended:
             return
@@ -136,7 +136,7 @@ class _Drops:
         self._live = live
         self._said = 0
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         if self._live.n_dropped > 2 * self._said:
             self._said = self._live.n_dropped
             say_dropped(self._live)

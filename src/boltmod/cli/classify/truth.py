@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from collections.abc import Sequence
 
 from boltmod.errors import ConfigError
 from boltmod.recording.raw import RawRecording
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink import table
 from boltmod.runtime.window import Windows
 from boltmod.untrusted import visible
@@ -64,7 +63,7 @@ class Comparison:
         self._truth, self._prints = truth, prints
         self.n_compared = self.n_right = 0
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Compare each."""
         for each in labels:
             if self._prints and not self.n_compared:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from boltmod.recording.clock import utc
 from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.window import Windows
 
 _BEGINNING = ("signal", "sample_start", "sample_count")
@@ -47,11 +47,11 @@ class Columns:
     names: tuple[str, ...]
     classes: tuple[str, ...] = ()
 
-    def rows(self, windows: Windows, labels: Sequence[Label]) -> Iterator[tuple[Any, ...]]:
+    def rows(self, windows: Windows, labels: Labels) -> Iterator[tuple[Any, ...]]:
         """A row a label."""
         signal = windows.signal
         if signal is None:
-            return map(attrgetter(*self.names), labels)
+            return zip(*map(labels.column, self.names), strict=True)
         shared = _of_signal(windows)
         return (self._row(shared, windows, each) for each in labels)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from typing import TextIO
 
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 
@@ -24,7 +23,7 @@ class CsvRows:
         self._table = csv.writer(file, lineterminator="\n")
         self._table.writerow(columns.names)
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Write a row for each."""
         self._table.writerows(self._columns.rows(windows, labels))
         self._file.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TextIO
 from boltmod.files import check_target, replacing
 from boltmod.recording.file_names import META_SUFFIX
 from boltmod.recording.raw import RawRecording
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.sink.csv_rows import CsvRows
 from boltmod.runtime.sink.json_lines import JsonLines
@@ -59,7 +59,7 @@ class _Growing:
         self._stack, self._target = stack, target
         self._sink: Sink | None = None
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Write a row for each."""
         if not labels:
             return

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TextIO
 
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 
@@ -22,7 +21,7 @@ class JsonLines:
     def __init__(self, file: TextIO, columns: Columns) -> None:
         self._file, self._columns = file, columns
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Write a line for each."""
         names = self._columns.names
         rows = (

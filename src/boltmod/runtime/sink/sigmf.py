@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from boltmod.recording.raw import RawRecording
 from boltmod.recording.sigmf import Annotation, write_annotations
 from boltmod.runtime.cut.signal import Signal
 from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.signal_detail import EXTENSION, KEY, detail_of
 from boltmod.runtime.window import Windows
 
@@ -53,7 +54,7 @@ class Annotations:
         self._open: dict[int, _Run] = {}
         self._done: list[Annotation] = []
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Note what was said; a window without a class is not annotated."""
         for label in labels:
             if label.class_name is None or label.probability is None:

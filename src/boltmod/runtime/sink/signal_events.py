@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from boltmod.recording.clock import utc
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.event import Event
 from boltmod.runtime.verdict import Tallies, Verdict
 from boltmod.runtime.window import Windows
@@ -69,7 +69,7 @@ class SignalEvents:
         self._n = 0
         self._latest = 0
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Take the windows of a signal."""
         signal = windows.signal
         if signal is None or not labels:

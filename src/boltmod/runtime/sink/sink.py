@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
-from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.window import Windows
 
 
 class Sink(Protocol):
     """A taker of labels."""
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Take labels in the order of time; none if nothing has come for a moment."""

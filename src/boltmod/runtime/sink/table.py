@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TextIO
 
 from boltmod.runtime.label import Label
+from boltmod.runtime.labels import Labels
 from boltmod.runtime.sink.columns import Columns
 from boltmod.runtime.window import Windows
 from boltmod.untrusted import visible
@@ -40,6 +40,6 @@ class Table:
         self._file = file
         file.write(heading(columns.names) + "\n")
 
-    def add(self, windows: Windows, labels: Sequence[Label]) -> None:
+    def add(self, windows: Windows, labels: Labels) -> None:
         """Write a line for each."""
         self._file.writelines(row(each) + "\n" for each in labels)
