@@ -9,6 +9,7 @@ scores are the output; a softmax at the end is taken off.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -79,7 +80,7 @@ class Model:
         """Name of each output, in output order."""
         return self.metadata.classes
 
-    @property
+    @cached_property
     def frame_length(self) -> int:
         """Complex samples of a frame."""
         return frame_shape(self.proto)[2] or FRAME_LENGTH

@@ -81,7 +81,15 @@ CONVOLUTION = Kernel(
     "train without it, more slowly",
 )
 
-KERNELS = (ENGINE, CONVOLUTION)
+LEVEL = Kernel(
+    "levelling of frames",
+    _PACKAGE / "runtime" / "level.c",
+    # No contraction: numpy, where there is no library, rounds every product.
+    ("-ffp-contract=off",),
+    "classify without it, more slowly",
+)
+
+KERNELS = (ENGINE, CONVOLUTION, LEVEL)
 """All that a wheel holds."""
 
 _LIBRARIES = () if IS_WINDOWS else ("-lm",)
