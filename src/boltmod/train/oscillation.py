@@ -26,7 +26,7 @@ _LAST_SHARE = 0.25
 
 
 class _Watched(NamedTuple):
-    """What is known of the weights of a layer, each in the shape of its weights; views of one tensor.
+    """What is known of a layer's weights, each in their shape; views of one tensor.
 
     Attributes:
         level: The integer that each is rounded to.
