@@ -160,7 +160,7 @@ class _Graph:
         return float(self._values[node.input[1]]) * top
 
     def _weight_numbers(self, name: str) -> tuple[NDArray[Any] | None, int | None]:
-        """Return scale, () or one an output, and bits of a layer's weights; None in floating point."""
+        """Return the scale, () or one an output, and bits of weights; None in floating point."""
         while name in self._makers:
             node = self._makers[name]
             if node.op_type == "Quant":
