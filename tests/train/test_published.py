@@ -16,6 +16,7 @@ from boltmod.model.metadata import Metadata
 from boltmod.model.onnx_file import Model, load
 from boltmod.nn import registry
 from boltmod.nn.quantizers import learned_scale, set_learned_range
+from boltmod.train.calibrate import transfer
 from boltmod.train.published import import_weights
 
 
@@ -103,3 +104,16 @@ def test_what_was_exported_is_where_training_goes_on(name: str, facts: dict[str,
     theirs = {tensor.name: to_array(tensor) for tensor in again.graph.initializer}
     for tensor in model.proto.graph.initializer:
         np.testing.assert_allclose(theirs[tensor.name], to_array(tensor), rtol=1e-6, atol=1e-7)
+
+
+def test_training_goes_on_with_other_bits() -> None:
+    moved = quantisers_moved("boltnet", BOLTNET)
+    model = Model(trace(moved, Metadata()), Metadata(), None)
+    fresh, wanted = (
+        registry.build(registry.parse("boltnet", BOLTNET | {"weight_bit_width": 3}))
+        for _ in range(2)
+    )
+    import_weights(model, fresh)
+    transfer(moved, wanted)
+    for name, tensor in wanted.state_dict().items():
+        torch.testing.assert_close(fresh.state_dict()[name], tensor, msg=name)

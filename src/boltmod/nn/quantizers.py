@@ -306,6 +306,19 @@ def weight_quantiser(layer: nn.Module) -> nn.Module | None:
     return proxy if isinstance(proxy, nn.Module) else None
 
 
+def weight_levels(layer: nn.Module) -> tuple[Tensor, Tensor] | None:
+    """Return the integers that a layer's weights are rounded to, and their scale.
+
+    Returns:
+        Levels in the shape of the weights, and what they are multiplied by, a number or one for
+        each output channel; None where there is no such layer, or it does not quantise.
+    """
+    if weight_quantiser(layer) is None or bit_width(layer) is None:
+        return None
+    quantised: Any = layer.quant_weight()  # type: ignore[operator]
+    return (quantised.value / quantised.scale).round().detach(), quantised.scale.detach()
+
+
 def parameters_but_weight_scales(network: nn.Module) -> dict[str, nn.Parameter]:
     """Return a network's parameters, by name, without the ranges that weights learn."""
     scales = {id(learned_weight_scale(module)) for module in network.modules()}

@@ -26,6 +26,9 @@ from boltmod.untrusted import read_by
 
 _HEADER = "boltmod"
 
+_KINDS = ("network", "optimiser", "masks", "oscillation")
+"""What tensors' names in the file begin with."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -36,19 +39,21 @@ class Checkpoint:
         optimiser: The optimiser's tensors, named `<parameter number>.<name>`; empty at the end of
             a phase.
         masks: For each pruned weight tensor, by its name in the state dict: 1 kept, 0 zeroed.
+        oscillation: What is known of the weights' roundings, by layer; empty at a phase's end.
         state: Plain values: the network's configuration, the phase, epoch and step, figures.
     """
 
     network: Mapping[str, Tensor]
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
     masks: Mapping[str, Tensor] = field(default_factory=dict)
+    oscillation: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint; a reader sees the old one or the new one, never half of it."""
     tensors: dict[str, Tensor] = {}
-    for kind in ("network", "optimiser", "masks"):
+    for kind in _KINDS:
         for name, tensor in getattr(checkpoint, kind).items():
             tensors[f"{kind}/{name}"] = tensor.detach().cpu().contiguous().clone()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ def load(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: The file is missing, damaged, or none of boltmod's checkpoints.
     """
-    kinds: dict[str, dict[str, Tensor]] = {"network": {}, "optimiser": {}, "masks": {}}
+    kinds: dict[str, dict[str, Tensor]] = {kind: {} for kind in _KINDS}
     try:
         with (
             read_by("safetensors", path, "safetensors", "train again", CheckpointError),

@@ -21,6 +21,7 @@ from boltmod.train.allocator import standing_objects_skipped
 from boltmod.train.checkpoint import Checkpoint
 from boltmod.train.distill import Teacher, distillation_loss
 from boltmod.train.optimiser import make_optimiser
+from boltmod.train.oscillation import Oscillations
 from boltmod.train.schedule import learning_rate
 from boltmod.train.settings import Optimisation
 from boltmod.train.trainee import Trainee
@@ -137,7 +138,8 @@ def train(task: Task, fabric: Fabric, observer: Observer) -> Progress:
         checkpoint.restore_optimiser(optimiser, found.optimiser)
         checkpoint.restore_random_state(found.state.get("random", {}))
         progress = Progress(**found.state["progress"])
-    training = _Training(task, fabric, observer, optimiser, progress)
+    watched = {} if found is None else found.oscillation
+    training = _Training(task, fabric, observer, optimiser, progress, watched)
     validation = task.source.validation()
     with standing_objects_skipped():
         while progress.epoch < task.settings.epochs:
@@ -158,6 +160,7 @@ class _Training:
         observer: Who watches.
         optimiser: The phase's optimiser.
         progress: Where it stands.
+        watched: What an interrupted one knew of its weights' roundings.
     """
 
     def __init__(
@@ -167,6 +170,7 @@ class _Training:
         observer: Observer,
         optimiser: torch.optim.Optimizer,
         progress: Progress,
+        watched: Mapping[str, Tensor],
     ) -> None:
         self._task, self._fabric, self._observer = task, fabric, observer
         self._optimiser, self._progress = optimiser, progress
@@ -176,6 +180,7 @@ class _Training:
             (parameters[name], mask.to(fabric.device)) for name, mask in task.trainee.masks.items()
         ]
         conv_norm_act.keep_only(task.network, task.trainee.masks)
+        self._oscillations = Oscillations(task.network, task.settings.hold_oscillating, watched)
         self._saved = time.monotonic()
 
     def epoch(self) -> None:
@@ -192,6 +197,8 @@ class _Training:
                 for parameter, mask in self._masks:
                     parameter.mul_(mask)
             progress.step += 1
+            n_steps = task.settings.epochs * task.steps_per_epoch
+            self._oscillations.after_step(_steps_done(task, progress) / n_steps)
             progress.loss_sum += loss * task.source.batch_size
             progress.hits += hits
             now = time.monotonic()
@@ -209,8 +216,18 @@ class _Training:
             self._save_latest()
 
     def _save_latest(self) -> None:
-        _save(self._task, self._fabric, self._progress, self._optimiser)
+        if self._fabric.is_global_zero:
+            checkpoint.save(self._latest(), self._task.latest)
         self._saved = time.monotonic()
+
+    def _latest(self) -> Checkpoint:
+        """What an interrupted training goes on from."""
+        task, tensors = self._task, checkpoint.optimiser_tensors(self._optimiser)
+        found = _checkpoint(task, self._progress, tensors)
+        found = replace(found, oscillation=self._oscillations.tensors())
+        if any(isinstance(module, nn.Dropout) for module in task.network.modules()):
+            found = replace(found, state={**found.state, "random": checkpoint.random_state()})
+        return found
 
     def _step(self, batch: Batch) -> tuple[float, int]:
         """Train on a batch; return its loss and how many frames of it were classified right."""
@@ -363,22 +380,14 @@ def _save_weights(task: Task, fabric: Fabric, progress: Progress, path: Path) ->
         checkpoint.save(_checkpoint(task, progress, {}), path)
 
 
-def _save(task: Task, fabric: Fabric, progress: Progress, optimiser: torch.optim.Optimizer) -> None:
-    """Leave what an interrupted training goes on from."""
-    if fabric.is_global_zero:
-        found = _checkpoint(task, progress, checkpoint.optimiser_tensors(optimiser))
-        if any(isinstance(module, nn.Dropout) for module in task.network.modules()):
-            found = replace(found, state={**found.state, "random": checkpoint.random_state()})
-        checkpoint.save(found, task.latest)
-
-
 def _checkpoint(task: Task, progress: Progress, optimiser: Mapping[str, Tensor]) -> Checkpoint:
     state = {
         "identity": dict(task.identity),
         "network": registry.describe(task.trainee.config),
         "progress": vars(progress),
     }
-    return Checkpoint(task.network.state_dict(), optimiser, task.trainee.masks, state)
+    network = task.network.state_dict()
+    return Checkpoint(network, optimiser, task.trainee.masks, state=state)
 
 
 def _restored(task: Task, path: Path) -> Checkpoint | None:

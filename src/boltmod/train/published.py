@@ -25,6 +25,8 @@ from boltmod.errors import ModelFormatError
 from boltmod.export.qonnx import trace
 from boltmod.model.onnx_file import Model
 from boltmod.nn.quantizers import (
+    bit_width,
+    fit_weight_scales,
     learned_scale,
     learned_weight_scale,
     set_learned_range,
@@ -37,6 +39,8 @@ _NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 def import_weights(model: Model, network: nn.Module) -> None:
     """Copy a model's weights, statistics and scales into a network of the same shape.
+
+    Learned weight scales of layers with other bits are fitted to the weights.
 
     Args:
         model: A published model, or one that boltmod exported.
@@ -119,6 +123,7 @@ class _Layer(NamedTuple):
     weight: NDArray[Any]
     bias: NDArray[Any] | None
     scale: NDArray[Any] | None
+    bits: int | None
 
 
 class _Graph:
@@ -135,7 +140,7 @@ class _Graph:
             if node.op_type in _LAYERS:
                 bias = self._constant(node.input[2]) if len(node.input) > 2 else None
                 weight = self._constant(node.input[1])
-                yield _Layer(weight, bias, self._weight_scale(node.input[1]))
+                yield _Layer(weight, bias, *self._weight_numbers(node.input[1]))
 
     def norms(self) -> Iterator[list[NDArray[Any]]]:
         """Yield (weight, bias, mean, variance) of every batch normalisation."""
@@ -154,14 +159,14 @@ class _Graph:
         top = 2 ** (bits - 1) if signed else 2**bits - 1
         return float(self._values[node.input[1]]) * top
 
-    def _weight_scale(self, name: str) -> NDArray[Any] | None:
-        """Return the scale of a layer's weights, () or one an output; None in floating point."""
+    def _weight_numbers(self, name: str) -> tuple[NDArray[Any] | None, int | None]:
+        """Return the scale, () or one an output, and bits of weights; None in floating point."""
         while name in self._makers:
             node = self._makers[name]
             if node.op_type == "Quant":
-                return self._values[node.input[1]]
+                return self._values[node.input[1]], int(self._values[node.input[3]])
             name = node.input[0]
-        return None
+        return None, None
 
     def _constant(self, name: str) -> NDArray[Any]:
         """Return the floating-point tensor behind a quantiser and, perhaps, a transposition.
@@ -187,8 +192,12 @@ def _set_layer(layer: nn.Module, found: _Layer) -> None:
     _set(layer.weight, found.weight)
     if found.bias is not None:
         _set(layer.bias, found.bias)
-    if found.scale is not None and learned_weight_scale(layer) is not None:
+    if found.scale is None or learned_weight_scale(layer) is None:
+        return
+    if found.bits == bit_width(layer):
         set_weight_scales(layer, torch.from_numpy(np.array(found.scale)))
+    else:
+        fit_weight_scales(layer)
 
 
 def _set_norm(norm: nn.Module, found: list[NDArray[Any]]) -> None:

@@ -63,6 +63,9 @@ class Optimisation(Section):
         norm_frames: Training frames over which the statistics of batch normalisation are measured
             anew at the end of every epoch; 0 leaves them as running averages of the last steps,
             which small quantised networks are sensitive to.
+        hold_oscillating: Share of steps in which the rounded value of a weight may turn back
+            before the weight is held where it is on the mean; it falls to a quarter of that along
+            a cosine. 0 holds none. Small quantised networks gain by 0.04.
         distill: The teacher, if there is one.
     """
 
@@ -80,4 +83,5 @@ class Optimisation(Section):
     keep: Literal["best", "last"] = "best"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     norm_frames: int = Field(0, ge=0)
+    hold_oscillating: float = Field(0.0, ge=0, lt=1)
     distill: Distillation | None = None
