@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, Bins, occupied
-from boltmod.runtime.cut.channel import noise, prefix
+from boltmod.runtime.cut.channel import front_end, noise, prefix
 from boltmod.runtime.cut.channel.boxes import (
     MIN_BINS,
     MOST,
@@ -102,6 +102,14 @@ def look(
     cleaned: Cleaned, remembered: Floats | None = None
 ) -> tuple[list[Detection], Floats | None]:
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
+    kept, noise = _look(cleaned, remembered)
+    if kept or not cleaned.is_constant.any():
+        return kept, noise
+    silent = front_end.with_floor(cleaned)
+    return (kept, noise) if silent is None else _look(silent, remembered)
+
+
+def _look(cleaned: Cleaned, remembered: Floats | None) -> tuple[list[Detection], Floats | None]:
     samples = cleaned.samples
     seen = spectrogram(samples, cleaned.is_constant)
     if len(seen.heard.power) < 2 or seen.heard.power.max() < NOTHING:
@@ -140,6 +148,13 @@ def _continuous(piece: Piece, boxes: list[Box]) -> list[Found]:
     heard = np.ones(len(piece.seen.power), np.bool_) if blank is None else ~blank
     rows = np.flatnonzero(heard)
     found = [each for band in bands for each in _stands_out(piece, rows, band, floor)]
+    for low, high in bands:
+        if high - low > THRESHOLDS.half_band * len(shape):
+            # It may be what a receiver's filter lets through, with signals in it.
+            level = float(np.quantile(shape[low:high], THRESHOLDS.floor))
+            inner = _bands(shape[low:high] / level, THRESHOLDS.continuous_db)
+            for a, b in inner:
+                found += _stands_out(piece, rows, (low + a, low + b), level)
     found = _tones_joined(piece, found, rows)
     whole = float(shape.sum())
     bursts = sum(box.power * box.active.sum() for box in boxes) / len(rows)

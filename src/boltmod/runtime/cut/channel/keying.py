@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel import shift
 from boltmod.runtime.cut.channel.spectra import fast_length
 
 Floats = NDArray[np.float64]
@@ -128,6 +129,9 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
         None if it is not hard keyed, or has fewer than eight edges.
     """
     magnitude = np.abs(samples).astype(np.float64)
+    shifted = _shifted(samples, thresholds)
+    if shifted is not None:
+        return shifted
     for smoothing in thresholds.smoothings:
         found = _on_off(samples, magnitude, smoothing, thresholds)
         found = found or _tones(samples, magnitude, smoothing, thresholds)
@@ -250,6 +254,19 @@ def _on_off(
     low = float(np.median(level[~on]) / max(np.median(level[on]), 1e-30))
     n = len(edges)
     return Keying(False, period, is_clocked, n, low, 1.0, float(on.mean()), tuple(runs))
+
+
+def _shifted(samples: Samples, thresholds: Thresholds) -> Keying | None:
+    """Of two tones far apart, each seen by itself; what goes from one to the other as a sine is
+    sound."""
+    found = shift.measure(samples)
+    if found is None or len(found.edges) < thresholds.edges[0]:
+        return None
+    low, high, _ = _two_levels(found.balance, thresholds)
+    period, is_clocked = _clock(found.edges, thresholds)
+    if high <= low or not is_clocked or period < thresholds.fastest:
+        return None
+    return Keying(True, period, True, len(found.edges), *found.tones, found.on_share)
 
 
 def _tones(

@@ -37,6 +37,8 @@ class Thresholds:
         longest: The same, at most.
         line: Height of the symbols' line over its neighbours (ratio).
         of_mean: The same over the correlation (ratio): 0.9 for a prefix of a quarter.
+        varying: Deviation of the amplitude over its mean, at most (ratio): many subcarriers have
+            0.52, as noise; pulses that are repeated have more.
     """
 
     samples: int = 1 << 17
@@ -47,6 +49,7 @@ class Thresholds:
     longest: float = 1.6
     line: float = 5.0
     of_mean: float = 0.5
+    varying: float = 0.65
 
 
 THRESHOLDS = Thresholds()
@@ -78,7 +81,12 @@ def find(samples: Samples, bandwidth: float) -> Prefix | None:
     x = samples[: THRESHOLDS.samples].astype(np.complex64)
     least = int(THRESHOLDS.subcarriers / bandwidth)
     most = int(len(x) / THRESHOLDS.symbols)
-    if most < 2 * least or not np.any(x):
+    amplitude = np.abs(x)
+    if (
+        most < 2 * least
+        or not np.any(x)
+        or (amplitude.std() > THRESHOLDS.varying * amplitude.mean())
+    ):
         return None
     spectrum = np.fft.fft(x, fast_length(len(x) + most))
     alike = np.abs(np.fft.ifft(np.abs(spectrum) ** 2)[least:most])
