@@ -102,7 +102,8 @@ class Waveform:
         has_carrier = self.varying < _NO_CARRIER * self.steady
         if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
             return "OOK" if is_deep and has_carrier else "BPSK"
-        if signal.carrier_order == 1 and is_deep and name in _KEYED_WEAKLY:
+        is_carried = signal.carrier_order == 1 or (signal.carrier_order == 2 and has_carrier)
+        if is_carried and is_deep and name in _KEYED_WEAKLY:
             return "OOK"
         if not self.n or signal.snr_db is None or signal.snr_db < _CLEAR_DB:
             return None

@@ -57,6 +57,8 @@ class Thresholds:
         sound_symbols: Symbols that a frequency is averaged over to tell sound (count).
         sound_means: Such averages, at least (count).
         sound: The averages' variance over that of random symbols' (ratio), below which it is sound.
+        seen: Distance of two tones in symbol rates, at least (ratio), that each is seen by itself:
+            a filter for one is no longer than a symbol then.
         smoothings: Samples that a level is averaged over (count), tried in turn.
         slow_smoothings: The same of what is keyed by hand, whose noise needs more of it (count).
     """
@@ -80,6 +82,7 @@ class Thresholds:
     sound_symbols: int = 16
     sound_means: int = 10
     sound: float = 0.2
+    seen: float = 1.0
     smoothings: tuple[int, ...] = (1, 4)
     slow_smoothings: tuple[int, ...] = (16, 64)
 
@@ -257,14 +260,14 @@ def _on_off(
 
 
 def _shifted(samples: Samples, thresholds: Thresholds) -> Keying | None:
-    """Of two tones far apart, each seen by itself; what goes from one to the other as a sine is
-    sound."""
+    """Of two tones far apart, each seen by itself; what goes to and fro as a sine is sound."""
     found = shift.measure(samples)
     if found is None or len(found.edges) < thresholds.edges[0]:
         return None
     low, high, _ = _two_levels(found.balance, thresholds)
     period, is_clocked = _clock(found.edges, thresholds)
-    if high <= low or not is_clocked or period < thresholds.fastest:
+    index = period * (found.tones[1] - found.tones[0])
+    if high <= low or not is_clocked or period < thresholds.fastest or index < thresholds.seen:
         return None
     return Keying(True, period, True, len(found.edges), *found.tones, found.on_share)
 

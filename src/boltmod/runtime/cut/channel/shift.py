@@ -1,4 +1,4 @@
-"""Two tones that take turns, told by a filter for each, whatever the strength of one over the other.
+"""Two tones that take turns, told by a filter for each, however much stronger one of them is.
 
 The frequency of a sample is noise where tones lie far apart and the signal is weak, and the weaker
 of two unequal tones looks like a carrier that is off. A filter as wide as the tones are apart, with
@@ -42,6 +42,9 @@ class Thresholds:
         contrast: Amplitude of a tone while it is on over that while the other one is, at least
             (ratio): of a keyed carrier's noise it is 1.
         least: Share of the time at the rarer tone, at least (ratio).
+        pause: Time between two tones that is a pause (lengths of the filter).
+        pauses: Share of the changes that are pauses, at most (ratio): a keyed carrier that pulls
+            has one at every second.
     """
 
     bins: int = 256
@@ -54,6 +57,8 @@ class Thresholds:
     neither: float = 0.15
     contrast: float = 2.2
     least: float = 0.15
+    pause: float = 3.0
+    pauses: float = 0.25
 
 
 THRESHOLDS = Thresholds()
@@ -146,6 +151,9 @@ def _turns(
         if np.median(amplitude[own]) < thresholds.contrast * np.median(amplitude[other]):
             return None
     flips = np.flatnonzero(np.diff(is_high[known].astype(np.int8)))
+    is_pause = known[flips + 1] - known[flips] > thresholds.pause * n
+    if not len(flips) or is_pause.mean() > thresholds.pauses:
+        return None
     edges = np.asarray((known[flips] + known[flips + 1]) / 2, np.float64)
     exact = [
         tone + _frequency(wave, own)
