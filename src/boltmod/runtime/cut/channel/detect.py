@@ -66,6 +66,7 @@ class Thresholds:
         quietest: Quantile of the bins that tells the floor beside what fills most of the band
             (ratio).
         step_db: How far (dB) such a thing stands out of that floor, at least.
+        pieces: Spans from which on silence between them is a keyed carrier's (count).
         floor: Quantile of the bins that is taken for the floor that continuous signals stand on
             (ratio).
     """
@@ -83,6 +84,7 @@ class Thresholds:
     quietest: float = 0.02
     step_db: float = 4.0
     floor: float = 0.3
+    pieces: int = 8
 
 
 THRESHOLDS = Thresholds()
@@ -103,10 +105,12 @@ def look(
 ) -> tuple[list[Detection], Floats | None]:
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
     kept, noise = _look(cleaned, remembered)
-    if kept or not cleaned.is_constant.any():
+    is_pieces = all(len(each.spans) >= THRESHOLDS.pieces for each in kept)
+    silent = front_end.with_floor(cleaned) if is_pieces else None
+    if silent is None:
         return kept, noise
-    silent = front_end.with_floor(cleaned)
-    return (kept, noise) if silent is None else _look(silent, remembered)
+    again = _look(silent, remembered)
+    return again if again[0] else (kept, noise)
 
 
 def _look(cleaned: Cleaned, remembered: Floats | None) -> tuple[list[Detection], Floats | None]:

@@ -323,9 +323,10 @@ def _place(
     pair = symbol_rate.lines_of_square(alone[first:end], bandwidth)
     is_pair = line is not None and line.clock == symbol_rate.OFFSET
     seen = None if is_pair and pair is not None else carrier.find(alone, bandwidth)
-    if seen is not None and seen.order == 2 and symbol_rate.is_constant(alone, bandwidth):
+    on = alone[first:end]
+    if seen is not None and seen.order == 2 and symbol_rate.is_constant(on, bandwidth):
         # Of a frequency modulation it is a line beside the carrier.
-        return _mean_frequency(alone)
+        return _mean_frequency(on)
     if seen is not None:
         powers = {1: "x", 2: "x²", 4: "x⁴"}
         return _Place(seen.offset, seen.order, f"a line of {powers[seen.order]}")

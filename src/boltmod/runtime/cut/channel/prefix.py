@@ -53,6 +53,8 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+_PARTS = 16
+"""A receiver's gain may step between them."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,7 @@ def find(samples: Samples, bandwidth: float) -> Prefix | None:
     x = samples[: THRESHOLDS.samples].astype(np.complex64)
     least = int(THRESHOLDS.subcarriers / bandwidth)
     most = int(len(x) / THRESHOLDS.symbols)
-    amplitude = np.abs(x)
-    if (
-        most < 2 * least
-        or not np.any(x)
-        or (amplitude.std() > THRESHOLDS.varying * amplitude.mean())
-    ):
+    if most < 2 * least or not np.any(x) or not _is_even(x):
         return None
     spectrum = np.fft.fft(x, fast_length(len(x) + most))
     alike = np.abs(np.fft.ifft(np.abs(spectrum) ** 2)[least:most])
@@ -95,6 +92,13 @@ def find(samples: Samples, bandwidth: float) -> Prefix | None:
         return None
     period = _period(x[:-lag] * x[lag:].conj(), lag)
     return None if period is None else Prefix(lag, period)
+
+
+def _is_even(x: Samples) -> bool:
+    """Whether amplitudes vary as little as those of many subcarriers, in most parts of it."""
+    parts = [np.abs(part) for part in np.array_split(x, _PARTS)]
+    varying = [float(part.std() / part.mean()) for part in parts if part.any()]
+    return float(np.median(varying)) < THRESHOLDS.varying
 
 
 def _period(product: NDArray[np.complexfloating], lag: int) -> float | None:

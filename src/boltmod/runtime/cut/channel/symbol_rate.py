@@ -22,6 +22,8 @@ from boltmod.runtime.cut.channel.spectra import fast_length, hann, welch
 
 _MIN_SAMPLES = 256
 _BINS = 256
+_CLEAR = 0.8
+"""Share of the power that is the signal's, from which on the noise's part is known: 6 dB."""
 OFFSET = "two lines of x²"
 """What tells the clock of offset and minimum-shift keying."""
 _BESIDE = (0.53, 0.6)
@@ -169,7 +171,7 @@ def is_constant(samples: Samples, bandwidth: float) -> bool:
     beside = density[(away > _BESIDE[0]) & (away < _BESIDE[1])]
     noise = float(beside.mean()) * _BESIDE[1] * 2 * bandwidth if len(beside) else 0.0
     own = total - noise
-    if own <= total / 2:
+    if own < _CLEAR * total:
         return fourth < THRESHOLDS.constant * total**2
     return fourth - 4 * own * noise - 2 * noise**2 < THRESHOLDS.constant * own**2
 
