@@ -74,6 +74,17 @@ def test_a_weather_picture_has_a_subcarrier_and_no_two_tones():
     assert each.carrier_hz == pytest.approx(0, abs=500)
 
 
+def test_manchester_coded_tones_are_no_subcarrier():
+    rng = np.random.default_rng(8)
+    halves = np.repeat(rng.choice([-1, 1], 2000), 2) * np.tile([1, -1], 2000)
+    wave = np.exp(2j * np.pi * np.cumsum(0.1 * np.repeat(halves, 26)))[:80_000]
+    wave = np.concatenate([np.zeros(40_000), wave, np.zeros(40_000)])
+    (each,) = find_signals(Held(wave + noise(rng, len(wave), 0.03), rate_hz=250e3))
+    assert each.evidence.message == ""
+    assert each.evidence.keying == "frequency"
+    assert each.symbol_rate_hz == pytest.approx(250e3 / 26, rel=0.01)
+
+
 def clocked(deviation_hz):
     evidence = Evidence(
         keying="frequency", n_tones=2, frequency_deviation_hz=deviation_hz, is_clocked=True

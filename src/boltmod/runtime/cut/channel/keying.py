@@ -146,6 +146,15 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
     return None if by_hand is None else replace(by_hand, is_clocked=False)
 
 
+def keeps_two_tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> bool:
+    """Whether a signal's frequency itself is at two levels, with little between."""
+    magnitude = np.abs(samples).astype(np.float64)
+    return any(
+        _tones(samples, magnitude, smoothing, thresholds) is not None
+        for smoothing in thresholds.smoothings
+    )
+
+
 def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats, Floats] | None:
     """The four tones of a signal that goes from one to another, at equal distances.
 

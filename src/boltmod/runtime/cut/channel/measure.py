@@ -225,7 +225,8 @@ def measure(
         message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
     if keyed is not None and message:
         # The swings of a picture's subcarrier keep a clock as well; tones are no voice.
-        message = message if message == analog.SUBCARRIER else ""
+        is_sine = message == analog.SUBCARRIER and not keying.keeps_two_tones(alone)
+        message = message if is_sine else ""
         keyed, is_sure = (None, False) if message else (keyed, is_sure)
     if message == "a voice" and is_sure:
         message = ""
