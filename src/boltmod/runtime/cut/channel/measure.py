@@ -321,16 +321,16 @@ def _place(
         tones = keying.tones(alone[first:end])
     if tones is not None:
         return _Place(float(tones[0].mean()), 0, "the middle between the tones")
-    pair = symbol_rate.lines_of_square(alone[first:end], bandwidth)
-    is_pair = line is not None and line.clock == symbol_rate.OFFSET
-    seen = None if is_pair and pair is not None else carrier.find(alone, bandwidth)
     on = alone[first:end]
+    is_offset = line is not None and line.clock == symbol_rate.OFFSET
+    seen = None if is_offset else carrier.find(alone, bandwidth)
     if seen is not None and seen.order == 2 and symbol_rate.is_constant(on, bandwidth):
         # Of a frequency modulation it is a line beside the carrier.
         return _mean_frequency(on)
     if seen is not None:
         powers = {1: "x", 2: "x²", 4: "x⁴"}
         return _Place(seen.offset, seen.order, f"a line of {powers[seen.order]}")
+    pair = symbol_rate.lines_of_square(on, bandwidth)
     if pair is not None:
         return _Place(sum(pair) / 4, 4, "the middle between two lines of x²")
     return _Place(None, 0, "the middle of the band")
