@@ -280,3 +280,51 @@ def test_sound_upon_a_frequency_is_no_four_tones():
     assert keying.kept_levels(sound, period) is None
     four = keying.kept_levels(np.repeat(rng.choice([-3.0, -1, 1, 3], 300), period), period)
     assert four == pytest.approx([-3, -1, 1, 3])
+
+
+def test_a_carrier_that_overloads_the_converter_is_reception():
+    rng = np.random.default_rng(31)
+    bits = np.repeat(np.arange(60) % 2, rng.choice([500, 1500], 60))
+    wave = np.zeros(N, np.complex128)
+    wave[: len(bits)] = bits
+    wave = 30 * shifted(wave, 0.0005) + noise(rng, N, 0.02)
+    clipped = np.clip(wave.real, -1, 1) + 1j * np.clip(wave.imag, -1, 1)
+    assert not constant(clipped, 64).any()
+    (each,) = heard(clipped)
+    assert each.evidence.keying == "on-off"
+    assert each.carrier_hz == pytest.approx(0.0005, abs=1e-3)
+
+
+def test_pauses_without_a_step_of_noise_are_pauses():
+    rng = np.random.default_rng(32)
+    wave = keyed(rng, 100_000, 400, 40_000)
+    (each,) = heard(wave)
+    assert each.carrier_hz == pytest.approx(0.1, abs=2e-4)
+    assert each.symbol_rate_hz == pytest.approx(1 / 400, rel=0.005)
+
+
+def test_a_step_of_gain_beside_a_signal_is_no_signal():
+    rng = np.random.default_rng(33)
+    wave = keyed(rng, 120_000, 100, 40_000) * 0.5 + noise(rng, N, 0.3)
+    wave = np.convolve(wave, np.hanning(5) / 2, "same")
+    wave[:80_000] *= 10 ** (5 / 20)
+    (each,) = heard(wave)
+    assert each.carrier_hz == pytest.approx(0.1, abs=1e-3)
+
+
+def test_signals_below_a_receiver_s_passband_are_found():
+    rng = np.random.default_rng(34)
+    taps = np.sinc(0.74 * np.arange(-60, 61)) * np.hanning(121)
+    wave = noise(rng, N, 1.0) + 0.3 * shifted(linear(rng, N, 0.02, QPSK), 0.1) * 3
+    wave = np.convolve(wave, taps, "same") + noise(rng, N, 0.02)
+    assert any(abs(each.carrier_hz - 0.1) < 2e-3 for each in heard(wave) if each.carrier_hz)
+
+
+@pytest.mark.parametrize("snr_db", [6, 9])
+def test_a_weak_narrow_signal_is_no_wider_than_it_is(snr_db):
+    rng = np.random.default_rng(35)
+    width = 1.35 * 0.004
+    wave = shifted(linear(rng, N, 0.004, QPSK), 0.2)
+    wave[:60_000] = wave[160_000:] = 0
+    (each,) = heard(wave + noise(rng, N, 10 ** (-snr_db / 20) / np.sqrt(width)))
+    assert each.bandwidth_hz == pytest.approx(width, rel=0.35)

@@ -134,3 +134,16 @@ def test_a_weak_carrier_s_depth_tells_its_keying(snr_db: float) -> None:
     assert found[0] == pytest.approx(1, abs=0.2)
     assert found[0] > 0.65 > found[1]
     assert max(found[2:]) < 0.2
+
+
+def test_a_carrier_left_in_the_square_is_keyed_on_and_off() -> None:
+    rng = np.random.default_rng(12)
+    bits = np.repeat(rng.integers(0, 2, (6, 64)), 16, axis=1)
+    noise = rng.standard_normal((6, 1024)) + 1j * rng.standard_normal((6, 1024))
+    weak = Signal(1, 0.0, 1e4, 0.0, 2, 1e3, symbol_rate_is_sure=True, snr_db=5.0, spans=())
+    waveform, opposite = Waveform(), Waveform()
+    waveform.add((bits + 0.3 * noise).astype(np.complex64))
+    opposite.add((np.repeat(rng.choice([-1, 1], (6, 128)), 8, axis=1) + 0.3 * noise)
+                 .astype(np.complex64))  # fmt: skip
+    assert waveform.told("unknown", weak) == "OOK"
+    assert opposite.told("unknown", weak) == "BPSK"

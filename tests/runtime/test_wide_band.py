@@ -87,3 +87,13 @@ def test_what_repeats_itself_has_no_prefix() -> None:
     repeated = np.tile(word, N // 500) + noise(14)
     assert prefix.find(repeated.astype(np.complex64), 0.8) is None
     assert prefix.find(noise(15).astype(np.complex64), 0.8) is None
+
+
+def test_weak_pulses_at_their_own_pace_have_no_prefix() -> None:
+    rng = np.random.default_rng(16)
+    gaps = rng.choice([60, 120], N // 60)
+    starts = np.cumsum(gaps + 15)
+    wave = np.zeros(N)
+    for start in starts[starts < N - 15]:
+        wave[start : start + 15] = 1
+    assert prefix.find((wave + 0.15 * noise(17)).astype(np.complex64), 0.8) is None

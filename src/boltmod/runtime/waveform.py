@@ -25,6 +25,8 @@ _LEAST_SHARE = 0.1
 """Of the samples, at least, at either level: fewer are a burst's edge, or noise."""
 _CLEAR_DB = 12.0
 """SNR from which either can be seen: noise is proper, and spreads levels."""
+_SHIFTED = ("2FSK", "4FSK", "GMSK", "OQPSK")
+"""What a network may take tones for that are half a symbol rate apart or little more."""
 _NO_SQUARED_LINE = (
     "unknown", "noise", "16PSK", "32PSK", "32APSK", "64APSK", "128APSK", "32QAM", "64QAM", "128QAM",
     "256QAM",
@@ -45,6 +47,8 @@ _DEEP = 0.65
 """Variance of an amplitude at its carrier's phase over the square of its mean, from which on it is
 keyed: 1 if it is on for half of the time, 0.55 for four equal levels from zero up, 0.5 for all that
 a sine can do, and 0.1 or less for a voice."""
+_NO_CARRIER = 8.0
+"""The same, from which on there is no carrier: 32 for binary phase-shift keying of 32 symbols."""
 _KEYED_WEAKLY = ("unknown", "noise", "4ASK", "8ASK", "AM-SSB-WC", "AM-SSB-SC", "AM-DSB-WC",
                  "AM-DSB-SC", "AFSK")  # fmt: skip
 """What a network takes a keyed carrier for that is little above the noise."""
@@ -86,16 +90,20 @@ class Waveform:
         if signal.evidence.subcarrier_spacing_hz is not None:
             return "OFDM"
         by_clock = keyed(signal)
+        if by_clock is None and is_shifted(signal) and name not in _SHIFTED:
+            return f"{signal.evidence.n_tones}FSK"
         if by_clock == "OOK" and self.n and self.opposite / self.n > _OPPOSITE:
             return "BPSK"  # shaped, its amplitude is zero between unlike symbols
         return by_clock or self._told_by_samples(name, signal)
 
     def _told_by_samples(self, name: str | None, signal: Signal) -> str | None:
         evidence = signal.evidence
-        if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
-            return "BPSK"
         is_deep = self.varying > _DEEP * self.steady
-        if signal.carrier_order == 1 and is_deep and name in _KEYED_WEAKLY:
+        has_carrier = self.varying < _NO_CARRIER * self.steady
+        if signal.symbol_rate_is_sure and signal.carrier_order == 2 and name in _NO_SQUARED_LINE:
+            return "OOK" if is_deep and has_carrier else "BPSK"
+        is_carried = signal.carrier_order == 1 or (signal.carrier_order == 2 and has_carrier)
+        if is_carried and is_deep and name in _KEYED_WEAKLY:
             return "OOK"
         if not self.n or signal.snr_db is None or signal.snr_db < _CLEAR_DB:
             return None
@@ -127,6 +135,12 @@ def keyed(signal: Signal) -> str | None:
         index = 2 * evidence.frequency_deviation_hz / signal.symbol_rate_hz
         return f"{evidence.n_tones}FSK" if index > _MINIMUM_SHIFT else None
     return None
+
+
+def is_shifted(signal: Signal) -> bool:
+    """Whether its frequency goes from tone to tone by a clock."""
+    evidence = signal.evidence
+    return evidence.is_clocked and evidence.keying == "frequency" and evidence.n_tones > 0
 
 
 def analog(signal: Signal) -> str:

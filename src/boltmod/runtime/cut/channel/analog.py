@@ -58,6 +58,7 @@ class Thresholds:
 
 
 THRESHOLDS = Thresholds()
+SUBCARRIER = "a subcarrier"
 _LEAST = 4
 
 
@@ -82,7 +83,7 @@ def on_frequency(samples: Samples, bandwidth: float, rate_hz: float) -> str:
     if _has_pilot(power, rate_hz / n):
         return "a stereo pilot"
     if _has_subcarrier(frequency, power[: int(n * bandwidth / 2) + 1], n, bandwidth):
-        return "a subcarrier"
+        return SUBCARRIER
     is_spoken = rate_hz > 0 and voice.is_on_frequency(samples, rate_hz)
     return "a voice" if is_spoken else ""
 

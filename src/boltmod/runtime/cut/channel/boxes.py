@@ -68,7 +68,7 @@ class Thresholds:
     peak: float = 300.0
     over_pedestal: float = 2.0
     off: float = 0.01
-    packet: int = 2048
+    packet: int = 1024
 
 
 THRESHOLDS = Thresholds()

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.band import N_BINS, Band, Bins, occupied
-from boltmod.runtime.cut.channel import noise, prefix
+from boltmod.runtime.cut.channel import front_end, noise, prefix
 from boltmod.runtime.cut.channel.boxes import (
     MIN_BINS,
     MOST,
@@ -66,6 +66,7 @@ class Thresholds:
         quietest: Quantile of the bins that tells the floor beside what fills most of the band
             (ratio).
         step_db: How far (dB) such a thing stands out of that floor, at least.
+        pieces: Spans from which on silence between them is a keyed carrier's (count).
         floor: Quantile of the bins that is taken for the floor that continuous signals stand on
             (ratio).
     """
@@ -83,6 +84,7 @@ class Thresholds:
     quietest: float = 0.02
     step_db: float = 4.0
     floor: float = 0.3
+    pieces: int = 8
 
 
 THRESHOLDS = Thresholds()
@@ -102,6 +104,16 @@ def look(
     cleaned: Cleaned, remembered: Floats | None = None
 ) -> tuple[list[Detection], Floats | None]:
     """As `detect`, and the shape of the noise, to be remembered for the next piece."""
+    kept, noise = _look(cleaned, remembered)
+    is_pieces = all(len(each.spans) >= THRESHOLDS.pieces for each in kept)
+    silent = front_end.with_floor(cleaned) if is_pieces else None
+    if silent is None:
+        return kept, noise
+    again = _look(silent, remembered)
+    return again if again[0] else (kept, noise)
+
+
+def _look(cleaned: Cleaned, remembered: Floats | None) -> tuple[list[Detection], Floats | None]:
     samples = cleaned.samples
     seen = spectrogram(samples, cleaned.is_constant)
     if len(seen.heard.power) < 2 or seen.heard.power.max() < NOTHING:
@@ -140,6 +152,13 @@ def _continuous(piece: Piece, boxes: list[Box]) -> list[Found]:
     heard = np.ones(len(piece.seen.power), np.bool_) if blank is None else ~blank
     rows = np.flatnonzero(heard)
     found = [each for band in bands for each in _stands_out(piece, rows, band, floor)]
+    for low, high in bands:
+        if high - low > THRESHOLDS.half_band * len(shape):
+            # It may be what a receiver's filter lets through, with signals in it.
+            level = float(np.quantile(shape[low:high], THRESHOLDS.floor))
+            inner = _bands(shape[low:high] / level, THRESHOLDS.continuous_db)
+            for a, b in inner:
+                found += _stands_out(piece, rows, (low + a, low + b), level)
     found = _tones_joined(piece, found, rows)
     whole = float(shape.sum())
     bursts = sum(box.power * box.active.sum() for box in boxes) / len(rows)

@@ -42,6 +42,8 @@ class Thresholds:
         impulse_turns: Samples from which on an impulse has a frequency (count).
         impulse_coherence: Share of its samples' products that add up, from which on a short pulse
             is one of a signal (ratio, 1 for a tone).
+        silence_db: A converter's zero is so far (dB) below what it hears, at least, to be the pause
+            of a signal whose receiver's noise is less than a step.
         impulse_guard: Samples beside an impulse that go with it (count): a receiver's filters.
     """
 
@@ -57,9 +59,15 @@ class Thresholds:
     impulse_turns: int = 6
     impulse_coherence: float = 0.8
     impulse_guard: int = 3
+    silence_db: float = 20.0
 
 
 THRESHOLDS = Thresholds()
+_FULL, _FULL_RUNS = 0.9, 3
+"""Power over the greatest there is (ratio), and runs of it, that are a converter's full scale."""
+_FLOOR_DB = 40.0
+"""What is put in for a receiver's noise is so far below what is heard: a converter's own of eight
+bits."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,29 @@ def clean(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Cleaned:
     return Cleaned(samples, is_constant, spike, int(blanked.sum()))
 
 
+def with_floor(cleaned: Cleaned, thresholds: Thresholds = THRESHOLDS) -> Cleaned | None:
+    """The piece with faint noise where nothing was heard: the pauses of a signal, then.
+
+    Noise of less than a converter's step is not there in its samples.
+
+    Returns:
+        None if what does not change is no silence.
+    """
+    silent = cleaned.is_constant
+    heard = cleaned.samples[~silent]
+    if not len(heard) or not silent.any():
+        return None
+    power = float((np.abs(heard.astype(np.complex128)) ** 2).mean())
+    quiet = cleaned.samples[silent].astype(np.complex128)
+    if float((np.abs(quiet) ** 2).max()) > power * 10 ** (-thresholds.silence_db / 10):
+        return None
+    level = np.sqrt(power / 2) * 10 ** (-_FLOOR_DB / 20)
+    noise = np.random.default_rng(len(quiet)).standard_normal((len(cleaned.samples), 2))
+    floor = (noise[:, 0] + 1j * noise[:, 1]) * level
+    samples = (cleaned.samples + floor).astype(np.complex64)
+    return Cleaned(samples, np.zeros_like(silent), cleaned.spike, cleaned.n_blanked)
+
+
 def constant(samples: Samples, least: int) -> Flags:
     """Samples within a run of equal ones that is at least so long."""
     is_same = np.zeros(len(samples), np.bool_)
@@ -103,7 +134,13 @@ def constant(samples: Samples, least: int) -> Flags:
     changes = np.flatnonzero(samples[1:] != samples[:-1]) + 1
     edges = np.concatenate([[0], changes, [len(samples)]])
     lengths = np.diff(edges)
-    for place in np.flatnonzero(lengths >= least):
+    runs = np.flatnonzero(lengths >= least)
+    power = np.abs(samples[edges[runs]]) ** 2
+    is_full = power >= _FULL * (np.abs(samples) ** 2).max()
+    if is_full.sum() >= _FULL_RUNS:
+        # A carrier that overloads the converter stays at its ends again and again.
+        runs = runs[~is_full]
+    for place in runs:
         is_same[edges[place] : edges[place + 1]] = True
     return is_same
 

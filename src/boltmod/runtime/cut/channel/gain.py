@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from boltmod.runtime.cut.channel.boxes import (
-    Box,
-    Piece,
-)
+from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.band import Band, Bins
+from boltmod.runtime.cut.channel.boxes import Box, Piece
 from boltmod.runtime.cut.channel.noise import is_noise
+from boltmod.runtime.cut.channel.select import Channel, select
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -30,6 +30,8 @@ class Thresholds:
         wide: Bins of more gain, at least (count).
         flat: Greatest over least power of more gain, over the noise (ratio).
         weak: SNR of a box that may be more gain, at most (ratio).
+        stands_out: Power of a signal's strongest bin over the others' (ratio), beside which
+            amplitudes are looked at by halves.
         raised: How much louder the rest of the band is, over a box (ratio), if both have more gain.
         whole_band: Share of the filled band that is all of it (ratio).
         judged: Samples whose amplitudes are looked at, at most (count).
@@ -43,6 +45,7 @@ class Thresholds:
     wide: int = 12
     flat: float = 4.0
     weak: float = 10.0
+    stands_out: float = 4.0
     raised: float = 0.4
     whole_band: float = 0.8
     judged: int = 1 << 15
@@ -93,7 +96,21 @@ def is_gain(piece: Piece, box: Box) -> bool:
     part = piece.samples[
         max(first, middle - THRESHOLDS.judged) : min(last, middle + THRESHOLDS.judged)
     ]
-    return is_noise(part)
+    return is_noise(part) or _is_noise_beside(part, (low, high), piece.ratio[rows, low:high])
+
+
+def _is_noise_beside(part: Samples, bins: Bins, ratio: Floats) -> bool:
+    """Whether what is beside a signal that is on with it, in the other half of a box, is noise."""
+    low, high = bins
+    mean = ratio.mean(axis=0)
+    middle = len(mean) // 2
+    halves = ((low, low + middle), (low + middle, high))
+    strongest = [float(each.max()) for each in (mean[:middle], mean[middle:])]
+    if max(strongest) < THRESHOLDS.stands_out * float(np.median(mean)):
+        return False
+    band = Band.of_bins(halves[int(np.argmin(strongest))])
+    channel = Channel(band.centre, band.width / 1.25, min(1.0, 1.5 * band.width))
+    return is_noise(np.concatenate(list(select([part], channel))))
 
 
 def is_raised(piece: Piece, box: Box) -> bool:

@@ -32,7 +32,7 @@ class Thresholds:
         turns: Changes from one tone to the other, at least (count).
         turn_widths: Distance of two tones, at most (widths of the wider one).
         far_widths: The same of two that are as strong as each other and never on together (widths).
-        alike: Powers of such tones over each other, at most (ratio).
+        alike: Powers of tones over each other, at most (ratio).
         cells: Time times bandwidth, at least (cells): 16 symbols.
     """
 
@@ -45,7 +45,7 @@ class Thresholds:
     turns: int = 6
     turn_widths: int = 4
     far_widths: int = 16
-    alike: float = 4.0
+    alike: float = 40.0
     cells: float = 16.0
 
 
@@ -133,14 +133,11 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
                 and max(a, c) - min(b, d) <= d - c
                 and (on & their).sum() > boxes.THRESHOLDS.mostly * on.sum()
             )
-            if (
-                is_far
-                or is_splatter
-                or _take_turns(on, their)
-                or _vary_together(piece, group, other, on & their)
-            ):
+            are_tones = is_far or _take_turns(on, their) or _are_tones(piece, group, other)
+            if are_tones or is_splatter or _vary_together(piece, group, other, on & their):
                 first = other.boxes[0]
-                if group.boxes[0].power > THRESHOLDS.part_power * first.power:
+                is_strong = group.boxes[0].power > THRESHOLDS.part_power * first.power
+                if are_tones or is_strong:
                     first = replace(first, bins=(min(a, c), max(b, d)))
                     joined[place] = _Group([first, *other.boxes[1:], *group.boxes])
                 break
@@ -150,12 +147,20 @@ def _joined(piece: Piece, groups: list[_Group]) -> list[_Group]:
 
 
 def _are_far_tones(piece: Piece, one: _Group, other: _Group) -> bool:
-    """Whether two humps far apart are tones as strong as each other that take turns."""
+    """Whether two humps far apart are tones that take turns."""
+    (a, b), (c, d) = sorted((one.bins, other.bins))
+    narrow, wide = sorted((b - a, d - c))
+    is_near = c - b <= THRESHOLDS.far_widths * wide and wide <= 2 * narrow
+    return is_near and _are_tones(piece, one, other)
+
+
+def _are_tones(piece: Piece, one: _Group, other: _Group) -> bool:
+    """Whether one of two humps is on while the other is off, within the same packets.
+
+    A transmitter, or the slope of a receiver's filter, makes one of two tones the stronger.
+    """
     (a, b), (c, d) = sorted((one.bins, other.bins))
     weak, strong = sorted((one.boxes[0].power, other.boxes[0].power))
-    narrow, wide = sorted((b - a, d - c))
-    if c - b > THRESHOLDS.far_widths * wide or wide > 2 * narrow:
-        return False
     n_rows = len(piece.seen.power)
     common = one.rows_on(n_rows) & other.rows_on(n_rows)
     if strong > THRESHOLDS.alike * weak or common.sum() < 0.5 * max(one.n_rows, other.n_rows):

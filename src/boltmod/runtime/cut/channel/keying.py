@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from boltmod.recording.analytic import Samples
+from boltmod.runtime.cut.channel import shift
 from boltmod.runtime.cut.channel.spectra import fast_length
 
 Floats = NDArray[np.float64]
@@ -56,6 +57,8 @@ class Thresholds:
         sound_symbols: Symbols that a frequency is averaged over to tell sound (count).
         sound_means: Such averages, at least (count).
         sound: The averages' variance over that of random symbols' (ratio), below which it is sound.
+        seen: Distance of two tones in symbol rates, at least (ratio), that each is seen by itself:
+            a filter for one is no longer than a symbol then.
         smoothings: Samples that a level is averaged over (count), tried in turn.
         slow_smoothings: The same of what is keyed by hand, whose noise needs more of it (count).
     """
@@ -79,6 +82,7 @@ class Thresholds:
     sound_symbols: int = 16
     sound_means: int = 10
     sound: float = 0.2
+    seen: float = 1.0
     smoothings: tuple[int, ...] = (1, 4)
     slow_smoothings: tuple[int, ...] = (16, 64)
 
@@ -128,6 +132,9 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
         None if it is not hard keyed, or has fewer than eight edges.
     """
     magnitude = np.abs(samples).astype(np.float64)
+    shifted = _shifted(samples, thresholds)
+    if shifted is not None:
+        return shifted
     for smoothing in thresholds.smoothings:
         found = _on_off(samples, magnitude, smoothing, thresholds)
         found = found or _tones(samples, magnitude, smoothing, thresholds)
@@ -137,6 +144,15 @@ def measure(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> Keying | N
     by_hand = next((each for each in slow if each is not None), None)
     # A hand keeps no clock; what seems to is faster keying, blurred.
     return None if by_hand is None else replace(by_hand, is_clocked=False)
+
+
+def keeps_two_tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> bool:
+    """Whether a signal's frequency itself is at two levels, with little between."""
+    magnitude = np.abs(samples).astype(np.float64)
+    return any(
+        _tones(samples, magnitude, smoothing, thresholds) is not None
+        for smoothing in thresholds.smoothings
+    )
 
 
 def tones(samples: Samples, thresholds: Thresholds = THRESHOLDS) -> tuple[Floats, Floats] | None:
@@ -250,6 +266,19 @@ def _on_off(
     low = float(np.median(level[~on]) / max(np.median(level[on]), 1e-30))
     n = len(edges)
     return Keying(False, period, is_clocked, n, low, 1.0, float(on.mean()), tuple(runs))
+
+
+def _shifted(samples: Samples, thresholds: Thresholds) -> Keying | None:
+    """Of two tones far apart, each seen by itself; what goes to and fro as a sine is sound."""
+    found = shift.measure(samples)
+    if found is None or len(found.edges) < thresholds.edges[0]:
+        return None
+    low, high, _ = _two_levels(found.balance, thresholds)
+    period, is_clocked = _clock(found.edges, thresholds)
+    index = period * (found.tones[1] - found.tones[0])
+    if high <= low or not is_clocked or period < thresholds.fastest or index < thresholds.seen:
+        return None
+    return Keying(True, period, True, len(found.edges), *found.tones, found.on_share)
 
 
 def _tones(

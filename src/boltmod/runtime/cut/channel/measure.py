@@ -49,6 +49,8 @@ class Thresholds:
         hump_db: What is so far below a carrier while it is on is no part of it.
         off_centre: Distance of a carrier from the middle of its box (bandwidths) that makes the box
             one of an overloaded receiver.
+        smoothed: Bins over which a narrow band's edges are averaged (count).
+        by_chance: Deviations of the noise beside it that are no part of it (count).
         symbols_wide: Half of a keyed carrier's bandwidth, at least (symbol rates).
     """
 
@@ -71,6 +73,8 @@ class Thresholds:
     keyed_gap: float = 2.0
     hump_db: float = 20.0
     off_centre: float = 0.1
+    smoothed: int = 5
+    by_chance: float = 2.0
     symbols_wide: float = 4.0
 
 
@@ -217,8 +221,13 @@ def measure(
     if symbols is None and _is_noise(alone, found, is_sure):
         return None
     message = ""
-    if keyed is None and not is_bare and symbols is None:
+    if (keyed is None or keyed.is_frequency) and not is_bare and symbols is None:
         message = analog.on_frequency(alone, bandwidth, rate * rate_hz)
+    if keyed is not None and message:
+        # The swings of a picture's subcarrier keep a clock as well; tones are no voice.
+        is_sine = message == analog.SUBCARRIER and not keying.keeps_two_tones(alone)
+        message = message if is_sine else ""
+        keyed, is_sure = (None, False) if message else (keyed, is_sure)
     if message == "a voice" and is_sure:
         message = ""
     if message:
@@ -312,11 +321,16 @@ def _place(
         tones = keying.tones(alone[first:end])
     if tones is not None:
         return _Place(float(tones[0].mean()), 0, "the middle between the tones")
-    seen = carrier.find(alone, bandwidth)
+    on = alone[first:end]
+    is_offset = line is not None and line.clock == symbol_rate.OFFSET
+    seen = None if is_offset else carrier.find(alone, bandwidth)
+    if seen is not None and seen.order == 2 and symbol_rate.is_constant(on, bandwidth):
+        # Of a frequency modulation it is a line beside the carrier.
+        return _mean_frequency(on)
     if seen is not None:
         powers = {1: "x", 2: "x²", 4: "x⁴"}
         return _Place(seen.offset, seen.order, f"a line of {powers[seen.order]}")
-    pair = symbol_rate.lines_of_square(alone[first:end], bandwidth)
+    pair = symbol_rate.lines_of_square(on, bandwidth)
     if pair is not None:
         return _Place(sum(pair) / 4, 4, "the middle between two lines of x²")
     return _Place(None, 0, "the middle of the band")
@@ -426,7 +440,13 @@ def _narrowed(samples: Samples, start: int, found: Detection) -> Detection:
     offset = np.fft.fftshift(np.fft.fftfreq(_FINE)) * rate / found.band.width
     beside = (np.abs(offset) > 0.7) & (np.abs(offset) < 1.1)
     own = np.abs(offset) <= 0.75
-    excess = np.maximum(spectrum - np.median(spectrum[beside]), 0)[own]
+    level = float(np.median(spectrum[beside]))
+    excess = np.maximum(spectrum - level, 0)
+    # What noise does by chance is no part of a weak signal's width.
+    smooth = ndimage.uniform_filter1d(spectrum, THRESHOLDS.smoothed)
+    chance = level + THRESHOLDS.by_chance * float((smooth[beside] - level).std())
+    above = np.where(smooth > chance, excess, 0)[own]
+    excess = above if above.any() else excess[own]
     if not excess.sum():
         return found
     first, end = occupied(excess)

@@ -37,6 +37,8 @@ class Thresholds:
         longest: The same, at most.
         line: Height of the symbols' line over its neighbours (ratio).
         of_mean: The same over the correlation (ratio): 0.9 for a prefix of a quarter.
+        varying: Deviation of the amplitude over its mean, at most (ratio): many subcarriers have
+            0.52, as noise; pulses that are repeated have more.
     """
 
     samples: int = 1 << 17
@@ -47,9 +49,12 @@ class Thresholds:
     longest: float = 1.6
     line: float = 5.0
     of_mean: float = 0.5
+    varying: float = 0.65
 
 
 THRESHOLDS = Thresholds()
+_PARTS = 16
+"""A receiver's gain may step between them."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def find(samples: Samples, bandwidth: float) -> Prefix | None:
     x = samples[: THRESHOLDS.samples].astype(np.complex64)
     least = int(THRESHOLDS.subcarriers / bandwidth)
     most = int(len(x) / THRESHOLDS.symbols)
-    if most < 2 * least or not np.any(x):
+    if most < 2 * least or not np.any(x) or not _is_even(x):
         return None
     spectrum = np.fft.fft(x, fast_length(len(x) + most))
     alike = np.abs(np.fft.ifft(np.abs(spectrum) ** 2)[least:most])
@@ -87,6 +92,13 @@ def find(samples: Samples, bandwidth: float) -> Prefix | None:
         return None
     period = _period(x[:-lag] * x[lag:].conj(), lag)
     return None if period is None else Prefix(lag, period)
+
+
+def _is_even(x: Samples) -> bool:
+    """Whether amplitudes vary as little as those of many subcarriers, in most parts of it."""
+    parts = [np.abs(part) for part in np.array_split(x, _PARTS)]
+    varying = [float(part.std() / part.mean()) for part in parts if part.any()]
+    return float(np.median(varying)) < THRESHOLDS.varying
 
 
 def _period(product: NDArray[np.complexfloating], lag: int) -> float | None:

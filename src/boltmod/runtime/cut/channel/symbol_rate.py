@@ -18,9 +18,16 @@ from scipy import ndimage
 from boltmod.recording.analytic import Samples
 from boltmod.runtime.cut.channel import keying
 from boltmod.runtime.cut.channel.keying import Keying
-from boltmod.runtime.cut.channel.spectra import fast_length, hann
+from boltmod.runtime.cut.channel.spectra import fast_length, hann, welch
 
 _MIN_SAMPLES = 256
+_BINS = 256
+_CLEAR = 0.8
+"""Share of the power that is the signal's, from which on the noise's part is known: 6 dB."""
+OFFSET = "two lines of x²"
+"""What tells the clock of offset and minimum-shift keying."""
+_BESIDE = (0.53, 0.6)
+"""Half bandwidths (of 1) between which a channel holds noise alone: it lets 1.25 of one through."""
 
 Floats = NDArray[np.float64]
 
@@ -140,16 +147,33 @@ def _of_pair(samples: Samples, bandwidth: float) -> SymbolRate | None:
     if pair is None:
         return None
     apart = pair[1] - pair[0]
-    power = np.abs(samples.astype(np.complex128)) ** 2
-    is_constant = (power**2).mean() < THRESHOLDS.constant * power.mean() ** 2
-    fits = [
-        rate
-        for rate in ((apart, apart / 2) if is_constant else (apart / 2, apart))
-        if THRESHOLDS.slowest < rate / bandwidth < THRESHOLDS.fastest
-    ]
+    likely = (apart, apart / 2) if is_constant(samples, bandwidth) else (apart / 2, apart)
+    fits = [rate for rate in likely if THRESHOLDS.slowest < rate / bandwidth < THRESHOLDS.fastest]
     if not fits:
         return None
-    return SymbolRate(fits[0], THRESHOLDS.pair_sure, False, "two lines of x²")
+    return SymbolRate(fits[0], THRESHOLDS.pair_sure, False, OFFSET)
+
+
+def is_constant(samples: Samples, bandwidth: float) -> bool:
+    """Whether a signal's envelope is constant, by its fourth moment without the noise's part.
+
+    Noise of power N adds 4 S N + 2 N^2 to the mean fourth power S^2; N is told beside the band.
+
+    Args:
+        samples: The signal alone, at four samples to a bandwidth or more, around 0 Hz.
+        bandwidth: Its occupied bandwidth, in cycles a sample.
+    """
+    power = np.abs(samples.astype(np.complex128)) ** 2
+    total, fourth = float(power.mean()), float((power**2).mean())
+    n = min(len(samples), _BINS)
+    frequency, density = welch(samples, n)
+    away = np.abs(frequency) / bandwidth
+    beside = density[(away > _BESIDE[0]) & (away < _BESIDE[1])]
+    noise = float(beside.mean()) * _BESIDE[1] * 2 * bandwidth if len(beside) else 0.0
+    own = total - noise
+    if own < _CLEAR * total:
+        return fourth < THRESHOLDS.constant * total**2
+    return fourth - 4 * own * noise - 2 * noise**2 < THRESHOLDS.constant * own**2
 
 
 def lines_of_square(samples: Samples, bandwidth: float) -> tuple[float, float] | None:
@@ -190,10 +214,10 @@ def _of_lines(samples: Samples, bandwidth: float) -> SymbolRate | None:
     }
     candidates = []
     power = magnitude**2
-    is_constant = (power**2).mean() < THRESHOLDS.constant * power.mean() ** 2
+    is_even = (power**2).mean() < THRESHOLDS.constant * power.mean() ** 2
     for name, feature in features.items():
         line = _line(_Spectrum.of(feature), bandwidth, name)
-        if line is not None and is_constant and "comb" not in line.clock:
+        if line is not None and is_even and "comb" not in line.clock:
             # Of a constant envelope it is chirps or a voice; symbols have a comb, or two lines.
             line = replace(line, prominence=0.0)
         if line is not None:
