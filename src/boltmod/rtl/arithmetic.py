@@ -1,4 +1,4 @@
-"""Sums of products with constants as shifts and additions, one register behind each addition.
+"""Sums of products with constants as shifts and additions, registers where the fabric wants them.
 
 What comes first is added first, so that as little as possible has to wait.
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from amaranth import Const, Mux, Value
@@ -78,7 +78,7 @@ class Arithmetic:
             wire = self._added(Term(constant(0), 0, 1), Term(wire, 0, -1)).wire
         low, high = wire.low << term.shift, wire.high << term.shift
         value = wire.value << term.shift if term.shift else wire.value
-        return Wire(value, low, high, wire.time, wire.period, wire.hold)
+        return replace(wire, value=value, low=low, high=high)
 
     def extreme(self, wires: Iterable[Wire]) -> Wire:
         """Return the largest of wires."""
@@ -137,12 +137,13 @@ class Arithmetic:
         if not terms:
             return Term(constant(0), 0, 1)
         numbers = count()
-        heap = [(t.wire.time, t.wire.n_bits, next(numbers), t) for t in terms]
+        heap = [(t.wire.time, t.wire.depth, t.wire.n_bits, next(numbers), t) for t in terms]
         heapq.heapify(heap)
         while len(heap) > 1:
             a, b = heapq.heappop(heap)[-1], heapq.heappop(heap)[-1]
             t = self._added(a, b)
-            heapq.heappush(heap, (t.wire.time, t.wire.n_bits, next(numbers), t))
+            order = (t.wire.time, t.wire.depth, t.wire.n_bits, next(numbers), t)
+            heapq.heappush(heap, order)
         return heap[0][-1]
 
     def _added(self, a: Term, b: Term) -> Term:
@@ -156,7 +157,8 @@ class Arithmetic:
             a, b = b, a
         low, high = (x + y for x, y in zip(a.range, b.range, strict=True))
         value = _moved(a) + _moved(b) if b.sign > 0 else _moved(a) - _moved(b)
-        kept = self.fabric.register(value, self._like(low, high, common))
+        depth = 1 + max(one.depth, other.depth)
+        kept = self.fabric.sum(value, self._like(low, high, common), depth)
         return Term(kept, shift, sign)
 
 

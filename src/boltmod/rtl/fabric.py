@@ -8,6 +8,7 @@ clocks can therefore be caught by a counter that runs by itself, whatever frame 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import lcm
 
@@ -28,10 +29,11 @@ class Fabric:
 
     Args:
         n_clocks: Clocks in which a frame's samples come.
+        additions: How many follow each other within a clock.
     """
 
-    def __init__(self, n_clocks: int) -> None:
-        self.n_clocks = n_clocks
+    def __init__(self, n_clocks: int, additions: int = 1) -> None:
+        self.n_clocks, self.additions = n_clocks, additions
         self.module = Module()
         self.start = Signal()
         self.gap = 0
@@ -121,6 +123,14 @@ class Fabric:
         kept = Signal(shape_of(low, high), reset_less=True)
         self.register_bits += len(kept)
         return kept
+
+    def sum(self, value: Value, like: Wire, depth: int) -> Wire:
+        """Return a sum, behind a register if as many additions as fit into a clock end in it."""
+        if depth >= self.additions:
+            return self.register(value, like)
+        kept = Signal(shape_of(like.low, like.high))
+        self.module.d.comb += kept.eq(value)
+        return replace(like, value=kept, depth=depth)
 
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
         """Return the product of two wires that are there together, one clock later."""

@@ -55,16 +55,29 @@ class Scaled:
         return all(wire.n_bits < OPERAND_BITS for wire in self.wires)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """For how many wires a multiplier is made.
+
+    Args:
+        fewest: Wires that must take turns at one at least.
+        spare: Multipliers for groups of fewer wires; the first ones have them.
+    """
+
+    fewest: int = 2
+    spare: int = 0
+
+
 class Shared:
     """Builder of what takes turns.
 
     Args:
         arithmetic: Additions on the same fabric.
-        fewest: Wires that must take turns at least for a multiplier to be made.
+        turns: For how many wires a multiplier is made.
     """
 
-    def __init__(self, arithmetic: Arithmetic, fewest: int) -> None:
-        self.fewest = fewest
+    def __init__(self, arithmetic: Arithmetic, turns: Turns) -> None:
+        self.turns, self._n_spare = turns, turns.spare
         self.arithmetic, self.fabric = arithmetic, arithmetic.fabric
 
     # Requantisation -----------------------------------------------------------------------------
@@ -89,9 +102,19 @@ class Shared:
         n_groups = -(-len(order) // most)
         for number in range(n_groups):
             group = order[number::n_groups]
-            if sum(len(each.wires) for each in group) >= self.fewest:
+            if self._is_worth_it(group):
                 found |= self._group(step, period, n_beats, group)
         return found
+
+    def _is_worth_it(self, group: list[Scaled]) -> bool:
+        n_wires = sum(len(each.wires) for each in group)
+        if n_wires >= self.turns.fewest:
+            return True
+        n_multipliers = sum(len(_parts(factors)) for factors in _raised(group))
+        if n_wires < 2 or n_multipliers > self._n_spare:
+            return False
+        self._n_spare -= n_multipliers
+        return True
 
     @property
     def _most_turns(self) -> int:
@@ -103,16 +126,14 @@ class Shared:
         begin = max(max(each.time - turn for turn, each in enumerate(group)), 1)
         turn = self._turn(begin, period, len(group))
         shift = max(each.shift for each in group)
-        raised = [shift - each.shift for each in group]
         products = []
-        for source in range(len(group[0].wires)):
+        for source, factors in enumerate(_raised(group)):
             wires = [
                 fabric.until(each.wires[source], begin + number)
                 for number, each in enumerate(group)
             ]
-            factors = [each.factors[source] << up for each, up in zip(group, raised, strict=True)]
             products += self._products(self._chosen(wires, turn, begin), factors, turn)
-        addends = [each.addend << up for each, up in zip(group, raised, strict=True)]
+        addends = [each.addend << shift - each.shift for each in group]
         products.append((self._listed(addends, self._later(turn), begin + 1), 1))
         total = self.arithmetic.dot(products)
         low, high = step.lowest, step.lowest + step.thresholds.shape[1]
@@ -158,17 +179,11 @@ class Shared:
 
     def _products(self, x: Wire, factors: list[int], turn: Wire) -> list[tuple[Wire, int]]:
         """Return products that add up to one with the turn's factor, and what each counts."""
-        spare = min((f & -f).bit_length() - 1 for f in factors if f) if any(factors) else 0
-        rest = [factor >> spare for factor in factors]
-        found, weight = [], 1 << spare
-        while any(rest):
-            is_last = all(-(1 << _PART_BITS) <= each < 1 << _PART_BITS for each in rest)
-            part = rest if is_last else [each & ((1 << _PART_BITS) - 1) for each in rest]
+        found = []
+        for part, weight in _parts(factors):
             factor = self._listed(part, turn, turn.time)
             ends = [a * b for a in (x.low, x.high) for b in (factor.low, factor.high)]
             found.append((self.fabric.product(x, factor, min(ends), max(ends)), weight))
-            rest = [0] * len(rest) if is_last else [each >> _PART_BITS for each in rest]
-            weight <<= _PART_BITS
         return found
 
     # Sums of products once a frame --------------------------------------------------------------
@@ -259,3 +274,25 @@ class Shared:
 
 def _table(numbers: list[int], place: Value) -> Value:
     return Array(Const(number) for number in numbers)[place]
+
+
+def _raised(group: list[Scaled]) -> list[list[int]]:
+    """Return the factors of each source, of all values as if their shift were the largest."""
+    shift = max(each.shift for each in group)
+    return [
+        [each.factors[source] << shift - each.shift for each in group]
+        for source in range(len(group[0].wires))
+    ]
+
+
+def _parts(factors: list[int]) -> list[tuple[list[int], int]]:
+    """Return what factors are sums of, in parts that a multiplier takes, and what each counts."""
+    if not any(factors):
+        return []
+    even = min((f & -f).bit_length() - 1 for f in factors if f)
+    rest, weight = [factor >> even for factor in factors], 1 << even
+    found = []
+    while not all(-(1 << _PART_BITS) <= each < 1 << _PART_BITS for each in rest):
+        found.append(([each & ((1 << _PART_BITS) - 1) for each in rest], weight))
+        rest, weight = [each >> _PART_BITS for each in rest], weight << _PART_BITS
+    return [*found, (rest, weight)]

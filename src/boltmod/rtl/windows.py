@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from amaranth import Mux, Value
 from boltmod.integer import form
 from boltmod.rtl.arithmetic import Arithmetic
 from boltmod.rtl.fabric import Fabric
-from boltmod.rtl.shared import Shared
+from boltmod.rtl.shared import Shared, Turns
 from boltmod.rtl.taps import Taps, Window
 from boltmod.rtl.wire import ONCE, Pace, Stream, View, Wire, bounds, constant
 
@@ -26,14 +27,14 @@ class Windows:
 
     Args:
         fabric: Where registers are made.
-        fewest: Wires that must take turns at least for a multiplier to be made.
+        turns: For how many wires a multiplier is made.
     """
 
-    def __init__(self, fabric: Fabric, fewest: int) -> None:
+    def __init__(self, fabric: Fabric, turns: Turns) -> None:
         self.fabric = fabric
         self.taps = Taps(fabric)
         self.arithmetic = Arithmetic(fabric)
-        self.shared = Shared(self.arithmetic, fewest)
+        self.shared = Shared(self.arithmetic, turns)
 
     def convolve(self, step: form.Convolve, view: View) -> Stream:
         """Build sums of products with constants."""
@@ -152,12 +153,12 @@ class Windows:
         low, high = max(low, wire.low), min(high, wire.high)
         if wire.low == wire.high or (low, high) == (wire.low, wire.high):
             return wire
-        narrow = Wire(wire.value, low, high, wire.time, wire.period, wire.hold)
+        narrow = replace(wire, low=low, high=high)
         if narrow.n_bits == wire.n_bits and (low < 0) == (wire.low < 0):
             return narrow
         bits = wire.value.as_unsigned()[: max(narrow.n_bits, 1)]
         value = bits.as_signed() if low < 0 else bits
-        return Wire(value, low, high, wire.time, wire.period, wire.hold)
+        return replace(narrow, value=value)
 
     def _slowed(self, wire: Wire, period: int) -> Wire:
         if period == wire.period or wire.is_constant:

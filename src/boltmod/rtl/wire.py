@@ -27,6 +27,7 @@ class Wire:
         time: Clocks from a frame's start until its first sample is there.
         period: Clocks from one sample to the next; `ONCE` a frame.
         hold: Clocks for which a sample stays.
+        depth: Additions that it has passed since its last register.
     """
 
     value: Value
@@ -35,6 +36,7 @@ class Wire:
     time: int
     period: int
     hold: int
+    depth: int = 0
 
     @property
     def end(self) -> int:
