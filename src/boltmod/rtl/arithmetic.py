@@ -1,9 +1,6 @@
 """Sums of products with constants as shifts and additions, registers where the fabric wants them.
 
 What comes first is added first, so that as little as possible has to wait.
-
-Source: canonical signed digits, A. Avizienis, "Signed-Digit Number Representations for Fast
-Parallel Arithmetic", IRE Transactions on Electronic Computers 10 (1961).
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from itertools import count
 
 from amaranth import Const, Mux, Value
 
+from boltmod.rtl.adders import Summand, Sums, sharing
 from boltmod.rtl.fabric import Fabric
 from boltmod.rtl.wire import Wire, constant
 
@@ -34,19 +32,6 @@ class Term:
         return min(ends), max(ends)
 
 
-def signed_digits(number: int) -> list[tuple[int, int]]:
-    """Return the powers of two and their signs that a number is the sum of, fewest of them."""
-    digits, power = [], 0
-    while number:
-        if number & 1:
-            sign = 2 - (number & 3)
-            digits.append((power, sign))
-            number -= sign
-        number >>= 1
-        power += 1
-    return digits
-
-
 class Arithmetic:
     """Additions on a fabric.
 
@@ -56,14 +41,49 @@ class Arithmetic:
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self._multiples: dict[tuple[int, int], Wire] = {}
-        self._kept: list[Wire] = []
 
     def dot(self, factors: Iterable[tuple[Wire, int]], addend: int = 0) -> Wire:
         """Return Σ factor · wire + addend."""
-        terms = [self._times(wire, factor) for wire, factor in factors if factor]
-        terms = [term for term in terms if term.range != (0, 0)]
-        return self.plain(self._sum([*terms, *self._constants(addend)]))
+        return self.dots([factors], [addend])[0]
+
+    def dots(self, rows: Iterable[Iterable[tuple[Wire, int]]], addends: Iterable[int]) -> list[Wire]:
+        """Return Σ factor · wire + addend of each row; what rows have in common is built once."""
+        numbers: dict[int, int] = {}
+        wires: list[Wire] = []
+        sums, known = [], []
+        for row, addend in zip(rows, addends, strict=True):
+            factors: dict[int, int] = {}
+            for wire, factor in row:
+                if wire.is_constant or wire.low == wire.high == 0:
+                    addend += factor * wire.low
+                    continue
+                number = numbers.setdefault(id(wire), len(wires))
+                if number == len(wires):
+                    wires.append(wire)
+                factors[number] = factors.get(number, 0) + factor
+            sums.append(factors)
+            known.append(addend)
+        return self._built(wires, sharing(self._summands(wires), sums, self.fabric.additions), known)
+
+    def _summands(self, wires: list[Wire]) -> list[Summand]:
+        k = self.fabric.additions
+        return [Summand(w.low, w.high, w.time * k + w.depth, w.hold) for w in wires]
+
+    def _built(self, inputs: list[Wire], sums: Sums, addends: list[int]) -> list[Wire]:
+        wires = list(inputs)
+        for pair in sums.pairs:
+            first, second = pair.shifts
+            a, b = Term(wires[pair.a], first, 1), Term(wires[pair.b], second, pair.sign)
+            wires.append(self._added(a, b).wire)
+        return [
+            self.plain(
+                self._sum(
+                    [Term(wires[number], shift, sign) for (number, shift), sign in digits.items()]
+                    + self._constants(addend)
+                )
+            )
+            for digits, addend in zip(sums.outputs, addends, strict=True)
+        ]
 
     def total(self, wires: Iterable[Wire]) -> Wire:
         """Return the sum of wires."""
@@ -117,21 +137,6 @@ class Arithmetic:
             return []
         shift = (addend & -addend).bit_length() - 1
         return [Term(constant(abs(addend) >> shift), shift, 1 if addend > 0 else -1)]
-
-    def _times(self, wire: Wire, factor: int) -> Term:
-        size = abs(factor)
-        shift = (size & -size).bit_length() - 1
-        return Term(self._odd_multiple(wire, size >> shift), shift, 1 if factor > 0 else -1)
-
-    def _odd_multiple(self, wire: Wire, odd: int) -> Wire:
-        if odd == 1:
-            return wire
-        key = (id(wire), odd)
-        if key not in self._multiples:
-            self._kept.append(wire)
-            terms = [Term(wire, shift, sign) for shift, sign in signed_digits(odd)]
-            self._multiples[key] = self.plain(self._sum(terms))
-        return self._multiples[key]
 
     def _sum(self, terms: list[Term]) -> Term:
         if not terms:

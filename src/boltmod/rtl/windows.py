@@ -46,25 +46,23 @@ class Windows:
             if n_multipliers * _ADDITIONS_A_MULTIPLIER < np.count_nonzero(step.weights):
                 return self._in_turn(step, window, view)
         read: dict[int, list[_Tapped]] = {}
-        rows = []
+        factors: list[list[tuple[Wire, int]]] = []
         for output in range(n_outputs):
             first = output // (n_outputs // step.groups) * n_inputs
             used = [first + int(i) for i in np.flatnonzero(step.weights[output].any(1))]
             for channel in used:
                 read.setdefault(channel, self.taps.of(view[channel], window))
-            rows.append(
-                tuple(
-                    self.arithmetic.dot(
-                        (
-                            (wire, int(step.weights[output, channel - first, k]))
-                            for channel in used
-                            for k, wire in read[channel][lane]
-                        ),
-                        int(step.bias[output]),
-                    )
-                    for lane in range(pace.lanes)
-                )
-            )
+            factors += [
+                [
+                    (wire, int(step.weights[output, channel - first, k]))
+                    for channel in used
+                    for k, wire in read[channel][lane]
+                ]
+                for lane in range(pace.lanes)
+            ]
+        addends = np.repeat(step.bias, pace.lanes).tolist()
+        sums = self.arithmetic.dots(factors, addends)
+        rows = [tuple(sums[at : at + pace.lanes]) for at in range(0, len(sums), pace.lanes)]
         return self.paced(step, pace, rows, False)
 
     def _in_turn(self, step: form.Convolve, window: Window, view: View) -> Stream:
