@@ -123,10 +123,10 @@ class Arithmetic:
         return ready[0]
 
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
-        """Return the product of two wires, a register before it and one behind it."""
+        """Return the product of two wires."""
         (a, b), common = self.fabric.aligned([a, b])
-        held = [self.fabric.register(w.value, self._like(w.low, w.high, common)) for w in (a, b)]
-        return self.fabric.product(held[0], held[1], low, high)
+        a, b = (replace(self._like(w.low, w.high, common), value=w.value) for w in (a, b))
+        return self.fabric.product(a, b, low, high)
 
     @staticmethod
     def _like(low: int, high: int, when: Wire) -> Wire:

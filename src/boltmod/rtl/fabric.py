@@ -15,10 +15,8 @@ from math import lcm
 from amaranth import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib.memory import Memory
 
+from boltmod.rtl.multiplier import OPERAND_BITS, Multiplier, takes
 from boltmod.rtl.wire import ONCE, Wire
-
-OPERAND_BITS = 18
-"""Of a part's multipliers, with the sign. Source: Lattice, FPGA-TN-02205, ECP5 sysDSP."""
 
 _LONG_DELAY = 24
 """Clocks from which on a delay is a memory instead of a chain of registers."""
@@ -133,10 +131,20 @@ class Fabric:
         return replace(like, value=kept, depth=depth)
 
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
-        """Return the product of two wires that are there together, one clock later."""
+        """Return the product of two wires that are there together, two clocks later.
+
+        Operands and product are kept in the multiplier's own registers where it takes them.
+        """
         self.n_multipliers += -(-a.n_bits // OPERAND_BITS) * -(-b.n_bits // OPERAND_BITS)
-        like = Wire(a.value, low, high, a.time, a.period, a.hold)
-        return self.register(a.value * b.value, like)
+        like = Wire(a.value, low, high, a.time, a.period, min(a.hold, b.hold))
+        if not (takes(a.value) and takes(b.value)):
+            held = [self.register(w.value, replace(w, hold=like.hold)) for w in (a, b)]
+            return self.register(held[0].value * held[1].value, like, 2)
+        multiplier = Multiplier(a.value, b.value)
+        self.module.submodules += multiplier
+        bits = multiplier.product[: shape_of(low, high).width]
+        value = bits.as_signed() if low < 0 else bits
+        return replace(like, value=value, time=a.time + 2, depth=0)
 
     def captured(self, wire: Wire, period: int, time: int | None = None) -> Wire:
         """Return a wire caught every `period` clocks (`ONCE` a frame) and held until the next.

@@ -12,7 +12,7 @@ from amaranth.lib.memory import Memory
 from boltmod.integer import form
 from boltmod.integer.form import Integers
 from boltmod.rtl.arithmetic import Arithmetic, clipped
-from boltmod.rtl.fabric import OPERAND_BITS
+from boltmod.rtl.multiplier import OPERAND_BITS
 from boltmod.rtl.wire import ONCE, Wire, bounds
 
 _PART_BITS = OPERAND_BITS - 1
@@ -132,9 +132,10 @@ class Shared:
                 fabric.until(each.wires[source], begin + number)
                 for number, each in enumerate(group)
             ]
-            products += self._products(self._chosen(wires, turn, begin), factors, turn)
+            products += self._products(_chosen(wires, turn), factors, turn)
         addends = [each.addend << shift - each.shift for each in group]
-        products.append((self._listed(addends, self._later(turn), begin + 1), 1))
+        addend = _listed(addends, self._later(turn))
+        products.append((self._later(addend), 1))
         total = self.arithmetic.dot(products)
         low, high = step.lowest, step.lowest + step.thresholds.shape[1]
         like = Wire(total.value, low, high, total.time, 1, 1)
@@ -163,17 +164,6 @@ class Shared:
             m.d.sync += count.eq(0)
         return Wire(count, 0, n_turns - 1, begin, 1, 1)
 
-    def _chosen(self, wires: list[Wire], turn: Wire, begin: int) -> Wire:
-        low, high = min(w.low for w in wires), max(w.high for w in wires)
-        value = Array(wire.value for wire in wires)[turn.value]
-        return self.fabric.register(value, Wire(value, low, high, begin, 1, 1))
-
-    def _listed(self, numbers: list[int], turn: Wire, time: int) -> Wire:
-        """Return one of several numbers, a clock after its turn."""
-        value = _table(numbers, turn.value)
-        like = Wire(value, min(numbers), max(numbers), time, 1, 1)
-        return self.fabric.register(value, like)
-
     def _later(self, wire: Wire) -> Wire:
         return self.fabric.register(wire.value, wire)
 
@@ -181,7 +171,7 @@ class Shared:
         """Return products that add up to one with the turn's factor, and what each counts."""
         found = []
         for part, weight in _parts(factors):
-            factor = self._listed(part, turn, turn.time)
+            factor = _listed(part, turn)
             ends = [a * b for a in (x.low, x.high) for b in (factor.low, factor.high)]
             found.append((self.fabric.product(x, factor, min(ends), max(ends)), weight))
         return found
@@ -214,7 +204,7 @@ class Shared:
         begin = max(wire.time for wire in wires) + 1
         held = [self._held(wire, begin, begin + n_rounds * n) for wire in wires]
         place, at = self._places(begin, n, n_rounds)
-        x = self._chosen(held, place, begin)
+        x = self._later(_chosen(held, place))
         begins = self._later(self._is_zero(place))
         found: list[Wire] = []
         for first in range(0, n_sums, n_rounds):
@@ -272,8 +262,16 @@ class Shared:
         return read.data
 
 
-def _table(numbers: list[int], place: Value) -> Value:
-    return Array(Const(number) for number in numbers)[place]
+def _chosen(wires: list[Wire], turn: Wire) -> Wire:
+    """Return that one of several wires whose turn it is."""
+    low, high = min(w.low for w in wires), max(w.high for w in wires)
+    return Wire(Array(wire.value for wire in wires)[turn.value], low, high, turn.time, 1, 1)
+
+
+def _listed(numbers: list[int], turn: Wire) -> Wire:
+    """Return that one of several numbers whose turn it is."""
+    value = Array(Const(number) for number in numbers)[turn.value]
+    return Wire(value, min(numbers), max(numbers), turn.time, 1, 1)
 
 
 def _raised(group: list[Scaled]) -> list[list[int]]:
