@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from boltmod.errors import ConfigError, UnsupportedOperatorError
@@ -59,8 +60,9 @@ def compose(
     Args:
         program: The network.
         samples_per_clock: Received samples that come at once; divides the frame.
-        n_multipliers: How many there are; where they are too few, those go that fewest channels
-            take turns at. Any number if None.
+        n_multipliers: How many there are. Where they are too few, those go that fewest channels
+            take turns at; those that are left are for channels by themselves. One for each group of
+            channels that can take turns if None.
         additions: How many follow each other within a clock: more take fewer registers, and the
             clock is slower.
 
@@ -72,14 +74,12 @@ def compose(
     def composed(turns: Turns) -> Composition:
         return _Composer(complete, samples_per_clock, turns, additions).composition()
 
-    for fewest in _FEWEST_TURNS:
+    for least, fewest in pairwise((1, *_FEWEST_TURNS)):
         composition = composed(Turns(fewest))
         spare = (n_multipliers or 0) - composition.fabric.n_multipliers
         if n_multipliers is None or spare >= 0:
             break
-    if fewest > _FEWEST_TURNS[0] and spare > 0:
-        composition = composed(Turns(fewest, spare))
-    return composition
+    return composed(Turns(fewest, spare, least)) if spare > 0 else composition
 
 
 class _Composer:

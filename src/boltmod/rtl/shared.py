@@ -62,10 +62,12 @@ class Turns:
     Args:
         fewest: Wires that must take turns at one at least.
         spare: Multipliers for groups of fewer wires; the first ones have them.
+        least: Wires of such a group.
     """
 
     fewest: int = 2
     spare: int = 0
+    least: int = 1
 
 
 class Shared:
@@ -88,7 +90,7 @@ class Shared:
 
         Args:
             step: The step.
-            period: Clocks from one sample of a channel to the next, at least 2; `ONCE` a frame.
+            period: Clocks from one sample of a channel to the next; `ONCE` a frame.
             n_beats: Samples of a channel.
             values: What there is, in any order.
 
@@ -102,16 +104,15 @@ class Shared:
         n_groups = -(-len(order) // most)
         for number in range(n_groups):
             group = order[number::n_groups]
-            if self._is_worth_it(group):
+            if self._is_worth_it(group, 1 if period == 1 else sum(len(v.wires) for v in group)):
                 found |= self._group(step, period, n_beats, group)
         return found
 
-    def _is_worth_it(self, group: list[Scaled]) -> bool:
-        n_wires = sum(len(each.wires) for each in group)
+    def _is_worth_it(self, group: list[Scaled], n_wires: int) -> bool:
         if n_wires >= self.turns.fewest:
             return True
         n_multipliers = sum(len(_parts(factors)) for factors in _raised(group))
-        if n_wires < 2 or n_multipliers > self._n_spare:
+        if n_wires < self.turns.least or n_multipliers > self._n_spare:
             return False
         self._n_spare -= n_multipliers
         return True
@@ -152,7 +153,8 @@ class Shared:
                 low, high = min(low, 0), max(high, 0)
             time = result.time + number
             mine = Wire(result.value, low, high, time, period, 1)
-            found[each.channel, each.lane] = fabric.captured(mine, period, time)
+            caught = mine if period == 1 else fabric.captured(mine, period, time)
+            found[each.channel, each.lane] = caught
         return found
 
     def _turn(self, begin: int, period: int, n_turns: int) -> Wire:
