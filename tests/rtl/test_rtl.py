@@ -80,9 +80,7 @@ def test_sums_that_share_parts_are_what_they_were(
     sums = sharing(known, [dict(enumerate(row)) for row in weights])
     x = np.array([value for value, _ in inputs[: len(known)]])
     assert sums.of(x.tolist()) == (np.array(weights) @ x).tolist()
-    apart = sum(
-        max(sum(len(signed_digits(weight)) for weight in row) - 1, 0) for row in weights
-    )
+    apart = sum(max(sum(len(signed_digits(weight)) for weight in row) - 1, 0) for row in weights)
     assert sums.n_additions <= apart
 
 

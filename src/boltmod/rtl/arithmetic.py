@@ -6,6 +6,7 @@ What comes first is added first, so that as little as possible has to wait.
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -46,28 +47,32 @@ class Arithmetic:
         """Return Σ factor · wire + addend."""
         return self.dots([factors], [addend])[0]
 
-    def dots(self, rows: Iterable[Iterable[tuple[Wire, int]]], addends: Iterable[int]) -> list[Wire]:
+    def dots(
+        self, rows: Iterable[Iterable[tuple[Wire, int]]], addends: Iterable[int]
+    ) -> list[Wire]:
         """Return Σ factor · wire + addend of each row; what rows have in common is built once."""
-        numbers: dict[int, int] = {}
-        wires: list[Wire] = []
+        wires: dict[int, Wire] = {}
         sums, known = [], []
         for row, addend in zip(rows, addends, strict=True):
-            factors: dict[int, int] = {}
+            factors: Counter[int] = Counter()
             for wire, factor in row:
+                # What is a number counts with the addend.
                 if wire.is_constant or wire.low == wire.high == 0:
                     addend += factor * wire.low
-                    continue
-                number = numbers.setdefault(id(wire), len(wires))
-                if number == len(wires):
-                    wires.append(wire)
-                factors[number] = factors.get(number, 0) + factor
+                else:
+                    wires[id(wire)] = wire
+                    factors[id(wire)] += factor
             sums.append(factors)
             known.append(addend)
-        return self._built(wires, sharing(self._summands(wires), sums, self.fabric.additions), known)
+        numbers = {each: number for number, each in enumerate(wires)}
+        rows_by_number = [{numbers[each]: f for each, f in row.items()} for row in sums]
+        inputs = list(wires.values())
+        return self._built(inputs, self._shared(inputs, rows_by_number), known)
 
-    def _summands(self, wires: list[Wire]) -> list[Summand]:
+    def _shared(self, wires: list[Wire], rows: list[dict[int, int]]) -> Sums:
         k = self.fabric.additions
-        return [Summand(w.low, w.high, w.time * k + w.depth, w.hold) for w in wires]
+        known = [Summand(w.low, w.high, w.time * k + w.depth, w.hold) for w in wires]
+        return sharing(known, rows, k)
 
     def _built(self, inputs: list[Wire], sums: Sums, addends: list[int]) -> list[Wire]:
         wires = list(inputs)

@@ -76,10 +76,12 @@ def compose(
 
     for least, fewest in pairwise((1, *_FEWEST_TURNS)):
         composition = composed(Turns(fewest))
-        spare = (n_multipliers or 0) - composition.fabric.n_multipliers
-        if n_multipliers is None or spare >= 0:
-            break
-    return composed(Turns(fewest, spare, least)) if spare > 0 else composition
+        if n_multipliers is None:
+            return composition
+        spare = n_multipliers - composition.fabric.n_multipliers
+        if spare >= 0:
+            return composed(Turns(fewest, spare, least)) if spare else composition
+    return composition
 
 
 class _Composer:

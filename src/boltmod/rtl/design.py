@@ -18,7 +18,7 @@ from boltmod.rtl.top import Top
 from boltmod.rtl.turns.assemble import assemble
 from boltmod.rtl.turns.top import TurnsTop, interval
 
-_FULLEST = 0.75
+_FULLEST = 0.7
 """Register bits for each flip-flop of a part up to which every addition has a register behind it.
 
 Of two networks with 0.87 and 0.88 one was placed but not routed and the other slowed by long wires.
@@ -89,7 +89,7 @@ def _in_turns(program: Program, least: float) -> Design:
             f"--samples-per-clock must be {pace:.4f} at most for {program.name} in turns, not "
             f"{least:g}: take a whole number for a circuit that streams"
         )
-    top = TurnsTop(machine, with_scores=True, is_apart=True)
+    top = TurnsTop(machine, with_scores=True)
     facts = {
         "instructions": len(machine.code),
         "constants": len(machine.groups),

@@ -212,7 +212,6 @@ icarus: top.v tb.v
 """
 
 
-
 def _readme(report: dict[str, Any]) -> str:
     lanes = max(report["samples_per_clock"], 1)
     n = report["samples_per_frame"]
