@@ -23,7 +23,7 @@ def takes(value: Value) -> bool:
 
 def signed_bits(shape: Shape) -> int:
     """Return the width of a shape's integers with a sign."""
-    return shape.width + (not shape.signed)
+    return int(shape.width) + (not shape.signed)
 
 
 class Multiplier(Elaboratable):  # type: ignore[misc]
