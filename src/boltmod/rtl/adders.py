@@ -20,6 +20,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 
+def width(low: int, high: int) -> int:
+    """Return how many bits integers of a range take, with a sign where one is negative."""
+    return max(high, -low - 1, 0).bit_length() + (low < 0)
+
+
 @dataclass(frozen=True)
 class Summand:
     """What is known of a value before it is built.
@@ -39,7 +44,7 @@ class Summand:
     @property
     def n_bits(self) -> int:
         """Width of its integers."""
-        return max(self.high, -self.low - 1, 0).bit_length() + (self.low < 0)
+        return width(self.low, self.high)
 
 
 @dataclass(frozen=True, order=True)

@@ -15,6 +15,7 @@ from math import lcm
 from amaranth import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib.memory import Memory
 
+from boltmod.rtl.adders import width
 from boltmod.rtl.multiplier import OPERAND_BITS, Multiplier, takes
 from boltmod.rtl.wire import ONCE, Wire
 
@@ -295,5 +296,4 @@ class Fabric:
 
 def shape_of(low: int, high: int) -> Shape:
     """Return the narrowest shape for integers of a range."""
-    wire = Wire(Signal(), low, high, 0, ONCE, 1)
-    return Shape(max(wire.n_bits, 1), signed=low < 0)
+    return Shape(max(width(low, high), 1), signed=low < 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from amaranth import Const, Value
 
 from boltmod.integer.form import Step
+from boltmod.rtl.adders import width
 
 ONCE = 0
 """Period of what there is once a frame."""
@@ -46,7 +47,7 @@ class Wire:
     @property
     def n_bits(self) -> int:
         """Width of its integers."""
-        return max(self.high, -self.low - 1, 0).bit_length() + (self.low < 0)
+        return width(self.low, self.high)
 
     @property
     def is_constant(self) -> bool:
