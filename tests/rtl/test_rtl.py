@@ -32,8 +32,9 @@ from boltmod.integer.execute import run_from
 from boltmod.integer.form import Integers
 from boltmod.model import onnx_file
 from boltmod.rtl import folder, place, simulate, watch
-from boltmod.rtl.arithmetic import signed_digits
+from boltmod.rtl.adders import Summand, sharing, signed_digits
 from boltmod.rtl.compose import compose
+from boltmod.rtl.design import composed
 from boltmod.rtl.device import DEVICES, counted
 from boltmod.rtl.schedule import Difference
 from boltmod.rtl.stepwise import first_difference, packed
@@ -64,10 +65,63 @@ def test_signed_digits_add_up_and_no_two_are_neighbours(number: int) -> None:
     assert all(b - a > 1 for a, b in pairwise(powers))
 
 
-@pytest.mark.parametrize(("seed", "lanes"), [(1, 1), (2, 2), (3, 1), (4, 2)])
-def test_every_wire_of_every_kind_of_step(seed: int, lanes: int) -> None:
-    top = Top(compose(small_program(seed), lanes), with_scores=True)
+@given(
+    st.integers(1, 5).flatmap(
+        lambda n: st.lists(
+            st.tuples(*[st.integers(-99, 99) for _ in range(n)]), min_size=1, max_size=6
+        )
+    ),
+    st.lists(st.tuples(st.integers(-9, 9), st.integers(0, 9)), min_size=5, max_size=5),
+)
+def test_sums_that_share_parts_are_what_they_were(
+    weights: list[tuple[int, ...]], inputs: list[tuple[int, int]]
+) -> None:
+    known = [Summand(-9, 9, ready) for _, ready in inputs[: len(weights[0])]]
+    sums = sharing(known, [dict(enumerate(row)) for row in weights])
+    x = np.array([value for value, _ in inputs[: len(known)]])
+    assert sums.of(x.tolist()) == (np.array(weights) @ x).tolist()
+    apart = sum(max(sum(len(signed_digits(weight)) for weight in row) - 1, 0) for row in weights)
+    assert sums.n_additions <= apart
+
+
+def test_what_several_sums_have_in_common_is_added_once() -> None:
+    inputs = [Summand(-8, 7)] * 3
+    # x + y stands in all of them, in the last one four times and negative.
+    sums = sharing(inputs, [{0: 1, 1: 1}, {0: 1, 1: 1, 2: 1}, {0: -4, 1: -4, 2: 3}])
+    assert [(pair.a, pair.b, pair.shift, pair.sign) for pair in sums.pairs] == [(0, 1, 0, 1)]
+    assert sums.n_additions == 1 + 0 + 1 + 2
+    # 5 x and 10 x are one multiple, and x waits for nothing.
+    assert sharing(inputs, [{0: 5}, {0: 10, 1: 1}]).n_additions == 2
+
+
+def test_a_part_that_another_would_wait_for_longer_than_it_spares_is_not_shared() -> None:
+    rows = [{0: 1, 1: 1}, {0: 1, 1: 1, 2: 1}]
+    late = Summand(-8, 7, 40)
+    assert sharing([Summand(-8, 7), late, late], rows).pairs == ()
+    assert len(sharing([Summand(-8, 7, 0, 100), late, late], rows).pairs) == 1
+
+
+@pytest.mark.parametrize(
+    ("seed", "lanes", "additions"), [(1, 1, 1), (2, 2, 1), (3, 1, 2), (4, 2, 3)]
+)
+def test_every_wire_of_every_kind_of_step(seed: int, lanes: int, additions: int) -> None:
+    composition = compose(small_program(seed), lanes, additions=additions)
+    top = Top(composition, with_scores=True)
     assert first_difference(top, small_frames(4, seed)) is None
+
+
+def test_more_additions_a_clock_take_fewer_registers() -> None:
+    bits = [compose(small_program(1), 1, additions=k).fabric.register_bits for k in (1, 2, 3)]
+    assert bits == sorted(bits, reverse=True)
+
+
+def test_a_part_that_is_too_full_gets_two_additions_a_clock() -> None:
+    program = small_program(1)
+    device = DEVICES["ecp5-25k"]
+    bits = sum(compose(program, 1, device.dsps).register_bits.values())
+    small = replace(device, flip_flops=int(bits * 1.2))
+    assert composed(program, 1, device).fabric.additions == 1
+    assert composed(program, 1, small).fabric.additions == 2
 
 
 @pytest.mark.parametrize(("seed", "lanes"), [(1, 1), (2, 2), (3, 4)])
@@ -106,6 +160,13 @@ def test_multipliers_are_as_many_as_there_are() -> None:
     few = compose(program, 1, free.n_multipliers - 1).fabric
     assert few.n_multipliers < free.n_multipliers
     assert few.register_bits > free.register_bits
+
+
+def test_multipliers_that_are_left_go_to_groups_that_are_too_small() -> None:
+    program = channelwise_program(1)
+    free = compose(program, 1).fabric
+    few = compose(program, 1, free.n_multipliers - 1).fabric
+    assert few.n_multipliers == free.n_multipliers - 1
 
 
 def test_tables_of_levels_are_made_while_other_frames_arrive() -> None:

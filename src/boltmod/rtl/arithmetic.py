@@ -1,20 +1,19 @@
-"""Sums of products with constants as shifts and additions, one register behind each addition.
+"""Sums of products with constants as shifts and additions, registers where the fabric wants them.
 
 What comes first is added first, so that as little as possible has to wait.
-
-Source: canonical signed digits, A. Avizienis, "Signed-Digit Number Representations for Fast
-Parallel Arithmetic", IRE Transactions on Electronic Computers 10 (1961).
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from amaranth import Const, Mux, Value
 
+from boltmod.rtl.adders import Summand, Sums, sharing
 from boltmod.rtl.fabric import Fabric
 from boltmod.rtl.wire import Wire, constant
 
@@ -34,19 +33,6 @@ class Term:
         return min(ends), max(ends)
 
 
-def signed_digits(number: int) -> list[tuple[int, int]]:
-    """Return the powers of two and their signs that a number is the sum of, fewest of them."""
-    digits, power = [], 0
-    while number:
-        if number & 1:
-            sign = 2 - (number & 3)
-            digits.append((power, sign))
-            number -= sign
-        number >>= 1
-        power += 1
-    return digits
-
-
 class Arithmetic:
     """Additions on a fabric.
 
@@ -56,14 +42,53 @@ class Arithmetic:
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
-        self._multiples: dict[tuple[int, int], Wire] = {}
-        self._kept: list[Wire] = []
 
     def dot(self, factors: Iterable[tuple[Wire, int]], addend: int = 0) -> Wire:
         """Return Σ factor · wire + addend."""
-        terms = [self._times(wire, factor) for wire, factor in factors if factor]
-        terms = [term for term in terms if term.range != (0, 0)]
-        return self.plain(self._sum([*terms, *self._constants(addend)]))
+        return self.dots([factors], [addend])[0]
+
+    def dots(
+        self, rows: Iterable[Iterable[tuple[Wire, int]]], addends: Iterable[int]
+    ) -> list[Wire]:
+        """Return Σ factor · wire + addend of each row; what rows have in common is built once."""
+        wires: dict[int, Wire] = {}
+        sums, known = [], []
+        for row, addend in zip(rows, addends, strict=True):
+            factors: Counter[int] = Counter()
+            for wire, factor in row:
+                # What is a number counts with the addend.
+                if wire.is_constant or wire.low == wire.high == 0:
+                    addend += factor * wire.low
+                else:
+                    wires[id(wire)] = wire
+                    factors[id(wire)] += factor
+            sums.append(factors)
+            known.append(addend)
+        numbers = {each: number for number, each in enumerate(wires)}
+        rows_by_number = [{numbers[each]: f for each, f in row.items()} for row in sums]
+        inputs = list(wires.values())
+        return self._built(inputs, self._shared(inputs, rows_by_number), known)
+
+    def _shared(self, wires: list[Wire], rows: list[dict[int, int]]) -> Sums:
+        k = self.fabric.additions
+        known = [Summand(w.low, w.high, w.time * k + w.depth, w.hold) for w in wires]
+        return sharing(known, rows, k)
+
+    def _built(self, inputs: list[Wire], sums: Sums, addends: list[int]) -> list[Wire]:
+        wires = list(inputs)
+        for pair in sums.pairs:
+            first, second = pair.shifts
+            a, b = Term(wires[pair.a], first, 1), Term(wires[pair.b], second, pair.sign)
+            wires.append(self._added(a, b).wire)
+        return [
+            self.plain(
+                self._sum(
+                    [Term(wires[number], shift, sign) for (number, shift), sign in digits.items()]
+                    + self._constants(addend)
+                )
+            )
+            for digits, addend in zip(sums.outputs, addends, strict=True)
+        ]
 
     def total(self, wires: Iterable[Wire]) -> Wire:
         """Return the sum of wires."""
@@ -78,7 +103,7 @@ class Arithmetic:
             wire = self._added(Term(constant(0), 0, 1), Term(wire, 0, -1)).wire
         low, high = wire.low << term.shift, wire.high << term.shift
         value = wire.value << term.shift if term.shift else wire.value
-        return Wire(value, low, high, wire.time, wire.period, wire.hold)
+        return replace(wire, value=value, low=low, high=high)
 
     def extreme(self, wires: Iterable[Wire]) -> Wire:
         """Return the largest of wires."""
@@ -103,10 +128,10 @@ class Arithmetic:
         return ready[0]
 
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
-        """Return the product of two wires, a register before it and one behind it."""
+        """Return the product of two wires."""
         (a, b), common = self.fabric.aligned([a, b])
-        held = [self.fabric.register(w.value, self._like(w.low, w.high, common)) for w in (a, b)]
-        return self.fabric.product(held[0], held[1], low, high)
+        a, b = (replace(self._like(w.low, w.high, common), value=w.value) for w in (a, b))
+        return self.fabric.product(a, b, low, high)
 
     @staticmethod
     def _like(low: int, high: int, when: Wire) -> Wire:
@@ -118,31 +143,17 @@ class Arithmetic:
         shift = (addend & -addend).bit_length() - 1
         return [Term(constant(abs(addend) >> shift), shift, 1 if addend > 0 else -1)]
 
-    def _times(self, wire: Wire, factor: int) -> Term:
-        size = abs(factor)
-        shift = (size & -size).bit_length() - 1
-        return Term(self._odd_multiple(wire, size >> shift), shift, 1 if factor > 0 else -1)
-
-    def _odd_multiple(self, wire: Wire, odd: int) -> Wire:
-        if odd == 1:
-            return wire
-        key = (id(wire), odd)
-        if key not in self._multiples:
-            self._kept.append(wire)
-            terms = [Term(wire, shift, sign) for shift, sign in signed_digits(odd)]
-            self._multiples[key] = self.plain(self._sum(terms))
-        return self._multiples[key]
-
     def _sum(self, terms: list[Term]) -> Term:
         if not terms:
             return Term(constant(0), 0, 1)
         numbers = count()
-        heap = [(t.wire.time, t.wire.n_bits, next(numbers), t) for t in terms]
+        heap = [(t.wire.time, t.wire.depth, t.wire.n_bits, next(numbers), t) for t in terms]
         heapq.heapify(heap)
         while len(heap) > 1:
             a, b = heapq.heappop(heap)[-1], heapq.heappop(heap)[-1]
             t = self._added(a, b)
-            heapq.heappush(heap, (t.wire.time, t.wire.n_bits, next(numbers), t))
+            order = (t.wire.time, t.wire.depth, t.wire.n_bits, next(numbers), t)
+            heapq.heappush(heap, order)
         return heap[0][-1]
 
     def _added(self, a: Term, b: Term) -> Term:
@@ -156,7 +167,8 @@ class Arithmetic:
             a, b = b, a
         low, high = (x + y for x, y in zip(a.range, b.range, strict=True))
         value = _moved(a) + _moved(b) if b.sign > 0 else _moved(a) - _moved(b)
-        kept = self.fabric.register(value, self._like(low, high, common))
+        depth = 1 + max(one.depth, other.depth)
+        kept = self.fabric.sum(value, self._like(low, high, common), depth)
         return Term(kept, shift, sign)
 
 

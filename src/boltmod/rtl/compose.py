@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from boltmod.errors import ConfigError, UnsupportedOperatorError
@@ -13,6 +14,7 @@ from boltmod.integer.multiply import HARDWARE, with_multiplications
 from boltmod.rtl.fabric import Fabric
 from boltmod.rtl.receiver import Receiver
 from boltmod.rtl.requantise import Requantiser
+from boltmod.rtl.shared import Turns
 from boltmod.rtl.windows import Windows
 from boltmod.rtl.wire import ONCE, Pace, Stream, View, Wire, whole
 
@@ -48,29 +50,42 @@ class Composition:
 
 
 def compose(
-    program: Program, samples_per_clock: int, n_multipliers: int | None = None
+    program: Program,
+    samples_per_clock: int,
+    n_multipliers: int | None = None,
+    additions: int = 1,
 ) -> Composition:
     """Return the hardware of a program.
 
     Args:
         program: The network.
         samples_per_clock: Received samples that come at once; divides the frame.
-        n_multipliers: How many there are; where they are too few, those go that fewest channels
-            take turns at. Any number if None.
+        n_multipliers: How many there are. Where they are too few, those go that fewest channels
+            take turns at; those that are left are for channels by themselves. One for each group of
+            channels that can take turns if None.
+        additions: How many follow each other within a clock: more take fewer registers, and the
+            clock is slower.
 
     Raises:
         UnsupportedOperatorError: A step cannot keep that pace.
     """
     complete = with_multiplications(program, HARDWARE)
-    for fewest in _FEWEST_TURNS:
-        composition = _Composer(complete, samples_per_clock, fewest).composition()
-        if n_multipliers is None or composition.fabric.n_multipliers <= n_multipliers:
-            break
+
+    def composed(turns: Turns) -> Composition:
+        return _Composer(complete, samples_per_clock, turns, additions).composition()
+
+    for least, fewest in pairwise((1, *_FEWEST_TURNS)):
+        composition = composed(Turns(fewest))
+        if n_multipliers is None:
+            return composition
+        spare = n_multipliers - composition.fabric.n_multipliers
+        if spare >= 0:
+            return composed(Turns(fewest, spare, least)) if spare else composition
     return composition
 
 
 class _Composer:
-    def __init__(self, program: Program, lanes: int, fewest: int) -> None:
+    def __init__(self, program: Program, lanes: int, turns: Turns, additions: int) -> None:
         program.integers_alone("hardware")
         self.program = program
         first = program.steps[0]
@@ -85,8 +100,8 @@ class _Composer:
                 f"not with {first.name}"
             )
         n_beats = first.shape[1] // lanes
-        self.fabric = Fabric(n_beats)
-        self.windows = Windows(self.fabric, fewest)
+        self.fabric = Fabric(n_beats, additions)
+        self.windows = Windows(self.fabric, turns)
         self.requantiser = Requantiser(self.windows)
         self.receiver = Receiver(self.windows)
         self.streams: dict[str, Stream] = {}

@@ -8,16 +8,16 @@ clocks can therefore be caught by a counter that runs by itself, whatever frame 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import lcm
 
 from amaranth import Cat, Const, Module, Shape, Signal, Value
 from amaranth.lib.memory import Memory
 
+from boltmod.rtl.adders import width
+from boltmod.rtl.multiplier import OPERAND_BITS, Multiplier, takes
 from boltmod.rtl.wire import ONCE, Wire
-
-OPERAND_BITS = 18
-"""Of a part's multipliers, with the sign. Source: Lattice, FPGA-TN-02205, ECP5 sysDSP."""
 
 _LONG_DELAY = 24
 """Clocks from which on a delay is a memory instead of a chain of registers."""
@@ -28,10 +28,11 @@ class Fabric:
 
     Args:
         n_clocks: Clocks in which a frame's samples come.
+        additions: How many follow each other within a clock.
     """
 
-    def __init__(self, n_clocks: int) -> None:
-        self.n_clocks = n_clocks
+    def __init__(self, n_clocks: int, additions: int = 1) -> None:
+        self.n_clocks, self.additions = n_clocks, additions
         self.module = Module()
         self.start = Signal()
         self.gap = 0
@@ -122,11 +123,29 @@ class Fabric:
         self.register_bits += len(kept)
         return kept
 
+    def sum(self, value: Value, like: Wire, depth: int) -> Wire:
+        """Return a sum, behind a register if as many additions as fit into a clock end in it."""
+        if depth >= self.additions:
+            return self.register(value, like)
+        kept = Signal(shape_of(like.low, like.high))
+        self.module.d.comb += kept.eq(value)
+        return replace(like, value=kept, depth=depth)
+
     def product(self, a: Wire, b: Wire, low: int, high: int) -> Wire:
-        """Return the product of two wires that are there together, one clock later."""
+        """Return the product of two wires that are there together, two clocks later.
+
+        Operands and product are kept in the multiplier's own registers where it takes them.
+        """
         self.n_multipliers += -(-a.n_bits // OPERAND_BITS) * -(-b.n_bits // OPERAND_BITS)
-        like = Wire(a.value, low, high, a.time, a.period, a.hold)
-        return self.register(a.value * b.value, like)
+        like = Wire(a.value, low, high, a.time, a.period, min(a.hold, b.hold))
+        if not (takes(a.value) and takes(b.value)):
+            held = [self.register(w.value, replace(w, hold=like.hold)) for w in (a, b)]
+            return self.register(held[0].value * held[1].value, like, 2)
+        multiplier = Multiplier(a.value, b.value)
+        self.module.submodules += multiplier
+        bits = multiplier.product[: shape_of(low, high).width]
+        value = bits.as_signed() if low < 0 else bits
+        return replace(like, value=value, time=a.time + 2, depth=0)
 
     def captured(self, wire: Wire, period: int, time: int | None = None) -> Wire:
         """Return a wire caught every `period` clocks (`ONCE` a frame) and held until the next.
@@ -277,5 +296,4 @@ class Fabric:
 
 def shape_of(low: int, high: int) -> Shape:
     """Return the narrowest shape for integers of a range."""
-    wire = Wire(Signal(), low, high, 0, ONCE, 1)
-    return Shape(max(wire.n_bits, 1), signed=low < 0)
+    return Shape(max(width(low, high), 1), signed=low < 0)

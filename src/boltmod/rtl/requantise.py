@@ -39,7 +39,7 @@ class Requantiser:
             for lane in range(pace.lanes):
                 taps = [t[lane] for t in read]
                 lanes[channel, lane] = [each[0][1] if each else constant(0) for each in taps]
-        made = {} if pace.period == 1 else self._in_turn(step, pace, lanes)
+        made = self._in_turn(step, pace, lanes)
         for (channel, lane), sources in lanes.items():
             if (channel, lane) not in made:
                 wire = self._lane(step, channel, sources, reference, pace.n_beats)

@@ -12,7 +12,7 @@ from amaranth.lib.memory import Memory
 from boltmod.integer import form
 from boltmod.integer.form import Integers
 from boltmod.rtl.arithmetic import Arithmetic, clipped
-from boltmod.rtl.fabric import OPERAND_BITS
+from boltmod.rtl.multiplier import OPERAND_BITS
 from boltmod.rtl.wire import ONCE, Wire, bounds
 
 _PART_BITS = OPERAND_BITS - 1
@@ -55,16 +55,31 @@ class Scaled:
         return all(wire.n_bits < OPERAND_BITS for wire in self.wires)
 
 
+@dataclass(frozen=True)
+class Turns:
+    """For how many wires a multiplier is made.
+
+    Args:
+        fewest: Wires that must take turns at one at least.
+        spare: Multipliers for groups of fewer wires; the first ones have them.
+        least: Wires of such a group.
+    """
+
+    fewest: int = 2
+    spare: int = 0
+    least: int = 1
+
+
 class Shared:
     """Builder of what takes turns.
 
     Args:
         arithmetic: Additions on the same fabric.
-        fewest: Wires that must take turns at least for a multiplier to be made.
+        turns: For how many wires a multiplier is made.
     """
 
-    def __init__(self, arithmetic: Arithmetic, fewest: int) -> None:
-        self.fewest = fewest
+    def __init__(self, arithmetic: Arithmetic, turns: Turns) -> None:
+        self.turns, self._n_spare = turns, turns.spare
         self.arithmetic, self.fabric = arithmetic, arithmetic.fabric
 
     # Requantisation -----------------------------------------------------------------------------
@@ -75,7 +90,7 @@ class Shared:
 
         Args:
             step: The step.
-            period: Clocks from one sample of a channel to the next, at least 2; `ONCE` a frame.
+            period: Clocks from one sample of a channel to the next; `ONCE` a frame.
             n_beats: Samples of a channel.
             values: What there is, in any order.
 
@@ -89,9 +104,18 @@ class Shared:
         n_groups = -(-len(order) // most)
         for number in range(n_groups):
             group = order[number::n_groups]
-            if sum(len(each.wires) for each in group) >= self.fewest:
+            if self._is_worth_it(group, 1 if period == 1 else sum(len(v.wires) for v in group)):
                 found |= self._group(step, period, n_beats, group)
         return found
+
+    def _is_worth_it(self, group: list[Scaled], n_wires: int) -> bool:
+        if n_wires >= self.turns.fewest:
+            return True
+        n_multipliers = sum(len(_parts(factors)) for factors in _raised(group))
+        if n_wires < self.turns.least or n_multipliers > self._n_spare:
+            return False
+        self._n_spare -= n_multipliers
+        return True
 
     @property
     def _most_turns(self) -> int:
@@ -103,17 +127,16 @@ class Shared:
         begin = max(max(each.time - turn for turn, each in enumerate(group)), 1)
         turn = self._turn(begin, period, len(group))
         shift = max(each.shift for each in group)
-        raised = [shift - each.shift for each in group]
         products = []
-        for source in range(len(group[0].wires)):
+        for source, factors in enumerate(_raised(group)):
             wires = [
                 fabric.until(each.wires[source], begin + number)
                 for number, each in enumerate(group)
             ]
-            factors = [each.factors[source] << up for each, up in zip(group, raised, strict=True)]
-            products += self._products(self._chosen(wires, turn, begin), factors, turn)
-        addends = [each.addend << up for each, up in zip(group, raised, strict=True)]
-        products.append((self._listed(addends, self._later(turn), begin + 1), 1))
+            products += self._products(_chosen(wires, turn), factors, turn)
+        addends = [each.addend << shift - each.shift for each in group]
+        addend = _listed(addends, self._later(turn))
+        products.append((self._later(addend), 1))
         total = self.arithmetic.dot(products)
         low, high = step.lowest, step.lowest + step.thresholds.shape[1]
         like = Wire(total.value, low, high, total.time, 1, 1)
@@ -130,7 +153,8 @@ class Shared:
                 low, high = min(low, 0), max(high, 0)
             time = result.time + number
             mine = Wire(result.value, low, high, time, period, 1)
-            found[each.channel, each.lane] = fabric.captured(mine, period, time)
+            caught = mine if period == 1 else fabric.captured(mine, period, time)
+            found[each.channel, each.lane] = caught
         return found
 
     def _turn(self, begin: int, period: int, n_turns: int) -> Wire:
@@ -142,33 +166,16 @@ class Shared:
             m.d.sync += count.eq(0)
         return Wire(count, 0, n_turns - 1, begin, 1, 1)
 
-    def _chosen(self, wires: list[Wire], turn: Wire, begin: int) -> Wire:
-        low, high = min(w.low for w in wires), max(w.high for w in wires)
-        value = Array(wire.value for wire in wires)[turn.value]
-        return self.fabric.register(value, Wire(value, low, high, begin, 1, 1))
-
-    def _listed(self, numbers: list[int], turn: Wire, time: int) -> Wire:
-        """Return one of several numbers, a clock after its turn."""
-        value = _table(numbers, turn.value)
-        like = Wire(value, min(numbers), max(numbers), time, 1, 1)
-        return self.fabric.register(value, like)
-
     def _later(self, wire: Wire) -> Wire:
         return self.fabric.register(wire.value, wire)
 
     def _products(self, x: Wire, factors: list[int], turn: Wire) -> list[tuple[Wire, int]]:
         """Return products that add up to one with the turn's factor, and what each counts."""
-        spare = min((f & -f).bit_length() - 1 for f in factors if f) if any(factors) else 0
-        rest = [factor >> spare for factor in factors]
-        found, weight = [], 1 << spare
-        while any(rest):
-            is_last = all(-(1 << _PART_BITS) <= each < 1 << _PART_BITS for each in rest)
-            part = rest if is_last else [each & ((1 << _PART_BITS) - 1) for each in rest]
-            factor = self._listed(part, turn, turn.time)
+        found = []
+        for part, weight in _parts(factors):
+            factor = _listed(part, turn)
             ends = [a * b for a in (x.low, x.high) for b in (factor.low, factor.high)]
             found.append((self.fabric.product(x, factor, min(ends), max(ends)), weight))
-            rest = [0] * len(rest) if is_last else [each >> _PART_BITS for each in rest]
-            weight <<= _PART_BITS
         return found
 
     # Sums of products once a frame --------------------------------------------------------------
@@ -199,7 +206,7 @@ class Shared:
         begin = max(wire.time for wire in wires) + 1
         held = [self._held(wire, begin, begin + n_rounds * n) for wire in wires]
         place, at = self._places(begin, n, n_rounds)
-        x = self._chosen(held, place, begin)
+        x = self._later(_chosen(held, place))
         begins = self._later(self._is_zero(place))
         found: list[Wire] = []
         for first in range(0, n_sums, n_rounds):
@@ -257,5 +264,35 @@ class Shared:
         return read.data
 
 
-def _table(numbers: list[int], place: Value) -> Value:
-    return Array(Const(number) for number in numbers)[place]
+def _chosen(wires: list[Wire], turn: Wire) -> Wire:
+    """Return that one of several wires whose turn it is."""
+    low, high = min(w.low for w in wires), max(w.high for w in wires)
+    return Wire(Array(wire.value for wire in wires)[turn.value], low, high, turn.time, 1, 1)
+
+
+def _listed(numbers: list[int], turn: Wire) -> Wire:
+    """Return that one of several numbers whose turn it is."""
+    value = Array(Const(number) for number in numbers)[turn.value]
+    return Wire(value, min(numbers), max(numbers), turn.time, 1, 1)
+
+
+def _raised(group: list[Scaled]) -> list[list[int]]:
+    """Return the factors of each source, of all values as if their shift were the largest."""
+    shift = max(each.shift for each in group)
+    return [
+        [each.factors[source] << shift - each.shift for each in group]
+        for source in range(len(group[0].wires))
+    ]
+
+
+def _parts(factors: list[int]) -> list[tuple[list[int], int]]:
+    """Return what factors are sums of, in parts that a multiplier takes, and what each counts."""
+    if not any(factors):
+        return []
+    even = min((f & -f).bit_length() - 1 for f in factors if f)
+    rest, weight = [factor >> even for factor in factors], 1 << even
+    found = []
+    while not all(-(1 << _PART_BITS) <= each < 1 << _PART_BITS for each in rest):
+        found.append(([each & ((1 << _PART_BITS) - 1) for each in rest], weight))
+        rest, weight = [each >> _PART_BITS for each in rest], weight << _PART_BITS
+    return [*found, (rest, weight)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from boltmod.files import write_text
+from boltmod.rtl import multiplier
 from boltmod.rtl.device import Device
 from boltmod.rtl.testbench import Circuit
 from boltmod.rtl.tools import yosys
@@ -18,8 +19,8 @@ from boltmod.rtl.turns.top import TurnsTop
 def write_verilog(top: Circuit, folder: Path, device: Device | None = None) -> None:
     """Write a circuit as `top.il` and `top.v`, and `chip.v`, which has no ports for tests.
 
-    A circuit that takes turns has its part's blocks as modules: `blocks.v` makes them of the part's
-    cells, and `top.v` has them as they behave.
+    A part's blocks are modules: `blocks.v` makes them of the part's cells, and `top.v` has them as
+    they behave.
 
     Args:
         top: The circuit; it can be written once.
@@ -29,7 +30,9 @@ def write_verilog(top: Circuit, folder: Path, device: Device | None = None) -> N
     Raises:
         ToolNotFoundError: Yosys is not there.
     """
-    text = rtlil.convert(top, ports=top.ports, name="top", emit_src=False)
+    text = rtlil.convert(
+        top, ports=top.ports, name="top", platform=multiplier.APART, emit_src=False
+    )
     write_text(folder / "top.il", text)
     written = folder / "top.v.part"
     yosys(
@@ -37,10 +40,12 @@ def write_verilog(top: Circuit, folder: Path, device: Device | None = None) -> N
         f"write_verilog -norename -noattr {written.name}",
     )  # fmt: skip
     if isinstance(top, TurnsTop):
-        own = blocks.ICE40 if device and device.family == "ice40" else blocks.BEHAVIOUR
-        write_text(folder / "blocks.v", own)
-        with written.open("a", encoding="utf-8") as file:
-            file.write(blocks.BEHAVIOUR)
+        behaviour, own = blocks.BEHAVIOUR, {"ice40": blocks.ICE40}
+    else:
+        behaviour, own = multiplier.BEHAVIOUR, {"ecp5": multiplier.ECP5}
+    write_text(folder / "blocks.v", own.get(device.family if device else "", behaviour))
+    with written.open("a", encoding="utf-8") as file:
+        file.write(behaviour)
     os.replace(written, folder / "top.v")
     (folder / "yosys.log").unlink()
     write_text(folder / "chip.v", chip(top, device.pins if device else None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from amaranth import Mux, Value
 from boltmod.integer import form
 from boltmod.rtl.arithmetic import Arithmetic
 from boltmod.rtl.fabric import Fabric
-from boltmod.rtl.shared import Shared
+from boltmod.rtl.shared import Shared, Turns
 from boltmod.rtl.taps import Taps, Window
 from boltmod.rtl.wire import ONCE, Pace, Stream, View, Wire, bounds, constant
 
@@ -26,14 +27,14 @@ class Windows:
 
     Args:
         fabric: Where registers are made.
-        fewest: Wires that must take turns at least for a multiplier to be made.
+        turns: For how many wires a multiplier is made.
     """
 
-    def __init__(self, fabric: Fabric, fewest: int) -> None:
+    def __init__(self, fabric: Fabric, turns: Turns) -> None:
         self.fabric = fabric
         self.taps = Taps(fabric)
         self.arithmetic = Arithmetic(fabric)
-        self.shared = Shared(self.arithmetic, fewest)
+        self.shared = Shared(self.arithmetic, turns)
 
     def convolve(self, step: form.Convolve, view: View) -> Stream:
         """Build sums of products with constants."""
@@ -45,25 +46,23 @@ class Windows:
             if n_multipliers * _ADDITIONS_A_MULTIPLIER < np.count_nonzero(step.weights):
                 return self._in_turn(step, window, view)
         read: dict[int, list[_Tapped]] = {}
-        rows = []
+        factors: list[list[tuple[Wire, int]]] = []
         for output in range(n_outputs):
             first = output // (n_outputs // step.groups) * n_inputs
             used = [first + int(i) for i in np.flatnonzero(step.weights[output].any(1))]
             for channel in used:
                 read.setdefault(channel, self.taps.of(view[channel], window))
-            rows.append(
-                tuple(
-                    self.arithmetic.dot(
-                        (
-                            (wire, int(step.weights[output, channel - first, k]))
-                            for channel in used
-                            for k, wire in read[channel][lane]
-                        ),
-                        int(step.bias[output]),
-                    )
-                    for lane in range(pace.lanes)
-                )
-            )
+            factors += [
+                [
+                    (wire, int(step.weights[output, channel - first, k]))
+                    for channel in used
+                    for k, wire in read[channel][lane]
+                ]
+                for lane in range(pace.lanes)
+            ]
+        addends = np.repeat(step.bias, pace.lanes).tolist()
+        sums = self.arithmetic.dots(factors, addends)
+        rows = [tuple(sums[at : at + pace.lanes]) for at in range(0, len(sums), pace.lanes)]
         return self.paced(step, pace, rows, False)
 
     def _in_turn(self, step: form.Convolve, window: Window, view: View) -> Stream:
@@ -152,12 +151,12 @@ class Windows:
         low, high = max(low, wire.low), min(high, wire.high)
         if wire.low == wire.high or (low, high) == (wire.low, wire.high):
             return wire
-        narrow = Wire(wire.value, low, high, wire.time, wire.period, wire.hold)
+        narrow = replace(wire, low=low, high=high)
         if narrow.n_bits == wire.n_bits and (low < 0) == (wire.low < 0):
             return narrow
         bits = wire.value.as_unsigned()[: max(narrow.n_bits, 1)]
         value = bits.as_signed() if low < 0 else bits
-        return Wire(value, low, high, wire.time, wire.period, wire.hold)
+        return replace(narrow, value=value)
 
     def _slowed(self, wire: Wire, period: int) -> Wire:
         if period == wire.period or wire.is_constant:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from amaranth import Const, Value
 
 from boltmod.integer.form import Step
+from boltmod.rtl.adders import width
 
 ONCE = 0
 """Period of what there is once a frame."""
@@ -27,6 +28,7 @@ class Wire:
         time: Clocks from a frame's start until its first sample is there.
         period: Clocks from one sample to the next; `ONCE` a frame.
         hold: Clocks for which a sample stays.
+        depth: Additions that it has passed since its last register.
     """
 
     value: Value
@@ -35,6 +37,7 @@ class Wire:
     time: int
     period: int
     hold: int
+    depth: int = 0
 
     @property
     def end(self) -> int:
@@ -44,7 +47,7 @@ class Wire:
     @property
     def n_bits(self) -> int:
         """Width of its integers."""
-        return max(self.high, -self.low - 1, 0).bit_length() + (self.low < 0)
+        return width(self.low, self.high)
 
     @property
     def is_constant(self) -> bool:

@@ -10,25 +10,21 @@ from __future__ import annotations
 from amaranth import ClockSignal, Elaboratable, Instance, Module, Signal, signed
 from amaranth.lib.memory import Memory
 
+from boltmod.rtl.multiplier import APART
 from boltmod.rtl.turns.code import ADDRESS_BITS, LANES
 
 
 class Mac(Elaboratable):  # type: ignore[misc]
-    """total = base + a · b, a clock later.
+    """total = base + a · b, a clock later."""
 
-    Args:
-        is_apart: Whether it is a module of its own.
-    """
-
-    def __init__(self, is_apart: bool) -> None:
-        self.is_apart = is_apart
+    def __init__(self) -> None:
         self.a, self.b = Signal(signed(16)), Signal(signed(16))
         self.base, self.total = Signal(signed(32)), Signal(signed(32))
 
-    def elaborate(self, _: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         """Return the circuit."""
         m = Module()
-        if self.is_apart:
+        if platform is APART:
             m.submodules.mac = Instance(
                 "mac", i_clk=ClockSignal(), i_a=self.a, i_b=self.b, i_base=self.base,
                 o_total=self.total,
@@ -39,23 +35,18 @@ class Mac(Elaboratable):  # type: ignore[misc]
 
 
 class Words(Elaboratable):  # type: ignore[misc]
-    """The memory: words of a byte for each lane, one access a clock.
+    """The memory: words of a byte for each lane, one access a clock."""
 
-    Args:
-        is_apart: Whether it is a module of its own.
-    """
-
-    def __init__(self, is_apart: bool) -> None:
-        self.is_apart = is_apart
+    def __init__(self) -> None:
         self.address = Signal(ADDRESS_BITS)
         self.writes = Signal(LANES)
         self.write = Signal(8 * LANES)
         self.read = Signal(8 * LANES)
 
-    def elaborate(self, _: object) -> Module:
+    def elaborate(self, platform: object) -> Module:
         """Return the circuit."""
         m = Module()
-        if self.is_apart:
+        if platform is APART:
             m.submodules.words = Instance(
                 "words", i_clk=ClockSignal(), i_address=self.address, i_writes=self.writes,
                 i_write=self.write, o_read=self.read,

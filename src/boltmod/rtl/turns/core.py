@@ -23,17 +23,15 @@ class Core(Elaboratable):  # type: ignore[misc]
         machine: Its program.
         n_score_bits: Bits of a score.
         with_scores: Whether all scores are kept.
-        is_apart: Whether a part's blocks are modules of their own.
     """
 
-    def __init__(self, machine: Machine, n_score_bits: int, with_scores: bool,
-                 is_apart: bool) -> None:  # fmt: skip
+    def __init__(self, machine: Machine, n_score_bits: int, with_scores: bool) -> None:
         self.machine = machine
         samples = machine.layout.places[machine.program.steps[0].name]
         self.fetch = Fetch(machine.code, (samples.end - 1).bit_length())
-        self.words = Words(is_apart)
+        self.words = Words()
         self.control = Control()
-        self.lanes = [Lane(self.control, number, is_apart) for number in range(LANES)]
+        self.lanes = [Lane(self.control, number) for number in range(LANES)]
         self.scalars = Scalars()
         n_classes = len(machine.program.classes)
         self.best = Best(n_classes, n_score_bits, with_scores)

@@ -50,11 +50,10 @@ class Lane(Elaboratable):  # type: ignore[misc]
     Args:
         control: What all are told.
         number: Which lane it is.
-        is_apart: Whether its multiplier is a module of its own.
     """
 
-    def __init__(self, control: Control, number: int, is_apart: bool) -> None:
-        self.control, self.number, self.mac = control, number, Mac(is_apart)
+    def __init__(self, control: Control, number: int) -> None:
+        self.control, self.number, self.mac = control, number, Mac()
         self.reads = Signal(8)
         """What is read and moved, a clock before `do`."""
         self.has_sign = Signal()

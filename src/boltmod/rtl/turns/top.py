@@ -28,15 +28,14 @@ class TurnsTop(Elaboratable):  # type: ignore[misc]
     Args:
         machine: The network's program.
         with_scores: Whether all scores come out beside the label.
-        is_apart: Whether a part's blocks are modules of their own.
     """
 
-    def __init__(self, machine: Machine, with_scores: bool = False, is_apart: bool = False) -> None:
+    def __init__(self, machine: Machine, with_scores: bool = False) -> None:
         self.machine, self.with_scores = machine, with_scores
         first, last = machine.program.steps[0], machine.program.steps[-1]
         self.n_beats, self.n_classes, self.lanes = first.shape[1], last.shape[0], 1
         self.score_shape = shape_of(*last.range)
-        self.core = Core(machine, self.score_shape.width, with_scores, is_apart)
+        self.core = Core(machine, self.score_shape.width, with_scores)
         n_bits = shape_of(*first.range).width
         self.in_valid = Signal()
         self.in_ready = Signal()
