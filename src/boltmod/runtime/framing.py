@@ -51,9 +51,7 @@ def scale_planes(planes: Planes, input_scaling: str) -> Planes:
     return scaled
 
 
-def _level(
-    planes: Planes, input_scaling: str, windows: Samples | None = None
-) -> NDArray[np.bool_]:
+def _level(planes: Planes, input_scaling: str, windows: Samples | None = None) -> NDArray[np.bool_]:
     """Scale frames in place; which of them are constant.
 
     Args:
@@ -87,9 +85,7 @@ def _kernel() -> Any:
         return None
 
 
-def _level_in_numpy(
-    planes: Planes, is_scaled: bool, windows: Samples | None
-) -> NDArray[np.bool_]:
+def _level_in_numpy(planes: Planes, is_scaled: bool, windows: Samples | None) -> NDArray[np.bool_]:
     """Do what level.c does, to the bit."""
     is_constant = np.empty(len(planes), np.bool_)
     for start in range(0, len(planes), _AT_ONCE):

@@ -71,4 +71,3 @@ def _cut_to(length: int, windows: Samples) -> Samples:
             f"looked for, not of {length}: take the band as it is, with --channel none"
         )
     return windows[:, : n_frames * length].reshape(-1, length)
-
