@@ -56,7 +56,8 @@ def test_loading_leaves_the_given_network_alone():
 def test_a_missing_file(tmp_path):
     assert refusal(tmp_path / "no.onnx") == (
         "FILE must be a readable file, which it is not (No such file or directory): check the name "
-        "(networks that come with boltmod: bacalhaunet_v1, boltnet, boltnet60, field)"
+        "(networks that come with boltmod: bacalhaunet_v1, boltnet, boltnet60, field, "
+        "imperial_ipc1)"
     )
 
 

@@ -68,20 +68,22 @@ def test_loading_it_needs_no_torch() -> None:
 @pytest.mark.parametrize(
     ("name", "highest_score", "highest_strict", "lowest_accuracy"),
     [
-        ("boltnet", 0.0044, 0.0047, 0.55),
+        ("boltnet", 0.0030, 0.0033, 0.55),
         ("boltnet60", 0.0120, 0.0125, 0.58),
         ("bacalhaunet_v1", 0.0160, 0.0160, 0.46),
+        ("imperial_ipc1", 0.1400, 0.1660, 0.53),
     ],
 )
 def test_they_are_small_cheap_and_right(
     name: str, highest_score: float, highest_strict: float, lowest_accuracy: float
 ) -> None:
     path = shipped.path_of(name)
-    assert path.stat().st_size < 200_000
+    assert path.stat().st_size <= 600_000
     model = load(name)
     assert model.classes == CLASSES
     cost = inference_cost.count(model)
-    assert cost.unsupported == ()
+    # The official tool knows no signal statistics; the strict score counts them.
+    assert bool(cost.unsupported) == (name == "imperial_ipc1")
     assert cost.strict is not None
     assert cost.score <= highest_score
     assert cost.score <= cost.strict.score <= highest_strict
