@@ -98,8 +98,9 @@ def test_one_json_document(run_folder):
         "boltnet",
         "boltnet60",
         "bacalhaunet_v1",
+        "imperial_ipc1",
     ]
-    assert len(entries) == 15
+    assert len(entries) == 16
     assert json.loads(run("--json").stdout)[0]["name"] == "AaronNet32++"
 
 
@@ -145,6 +146,7 @@ def test_the_picture_names_every_point(run_folder, tmp_path):
         "boltnet (twin 2)",
         "boltnet60 (twin 2)",
         "bacalhaunet_v1 (twin 2)",
+        "imperial_ipc1 (twin 2)",
         "ceiling of the twin: 71.0%",
     } <= texts
     path = tmp_path / "pareto.png"
