@@ -39,15 +39,15 @@ class Checkpoint:
         optimiser: The optimiser's tensors, named `<parameter number>.<name>`; empty at the end of
             a phase.
         masks: For each pruned weight tensor, by its name in the state dict: 1 kept, 0 zeroed.
-        oscillation: What is known of the weights' roundings, by layer; empty at a phase's end.
         state: Plain values: the network's configuration, the phase, epoch and step, figures.
+        oscillation: What is known of the weights' roundings, by layer; empty at a phase's end.
     """
 
     network: Mapping[str, Tensor]
     optimiser: Mapping[str, Tensor] = field(default_factory=dict)
     masks: Mapping[str, Tensor] = field(default_factory=dict)
-    oscillation: Mapping[str, Tensor] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)
+    oscillation: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:

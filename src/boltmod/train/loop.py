@@ -386,8 +386,7 @@ def _checkpoint(task: Task, progress: Progress, optimiser: Mapping[str, Tensor])
         "network": registry.describe(task.trainee.config),
         "progress": vars(progress),
     }
-    network = task.network.state_dict()
-    return Checkpoint(network, optimiser, task.trainee.masks, state=state)
+    return Checkpoint(task.network.state_dict(), optimiser, task.trainee.masks, state)
 
 
 def _restored(task: Task, path: Path) -> Checkpoint | None:
