@@ -24,7 +24,7 @@ from boltmod.integer.form import Integers, Program, Requantise
 from boltmod.integer.multiply import HARDWARE, with_multiplications
 from boltmod.model import onnx_file
 from boltmod.rtl import folder
-from boltmod.rtl.arithmetic import signed_digits
+from boltmod.rtl.adders import signed_digits
 from boltmod.rtl.device import DEVICES
 
 
