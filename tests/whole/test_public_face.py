@@ -93,7 +93,7 @@ def test_a_room_never_takes_a_names_place() -> None:
         "print(cost is inference_cost.count)\n"
     )
     done = python(code)
-    assert done.stdout == "True 3147940\nTrue\n", done.stderr
+    assert done.stdout == "True 2175528\nTrue\n", done.stderr
 
 
 def test_what_types_see_is_what_is_loaded() -> None:

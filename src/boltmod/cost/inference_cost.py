@@ -65,7 +65,7 @@ class Cost:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.layers[0].name, cost.layers[0].bops
-        ('Conv_0', 349440)
+        ('Conv_0', 225792)
     """
 
     model: str
@@ -100,7 +100,7 @@ def count(model: Model | Path | str) -> Cost:
         >>> import boltmod
         >>> cost = boltmod.cost("boltnet")
         >>> cost.bops, cost.weight_bits, round(cost.score, 6)
-        (3147940, 5940, 0.004334)
+        (2175528, 4092, 0.00299)
     """
     model = as_model(model)
     _refuse_integer_layers(model)
