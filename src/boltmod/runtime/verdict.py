@@ -97,6 +97,14 @@ class Tally:
         self.shares = _with(self.shares, new)
         self.log_shares = _with(self.log_shares, np.log(new + _FLOOR))
 
+    def take(self, labels: Labels) -> bool:
+        """Count labels in; whether any of them has a class."""
+        names = [name for name in labels.class_names if name is not None]
+        self.n_constant += len(labels) - len(names)
+        if names:
+            self.add(names, labels.shares[~labels.is_constant])
+        return bool(names)
+
     def decision(self) -> tuple[str | None, float | None]:
         """The class that makes all windows most probable together, and its mean probability."""
         if self.shares is None or self.log_shares is None:
@@ -157,12 +165,8 @@ class Tallies:
         """Count windows in."""
         tally = self.of(None if windows.signal is None else windows.signal.number)
         tally.n_quiet += windows.n_quiet
-        names = [name for name in labels.class_names if name is not None]
-        tally.n_constant += len(labels) - len(names)
-        if windows.signal is not None and names:
+        if tally.take(labels) and windows.signal is not None:
             tally.waveform.add(windows.samples)
-        if names:
-            tally.add(names, labels.shares[~labels.is_constant])
 
     def verdicts(self, signals: Sequence[Signal]) -> list[Verdict]:
         """What each signal is."""

@@ -136,12 +136,9 @@ class Appearance:
 
     def add(self, windows: Windows, labels: Labels) -> None:
         """Count labels in."""
-        names = [name for name in labels.class_names if name is not None]
-        self.tally.n_constant += len(labels) - len(names)
-        if names:
+        if self.tally.take(labels):
             samples = windows.samples[~labels.is_constant]
             self.tally.waveform.add(samples)
-            self.tally.add(names, labels.shares[~labels.is_constant])
             self.windows.extend(samples)
 
     @property
